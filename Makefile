@@ -1,0 +1,54 @@
+# Everything a contributor runs. The first use makes .venv; nothing else needs to be prepared.
+MAKEFLAGS += --no-print-directory
+PYTHON_VENV = .venv/bin/python
+export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.cache/collections
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test unit lint sanity molecule bench docs docs-check collection venv lab-up lab-down clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || cat $(MAKEFILE_LIST)
+
+demo: collection ## deploy the example app to this machine: v1, v2 under load, rollback
+	@examples/demo.sh
+
+test: collection ## everything that CI runs
+	@$(PYTHON_VENV) tests/run.py
+
+unit: venv ## the unit tests, in seconds
+	@$(PYTHON_VENV) tests/run.py unit
+
+lint: collection ## ruff, mypy, ansible-lint
+	@$(PYTHON_VENV) tests/run.py lint
+
+sanity: collection ## ansible-test sanity
+	@$(PYTHON_VENV) tests/run.py sanity
+
+molecule: collection ## the stories on test hosts; one of them: make molecule STORY=rolling
+	@$(PYTHON_VENV) tests/stories.py $(STORY)
+
+bench: collection ## measure deploys on test hosts and write docs/performance.md
+	@$(PYTHON_VENV) tests/bench/bench.py
+
+docs: venv ## write the generated parts of docs/
+	@$(PYTHON_VENV) tools/docs.py
+
+docs-check: venv
+	@$(PYTHON_VENV) tests/run.py docs
+
+lab-up: collection ## start the test hosts, the registry and the load balancer, and leave them running
+	@tests/lab/up
+
+lab-down: venv ## remove them
+	@tests/lab/down
+
+collection: venv ## copy the clone to where Ansible finds it as caravan.kamal
+	@$(PYTHON_VENV) tools/collection.py
+
+venv:
+	@tools/venv.sh
+
+clean: ## remove .venv and everything cached in this folder
+	rm -rf .venv .cache .ansible .ruff_cache .pytest_cache .mypy_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,119 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs the checks named on the command line, or all of them: a line for each, its output only when it fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = ROOT / ".venv" / "bin"
+COLLECTIONS = ROOT / ".cache" / "collections"
+TREE = COLLECTIONS / "ansible_collections" / "caravan" / "kamal"
+PYTHON = str(BIN / "python")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One command. `counts` says that it reports tests of its own, `speaks` that its progress is worth watching."""
+
+    name: str
+    argv: tuple[str, ...]
+    cwd: Path = ROOT
+    counts: bool = False
+    speaks: bool = False
+
+
+CHECKS = {
+    "lint": (
+        Check("ruff check", (str(BIN / "ruff"), "check", "--quiet", ".")),
+        Check("ruff format", (str(BIN / "ruff"), "format", "--check", "--quiet", ".")),
+        Check("mypy", (str(BIN / "mypy"), "plugins/module_utils")),
+        # Unlike the clone, the copy is found by its collection name.
+        Check("ansible-lint", (str(BIN / "ansible-lint"), "--nocolor", "-q"), cwd=TREE),
+    ),
+    "sanity": (Check("ansible-test sanity", ("tests/sanity.sh",)),),
+    "unit": (Check("unit tests", (PYTHON, "-m", "pytest", "tests/unit", "-q"), counts=True),),
+    "docs": (Check("docs", (PYTHON, "tools/docs.py", "--check")),),
+    "molecule": (Check("stories", (PYTHON, "tests/stories.py"), counts=True, speaks=True),),
+}
+
+
+def environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def run(check: Check) -> tuple[int, str]:
+    process = subprocess.Popen(
+        check.argv,
+        cwd=check.cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    lines = []
+    for line in process.stdout or ():
+        lines.append(line)
+        if check.speaks:
+            print(line, end="", flush=True)
+    return process.wait(), "".join(lines)
+
+
+def count(output: str) -> tuple[int, int]:
+    """Tests passed and failed, from the last summary that pytest or the stories wrote."""
+    summaries = [line for line in output.splitlines() if re.search(r"\d+ (passed|failed|errors?)\b", line)]
+    found = re.findall(r"(\d+) (passed|failed|errors?)\b", summaries[-1] if summaries else "")
+    passed = sum(int(number) for number, kind in found if kind == "passed")
+    return passed, sum(int(number) for number, _kind in found) - passed
+
+
+def outcome(check: Check, code: int, output: str) -> tuple[int, int]:
+    if not check.counts:
+        return (0, 1) if code else (1, 0)
+    passed, failed = count(output)
+    return passed, failed if bool(failed) == bool(code) else failed + 1
+
+
+def perform(check: Check) -> tuple[int, int]:
+    started = time.monotonic()
+    if check.speaks:
+        print(f"{check.name}:", flush=True)
+    else:
+        print(f"{check.name:<22}", end="", flush=True)
+    code, output = run(check)
+    passed, failed = outcome(check, code, output)
+    if not check.speaks:
+        detail = f"  {passed} passed" if check.counts and passed else ""
+        print(f"{'FAILED' if failed else 'ok':<6}{time.monotonic() - started:7.1f} s{detail}", flush=True)
+        if failed:
+            print(output.rstrip(), flush=True)
+    return passed, failed
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in CHECKS]
+    if unknown:
+        print(f"There is no check named {', '.join(unknown)}; there are: {', '.join(CHECKS)}.", file=sys.stderr)
+        return 2
+    results = [perform(check) for name in names or CHECKS for check in CHECKS[name]]
+    passed = sum(result[0] for result in results)
+    failed = sum(result[1] for result in results)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# ansible-test sanity, in the copied collection that it insists on. No ignore files: what it finds is to be mended.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+root="$PWD"
+ansible_test="$root/.venv/bin/ansible-test"
+skipped=()
+
+skip() {
+    skipped+=(--skip-test "$1")
+    echo "skipped: $1 ($2)"
+}
+
+# ansible-test fills its environments with a pip that it downloads. Where that address is out of reach, the pip that
+# comes with Python does as well.
+provide_pip() {
+    local requirements version script
+    requirements="$("$root/.venv/bin/python" -c 'import ansible_test._internal as it; print(it.__path__[0])')/python_requirements.py"
+    version="$(sed -n "s/^ *pip='\(.*\)',$/\1/p" "$requirements" | head -n 1)"
+    script="$HOME/.ansible/test/cache/get_pip_${version//./_}.py"
+    if [ -e "$script" ] || can_download "https://ci-files.testing.ansible.com/ansible-test/get-pip-$version.py"; then
+        return
+    fi
+    mkdir -p "$(dirname "$script")"
+    cp tests/sanity_pip.py "$script"
+}
+
+can_download() {
+    "$root/.venv/bin/python" - "$1" <<'PYTHON' 2>/dev/null
+import sys
+import urllib.request
+
+urllib.request.urlopen(urllib.request.Request(sys.argv[1], method="HEAD"), timeout=5)
+PYTHON
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+provide_shellcheck() {
+    if ! command -v shellcheck >/dev/null; then
+        as_root apt-get -qq update && DEBIAN_FRONTEND=noninteractive as_root apt-get -qq -y install shellcheck
+    fi >/dev/null 2>&1 || skip shellcheck "not installed, and apt could not install it"
+}
+
+# The import and compile tests also run on every other Python that is here.
+other_pythons() {
+    local version path
+    for version in 3.8 3.9 3.10 3.12 3.13; do
+        for path in "$HOME/.pyenv/versions/$version".*/bin; do
+            if [ -x "$path/python$version" ]; then
+                PATH="$path:$PATH"
+                break
+            fi
+        done
+    done
+}
+
+provide_pip
+provide_shellcheck
+command -v pwsh >/dev/null || skip pslint "needs PowerShell, and there is none; the collection has no PowerShell either"
+other_pythons
+
+.venv/bin/python tools/collection.py
+cd .cache/collections/ansible_collections/caravan/kamal
+exec "$ansible_test" sanity --color no "${skipped[@]}" "$@"

@@ -1,0 +1,208 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The rules that keep the collection small and readable, held against whatever is in it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = ROOT / "plugins"
+UTILS = PLUGINS / "module_utils"
+MODULES = sorted((PLUGINS / "modules").glob("*.py"))
+PLUGIN_FILES = sorted(PLUGINS.rglob("*.py"))
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+TASK_FILES = sorted((ROOT / "roles").glob("*/*/**/*.yml"))
+
+HEADER = (
+    "# Copyright: Caravan contributors",
+    "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
+)
+# These only know; they never touch a host, Ansible or Docker.
+PURE = re.compile(r"_(config.*|plan.*|roles|names|env|container|kamal_proxy|run_options|buildx|git|errors)")
+ON_THE_CONTROLLER = {"yaml", "jsonschema"}
+ATTRIBUTES = {"check_mode", "diff_mode", "idempotent"}
+LONGEST_FUNCTION = 40
+LONGEST_LINE = 120
+LONGEST_WHEN = 100
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Every module that a file imports, as (level, name): level 1 is its own folder."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.level, node.module
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.level, alias.name) for alias in node.names)
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree_of(path)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def constant(path: Path, name: str) -> str | None:
+    """The string that is assigned to a name at the top of a file."""
+    for node in tree_of(path).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
+            return str(ast.literal_eval(node.value))
+    return None
+
+
+def documentation(path: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(constant(path, "DOCUMENTATION") or "{}"))
+
+
+def tasks(items: Any) -> Iterator[dict[str, Any]]:
+    """All tasks below a list of plays, blocks or tasks."""
+    for item in items or ():
+        yield item
+        for key in ("pre_tasks", "tasks", "post_tasks", "handlers", "block", "rescue", "always"):
+            yield from tasks(item.get(key))
+
+
+def included(items: Any) -> Iterator[str]:
+    """The task files that tasks include by a fixed name."""
+    for task in tasks(items):
+        for key in ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks"):
+            if key in task:
+                target = task[key]
+                yield Path(target if isinstance(target, str) else target["file"]).stem
+
+
+class AnyTag(yaml.SafeLoader):
+    """Reads Ansible's own tags, such as !unsafe, as what they mark."""
+
+
+AnyTag.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node))
+
+
+def load(path: Path) -> Any:
+    return yaml.load(path.read_text(), Loader=AnyTag)
+
+
+def each(paths: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("path", paths, ids=relative)
+
+
+@each([path for path in PLUGIN_FILES if path.parent == UTILS and PURE.fullmatch(path.stem)])
+def test_what_only_knows_imports_nothing_that_acts(path: Path) -> None:
+    allowed = set(sys.stdlib_module_names) | (ON_THE_CONTROLLER if path.stem.startswith("_config") else set())
+    for level, name in imports(path):
+        top = name.split(".")[0]
+        assert PURE.fullmatch(top) if level == 1 else top in allowed, f"{relative(path)} imports {name}"
+
+
+@each([path for path in PLUGIN_FILES if path.name != "_docker.py"])
+def test_only_one_file_imports_the_docker_sdk(path: Path) -> None:
+    assert not [name for level, name in imports(path) if level == 0 and name.split(".")[0] in ("docker", "requests")]
+
+
+@each([path for path in PLUGIN_FILES if path.name != "_module.py"])
+def test_only_one_file_ends_a_module(path: Path) -> None:
+    endings = {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
+    assert not endings & {"exit_json", "fail_json"}
+
+
+@each([path for path in PLUGIN_FILES if path.parent == UTILS])
+def test_what_a_util_imports_from_the_collection_lies_beside_it(path: Path) -> None:
+    assert path.name.startswith("_"), "module_utils are private: _name.py"
+    for level, name in imports(path):
+        assert level <= 1 and not name.startswith("ansible_collections"), f"{relative(path)} imports {name}"
+
+
+@each(PLUGIN_FILES)
+def test_functions_are_short(path: Path) -> None:
+    sizes = {node.name: (node.end_lineno or node.lineno) - node.lineno + 1 for node in functions(path)}
+    assert not {name: size for name, size in sizes.items() if size > LONGEST_FUNCTION}
+
+
+@each(PLUGIN_FILES)
+def test_files_say_whose_they_are_and_what_they_know(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#!")]
+    assert tuple(lines[:2]) == HEADER
+    assert ast.get_docstring(tree_of(path)) or constant(path, "DOCUMENTATION")
+    assert (0, "__future__") in imports(path)
+
+
+@each(MODULES)
+def test_modules_are_documented(path: Path) -> None:
+    assert documentation(path)["module"] == path.stem
+    assert constant(path, "EXAMPLES")
+    assert constant(path, "RETURN")
+
+
+@each(MODULES)
+def test_modules_declare_what_they_support_and_why_not_in_full(path: Path) -> None:
+    documented = documentation(path)
+    fragments = documented.get("extends_documentation_fragment") or []
+    attributes = documented.get("attributes") or {}
+    assert "caravan.kamal.attributes" in fragments or set(attributes) >= ATTRIBUTES
+    for name, attribute in attributes.items():
+        assert attribute.get("support") in ("full", None) or attribute.get("details"), name
+
+
+@each(sorted((PLUGINS / "action").glob("*.py")))
+def test_action_plugins_have_a_documented_module_beside_them(path: Path) -> None:
+    assert PLUGINS / "modules" / path.name in MODULES
+
+
+def test_the_action_group_lists_the_modules() -> None:
+    runtime = load(ROOT / "meta" / "runtime.yml")
+    assert runtime["action_groups"]["kamal"] == [path.stem for path in MODULES]
+
+
+def test_the_execution_environment_has_what_the_controller_needs() -> None:
+    wanted, given = (
+        [line for line in (ROOT / name).read_text().splitlines() if not line.startswith("#")]
+        for name in ("requirements.txt", "meta/ee-requirements.txt")
+    )
+    assert given == wanted
+
+
+def test_sanity_finds_are_mended_not_ignored() -> None:
+    assert not list((ROOT / "tests" / "sanity").glob("ignore-*"))
+
+
+@each(PLAYBOOKS)
+def test_plays_gather_no_facts(path: Path) -> None:
+    plays = [play for play in load(path) if "hosts" in play]
+    assert not [play["name"] for play in plays if play.get("gather_facts") is not False]
+
+
+@each([*PLAYBOOKS, *TASK_FILES])
+def test_yaml_lines_fit(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert not [number for number, line in enumerate(lines, 1) if len(line) > LONGEST_LINE]
+
+
+@each([*PLAYBOOKS, *(path for path in TASK_FILES if path.parent.name in ("tasks", "handlers"))])
+def test_conditions_are_short(path: Path) -> None:
+    for task in tasks(load(path)):
+        conditions = task.get("when", [])
+        for condition in conditions if isinstance(conditions, list) else [conditions]:
+            assert len(str(condition)) <= LONGEST_WHEN, task.get("name")
+
+
+@each(sorted((ROOT / "roles").iterdir()) if (ROOT / "roles").is_dir() else [])
+def test_every_entry_point_of_a_role_has_its_options_described(path: Path) -> None:
+    described = set(load(path / "meta" / "argument_specs.yml")["argument_specs"])
+    files = {file.stem: load(file) for file in (path / "tasks").glob("*.yml")}
+    inner = {name for content in files.values() for name in included(content)}
+    assert described == set(files) - inner
