@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# Makes a Docker engine answer on this machine. One that already answers is used as it is.
+set -euo pipefail
+
+cache="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.cache/engine"
+patience=60
+
+fail() {
+    printf 'engine: %s\n' "$1" >&2
+    exit 1
+}
+
+say() {
+    printf 'engine: %s\n' "$1"
+}
+
+engine_answers() {
+    docker version --format '{{.Server.Version}}' >/dev/null 2>&1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif sudo -n true 2>/dev/null; then
+        sudo -n "$@"
+    else
+        fail "no Docker engine answers and this user can neither become root nor use sudo without a password; start Docker and run this again"
+    fi
+}
+
+install_packages() {
+    command -v apt-get >/dev/null || fail "no Docker engine here and no apt-get to install one with; install Docker and run this again"
+    say "installing docker.io and iptables"
+    local log
+    log="$(mktemp)"
+    if ! as_root sh -c 'apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends docker.io iptables' >"$log" 2>&1; then
+        tail -n 5 "$log" >&2
+        fail "apt-get could not install docker.io; the full log is $log"
+    fi
+    rm -f "$log"
+}
+
+start_with_systemd() {
+    [ -d /run/systemd/system ] && as_root systemctl start docker 2>/dev/null
+}
+
+start_by_hand() {
+    mkdir -p "$cache"
+    # setsid and the closed input let the engine outlive this shell, its terminal and its pipes.
+    as_root setsid dockerd --pidfile "$cache/pid" </dev/null >"$cache/log" 2>&1 &
+    disown
+}
+
+wait_for_engine() {
+    local deadline=$((SECONDS + patience))
+    until engine_answers; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            [ -f "$cache/log" ] && grep -E 'level=(error|fatal)|^failed' "$cache/log" | tail -n 3 >&2
+            if as_root docker version >/dev/null 2>&1; then
+                fail "the engine runs, but this user may not use it; add the user to the group docker and log in again"
+            fi
+            fail "no engine after ${patience} s; its log is $cache/log (or journalctl -u docker)"
+        fi
+        sleep 0.3
+    done
+}
+
+main() {
+    engine_answers && return
+    if ! command -v dockerd >/dev/null || ! command -v iptables >/dev/null; then
+        install_packages
+    fi
+    say "starting dockerd"
+    start_with_systemd || start_by_hand
+    wait_for_engine
+    say "Docker $(docker version --format '{{.Server.Version}}') answers"
+}
+
+main "$@"
