@@ -44,6 +44,7 @@ def tell(name: str) -> tuple[int, str]:
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
+            check=False,
         )
     return done.returncode, log.read_text(errors="replace")
 
