@@ -1,0 +1,166 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: deploy
+short_description: A Kamal configuration as an inventory
+version_added: 0.1.0
+author: Caravan contributors (@caravan-deploy)
+description:
+  - Reads C(config/deploy.yml) as it is. Its servers become hosts, with the connection settings of its C(ssh) section.
+  - The groups are C(app) with all servers, one for each role, C(accessories), one for each accessory, and one for each tag.
+  - A file whose name begins with C(deploy.) is read directly if this plugin stands first in C(enable_plugins).
+    Without that setting, a small file that names the plugin and the configuration does the same.
+options:
+  plugin:
+    description: Marks a file as one for this plugin.
+    type: str
+    choices: [caravan.kamal.deploy]
+  config:
+    description: The configuration, relative to the file that names this plugin.
+    type: str
+    default: config/deploy.yml
+  destination:
+    description:
+      - The destination, as in C(config/deploy.DESTINATION.yml).
+      - The extra variable C(kamal_destination) wins over it.
+    type: str
+"""
+
+EXAMPLES = r"""
+# caravan.yml, used as: ansible-playbook -i caravan.yml caravan.kamal.deploy
+plugin: caravan.kamal.deploy
+config: config/deploy.yml
+
+# ansible.cfg, then: ansible-playbook -i config/deploy.yml caravan.kamal.deploy
+# [inventory]
+# enable_plugins = caravan.kamal.deploy, host_list, script, auto, yaml, ini
+"""
+
+import os
+import re
+import shlex
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.inventory import BaseInventoryPlugin, to_safe_group_name
+from ansible.utils.display import Display
+from ansible.utils.vars import load_extra_vars
+
+from ..module_utils._config import Settings, load
+from ..module_utils._errors import CaravanError
+from ..module_utils._roles import accessory_hosts, roles
+
+CONFIGURATION = re.compile(r"^deploy(\.[\w-]+)*\.ya?ml$")
+PARSER_ERROR = 4
+DEFAULT_USER = "root"
+
+
+class InventoryModule(BaseInventoryPlugin):
+    NAME = "caravan.kamal.deploy"
+
+    def verify_file(self, path):
+        """A missing deploy.yml is ours too: other plugins would only say that nothing was parsed."""
+        return bool(CONFIGURATION.match(os.path.basename(path))) or _names_us(path)
+
+    def parse(self, inventory, loader, path, cache=True):
+        super().parse(inventory, loader, path, cache)
+        extra = load_extra_vars(loader)
+        file, destination = self._source(path, extra)
+        settings = Settings(
+            environ=os.environ,
+            erb_commands=boolean(extra.get("kamal_erb_commands", False)),
+            erb=extra.get("kamal_erb", "safe"),
+        )
+        try:
+            config = load(file, destination, settings)
+        except CaravanError as error:
+            # An error that is raised here only becomes a warning, the next plugin invents hosts from the same file,
+            # and the run ends well without having done anything.
+            Display().error(error.message, wrap_text=False)
+            raise SystemExit(PARSER_ERROR) from error
+        self._fill(config)
+
+    def _source(self, path, extra):
+        destination = extra.get("kamal_destination")
+        if not _names_us(path):
+            return path, destination
+        options = self._read_config_data(path)
+        file = os.path.join(os.path.dirname(os.path.abspath(path)), options.get("config") or "config/deploy.yml")
+        return file, destination or options.get("destination")
+
+    def _fill(self, config):
+        found = roles(config.data)
+        for role in found:
+            self._group(role.name, "app", role.hosts)
+            for host, tags in role.tags.items():
+                for tag in tags:
+                    self._group(tag, None, [host])
+        for name, accessory in (config.data.get("accessories") or {}).items():
+            self._group(name, "accessories", accessory_hosts(accessory, found))
+        self.inventory.set_variable("all", "kamal_config_file", config.path)
+        if config.destination:
+            self.inventory.set_variable("all", "kamal_destination", config.destination)
+        for group in ("app", "accessories"):
+            self.inventory.add_group(group)
+            for name, value in connection(config.data.get("ssh") or {}).items():
+                self.inventory.set_variable(group, name, value)
+
+    def _group(self, name, parent, hosts):
+        group = self.inventory.add_group(to_safe_group_name(name, force=True, silent=True))
+        if parent:
+            self.inventory.add_group(parent)
+            self.inventory.add_child(parent, group)
+        for host in hosts:
+            self.inventory.add_host(host, group)
+            if host == "localhost":
+                self.inventory.set_variable(host, "ansible_connection", "local")
+                self.inventory.set_variable(host, "ansible_python_interpreter", "{{ ansible_playbook_python }}")
+
+
+def _names_us(path):
+    try:
+        with open(path, encoding="utf-8") as source:
+            return re.search(r"^plugin:\s*['\"]?caravan\.kamal\.deploy\b", source.read(), re.MULTILINE) is not None
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def connection(ssh):
+    """The `ssh` section as Ansible's connection variables."""
+    keys = [os.path.expanduser(key) for key in ssh.get("keys") or ()]
+    variables = {
+        "ansible_user": ssh.get("user", DEFAULT_USER),
+        "ansible_pipelining": True,
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_ssh_common_args": " ".join(map(shlex.quote, ssh_arguments(ssh, keys))),
+    }
+    if "port" in ssh:
+        variables["ansible_port"] = ssh["port"]
+    if keys:
+        variables["ansible_ssh_private_key_file"] = keys[0]
+    return variables
+
+
+def ssh_arguments(ssh, keys):
+    arguments = ["-o", "ServerAliveInterval=30"]
+    if ssh.get("proxy"):
+        proxy = str(ssh["proxy"])
+        arguments += ["-o", f"ProxyJump={proxy if '@' in proxy else f'{DEFAULT_USER}@{proxy}'}"]
+    elif ssh.get("proxy_command"):
+        arguments += ["-o", f"ProxyCommand={ssh['proxy_command']}"]
+    for key in keys[1:]:
+        arguments += ["-i", key]
+    if ssh.get("keys_only"):
+        arguments += ["-o", "IdentitiesOnly=yes"]
+    if "forward_agent" in ssh:
+        arguments += ["-o", f"ForwardAgent={'yes' if ssh['forward_agent'] else 'no'}"]
+    return arguments + _ssh_config(ssh.get("config"))
+
+
+def _ssh_config(config):
+    """OpenSSH reads one configuration file; `true` is its own default and `false` none at all."""
+    if config is False:
+        return ["-F", "/dev/null"]
+    files = config if isinstance(config, list) else [config]
+    return ["-F", os.path.expanduser(str(files[0]))] if isinstance(files[0], str) else []

@@ -1,0 +1,111 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What everything on a host is called. Every name is Kamal's; nothing else in the collection builds one."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Dict, Optional
+
+RUN_DIRECTORY = ".kamal"
+NETWORK = "kamal"
+PROXY_CONTAINER = "kamal-proxy"
+PROXY_VOLUME = "kamal-proxy-config"
+PROXY_STATE = "/home/kamal-proxy/.config/kamal-proxy/kamal-proxy.state"
+PROXY_APPS_CONFIG = f"{RUN_DIRECTORY}/proxy/apps-config"
+
+FINGERPRINT_LABEL = "caravan.fingerprint"
+VERSION_LABEL = "caravan.version"
+SECRETS_LABEL = "caravan.secrets"
+SPEC_LABEL = "caravan.spec"
+
+HOSTNAME_LENGTH = 51
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one service at one destination."""
+
+    service: str
+    destination: Optional[str] = None
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.service}-{self.destination}" if self.destination else self.service
+
+    def role(self, role: str) -> str:
+        """`SERVICE-ROLE[-DEST]`: the prefix of a role's containers and its service in kamal-proxy."""
+        return "-".join(part for part in (self.service, role, self.destination) if part)
+
+    def container(self, role: str, version: str) -> str:
+        return f"{self.role(role)}-{version}"
+
+    def labels(self, role: str) -> Dict[str, str]:
+        return {"service": self.service, "role": role, "destination": self.destination or ""}
+
+    @property
+    def latest_tag(self) -> str:
+        return f"latest-{self.destination}" if self.destination else "latest"
+
+    @property
+    def app_directory(self) -> str:
+        return f"{RUN_DIRECTORY}/apps/{self.qualified}"
+
+    def role_env_file(self, role: str) -> str:
+        return f"{self.app_directory}/env/roles/{role}.env"
+
+    def accessory_env_file(self, accessory: str) -> str:
+        return f"{self.app_directory}/env/accessories/{accessory}.env"
+
+    @property
+    def history_file(self) -> str:
+        return f"{self.app_directory}/history.jsonl"
+
+    @property
+    def audit_log(self) -> str:
+        return f"{RUN_DIRECTORY}/{self.qualified}-audit.log"
+
+    @property
+    def lock_directory(self) -> str:
+        return f"{RUN_DIRECTORY}/lock-{self.qualified}"
+
+    @property
+    def proxy_app_directory(self) -> str:
+        return f"{PROXY_APPS_CONFIG}/{self.qualified}"
+
+
+def accessory_service(service: str, accessory: str) -> str:
+    return f"{service}-{accessory}"
+
+
+def staged(container: str) -> str:
+    """The name a container waits under until its version goes live."""
+    return f"{container}_staged"
+
+
+def is_staged(container: str) -> bool:
+    return container.endswith("_staged")
+
+
+def replaced(container: str) -> str:
+    return f"{container}_replaced_{secrets.token_hex(8)}"
+
+
+def failed(container: str) -> str:
+    return f"{container}_failed_{secrets.token_hex(8)}"
+
+
+def container_hostname(host: str) -> str:
+    return f"{host[:HOSTNAME_LENGTH].rstrip('.')}-{secrets.token_hex(6)}"
+
+
+def version_of(container: str, prefix: str, labels: Dict[str, str]) -> str:
+    """The version a container runs: from our label, else from its name as Kamal does."""
+    named = container[len(prefix) + 1 :] if container.startswith(f"{prefix}-") else container
+    return labels.get(VERSION_LABEL) or named
+
+
+def short_version(version: str) -> str:
+    """As Kamal shows it: seven characters, unless it carries a suffix."""
+    return version if "_" in version else version[:7]

@@ -1,0 +1,406 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The plan: a configuration resolved for one version and the hosts of one run, as plain data with secret names only."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from . import _container, _env, _kamal_proxy, _roles, _run_options
+from ._config import Config
+from ._errors import ConfigError, Problem
+from ._secrets import DEFAULT_PATH as SECRETS_PATH
+from ._names import NETWORK, PROXY_APPS_CONFIG, PROXY_VOLUME, VERSION_LABEL, Names, accessory_service, short_version
+
+DEPLOY_TIMEOUT = 30
+DRAIN_TIMEOUT = 30
+READINESS_DELAY = 7
+RETAIN_CONTAINERS = 5
+DOCKER_STOP_TIMEOUT = 10
+PROXY_REPOSITORY = "basecamp/kamal-proxy"
+PROXY_VERSION = "v0.9.2"
+LEASE_MARGIN = 300
+
+HOOKS = (
+    "docker-setup",
+    "pre-connect",
+    "pre-build",
+    "pre-deploy",
+    "pre-app-boot",
+    "post-app-boot",
+    "pre-proxy-reboot",
+    "post-proxy-reboot",
+    "post-deploy",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run is: its version, the hosts that take part, and what the operator asked for."""
+
+    version: str
+    hosts: Sequence[str]
+    local_hosts: Sequence[str] = ()
+    command: str = "deploy"
+    performer: str = ""
+    build: bool = True
+    skip_hooks: bool = False
+
+
+def plan(config: Config, run: Run) -> Dict[str, Any]:
+    """Everything a run needs to know. Raises ConfigError for what this version of the collection cannot do yet."""
+    return _Planner(config, run).plan()
+
+
+class _Planner:
+    def __init__(self, config: Config, run: Run) -> None:
+        self.config = config
+        self.data = config.data
+        self.run = run
+        self.names = Names(self.data["service"], config.destination)
+        self.all_roles = _roles.roles(self.data)
+        self.order = [host for host in _roles.boot_order(self.all_roles) if host in run.hosts]
+        self.gate = _roles.gate(self.all_roles, self.order)
+
+    def plan(self) -> Dict[str, Any]:
+        _refuse_what_is_not_done_yet(self.config, self.all_roles, self.run)
+        hosts = {host: self._host(host) for host in self.order}
+        accessories = {name: self._accessory(name, section) for name, section in self._accessories()}
+        return {
+            "service": self.names.service,
+            "destination": self.config.destination,
+            "version": self.run.version,
+            "short_version": short_version(self.run.version),
+            "command": self.run.command,
+            "performer": self.run.performer,
+            "project_root": self.config.project_root,
+            "secrets_path": self.data.get("secrets_path", SECRETS_PATH),
+            "gate_role": self.gate.name if self.gate else None,
+            "order": self.order,
+            "all_hosts": self._all_hosts(accessories),
+            "serial": self._serial(),
+            "wait": (self.data.get("boot") or {}).get("wait", 0),
+            "lock": self._lock(accessories),
+            "build": self._build(),
+            "hosts": hosts,
+            "accessories": accessories,
+            "secrets": self._secret_names(hosts, accessories),
+            "registry": self._registry(),
+            "notices": [*self.config.notices, *self._notices()],
+        }
+
+    # Hosts, batches, lock
+
+    def _all_hosts(self, accessories: Mapping[str, Any]) -> List[str]:
+        hosts = [*self.order, *(host for accessory in accessories.values() for host in accessory["hosts"])]
+        return list(dict.fromkeys(hosts))
+
+    def _serial(self) -> int:
+        """Hosts per batch; a percentage is of the hosts that are booted in this run."""
+        limit = (self.data.get("boot") or {}).get("limit")
+        everything = max(1, len(self.order))
+        if limit is None:
+            return everything
+        if str(limit).endswith("%"):
+            return max(1, everything * int(str(limit)[:-1]) // 100)
+        return int(limit)
+
+    def _lock(self, accessories: Mapping[str, Any]) -> Dict[str, Any]:
+        """On the first host of the full plan, whatever part of it this run covers: part and whole exclude each other."""
+        everywhere = [
+            *_roles.boot_order(self.all_roles),
+            *(host for accessory in accessories.values() for host in accessory["hosts"]),
+        ]
+        return {
+            "host": everywhere[0],
+            "directory": self.names.lock_directory,
+            "ttl": LEASE_MARGIN + self._slowest_batch(),
+        }
+
+    def _slowest_batch(self) -> int:
+        """Seconds that one batch takes at worst: every role of a host boots, drains and stops, one after another."""
+        waits = [
+            role["deploy_timeout"] + role["drain_timeout"] + role["readiness_delay"] + (role["stop_timeout"] or DOCKER_STOP_TIMEOUT)
+            for role in map(self._role_times, self.all_roles)
+        ]
+        return sum(waits) + int((self.data.get("boot") or {}).get("wait", 0))
+
+    # Images
+
+    @property
+    def repository(self) -> str:
+        image = self.data.get("image") or self.names.service
+        server = (self.data.get("registry") or {}).get("server")
+        return f"{server}/{image}" if server else str(image)
+
+    def _image(self) -> Dict[str, Any]:
+        return {
+            "service": self.names.service,
+            "repository": self.repository,
+            "tag": self.run.version,
+            "latest": self.names.latest_tag,
+            "pull": "registry" in self.data,
+        }
+
+    def _registry(self) -> Optional[Dict[str, Any]]:
+        """Where to log in; a secret by name, a plain user name as it is."""
+        section = self.data.get("registry")
+        if not section:
+            return None
+        return {
+            "server": section.get("server"),
+            "username": _credential(section.get("username")),
+            "password": _credential(section.get("password")),
+        }
+
+    def _build(self) -> Optional[Dict[str, Any]]:
+        if not self.run.build:
+            return None
+        builder = self.data.get("builder") or {}
+        arch = builder.get("arch") or []
+        remote_hosts = [host for host in self.order if host not in self.run.local_hosts]
+        return {
+            "service": self.names.service,
+            "repository": self.repository,
+            "version": self.run.version,
+            "latest": self.names.latest_tag,
+            "project_root": self.config.project_root,
+            "context": builder.get("context"),
+            "dockerfile": builder.get("dockerfile", "Dockerfile"),
+            "target": builder.get("target"),
+            "args": {key: _env.text(value) for key, value in (builder.get("args") or {}).items()},
+            "arch": arch if isinstance(arch, list) else [arch],
+            "push": bool(remote_hosts) and "registry" in self.data,
+        }
+
+    # One host
+
+    def _host(self, host: str) -> Dict[str, Any]:
+        present = _roles.on_host(self.all_roles, host)
+        return {
+            "host": host,
+            "service": self.names.service,
+            "destination": self.config.destination,
+            "version": self.run.version,
+            "command": self.run.command,
+            "performer": self.run.performer,
+            "network": NETWORK,
+            "image": self._image(),
+            "roles": [self._role(role, host) for role in present],
+            "gate_roles": [role.name for role in present if self.gate and role.name == self.gate.name],
+            "other_roles": [role.name for role in present if self.gate and role.name != self.gate.name],
+            "proxy": self._proxy_container(present) if any(role.proxied for role in present) else None,
+            "retain": self.data.get("retain_containers", RETAIN_CONTAINERS),
+            "audit_log": self.names.audit_log,
+            "history_file": self.names.history_file,
+        }
+
+    def _role(self, role: _roles.Role, host: str) -> Dict[str, Any]:
+        env = _env.for_host(self.data.get("env") or {}, role.settings.get("env") or {}, role.tags[host])
+        container = self.names.container(role.name, self.run.version)
+        return {
+            **self._role_times(role),
+            "name": role.name,
+            "container": container,
+            "route": self.names.role(role.name) if role.proxied else None,
+            "proxy": self._route_settings(role) if role.proxied else None,
+            "body": self._body(role, host, container, env),
+            "secrets": env.needed(),
+            "env_file": self.names.role_env_file(role.name),
+        }
+
+    def _role_times(self, role: _roles.Role) -> Dict[str, Any]:
+        drain = self.data.get("drain_timeout", DRAIN_TIMEOUT)
+        stop = role.settings.get("stop_timeout", self.data.get("stop_timeout", None if role.proxied else drain))
+        return {
+            "stop_timeout": stop,
+            "deploy_timeout": self.data.get("deploy_timeout", DEPLOY_TIMEOUT),
+            "drain_timeout": drain,
+            "readiness_delay": self.data.get("readiness_delay", READINESS_DELAY),
+        }
+
+    def _route_settings(self, role: _roles.Role) -> Dict[str, Any]:
+        own = role.settings.get("proxy")
+        merged = merge(self.data.get("proxy") or {}, own if isinstance(own, Mapping) else {})
+        return {key: value for key, value in merged.items() if key != "run"}
+
+    def _body(self, role: _roles.Role, host: str, container: str, env: _env.Env) -> Dict[str, Any]:
+        given = {
+            "KAMAL_CONTAINER_NAME": container,
+            "KAMAL_VERSION": self.run.version,
+            "KAMAL_HOST": host,
+            **({"KAMAL_DESTINATION": self.config.destination} if self.config.destination else {}),
+        }
+        labels = {
+            **self.names.labels(role.name),
+            VERSION_LABEL: self.run.version,
+            **_texts(self.data.get("labels") or {}),
+            **_texts(role.settings.get("labels") or {}),
+        }
+        cmd = role.settings.get("cmd")
+        body = _container.body(
+            image=f"{self.repository}:{self.run.version}",
+            env={**given, **env.clear},
+            labels=labels,
+            network=NETWORK,
+            cmd=shlex.split(str(cmd)) if cmd else None,
+            logging=merge(self.data.get("logging") or {}, role.settings.get("logging") or {}),
+        )
+        _run_options.add_volumes(self.data.get("volumes") or (), body)
+        _run_options.apply(role.settings.get("options") or {}, body)
+        return body
+
+    # The proxy container
+
+    def _proxy_container(self, present: Sequence[_roles.Role]) -> Dict[str, Any]:
+        sections = [self.data.get("proxy") or {}, *(role.settings.get("proxy") for role in present)]
+        run: Dict[str, Any] = {}
+        for section in sections:
+            run = merge(run, (section.get("run") or {}) if isinstance(section, Mapping) else {})
+        return proxy_container(run)
+
+    # Accessories
+
+    def _accessories(self) -> List[Any]:
+        return list((self.data.get("accessories") or {}).items())
+
+    def _accessory(self, name: str, section: Mapping[str, Any]) -> Dict[str, Any]:
+        service = section.get("service") or accessory_service(self.names.service, name)
+        env = _env.read(section.get("env") or {})
+        return {
+            "name": name,
+            "service": service,
+            "hosts": _roles.accessory_hosts(section, self.all_roles),
+            "body": self._accessory_body(service, section, env),
+            "secrets": env.needed(),
+            "env_file": self.names.accessory_env_file(name),
+            "network": section.get("network", NETWORK),
+        }
+
+    def _accessory_body(self, service: str, section: Mapping[str, Any], env: _env.Env) -> Dict[str, Any]:
+        server = (section.get("registry") or {}).get("server")
+        cmd = section.get("cmd")
+        body = _container.body(
+            image=f"{server}/{section['image']}" if server else str(section["image"]),
+            env=env.clear,
+            labels={"service": service, **_texts(section.get("labels") or {})},
+            network=section.get("network", NETWORK),
+            cmd=shlex.split(str(cmd)) if cmd else None,
+            logging=self.data.get("logging"),
+        )
+        _run_options.add_volumes(section.get("volumes") or (), body)
+        if "port" in section:
+            port = str(section["port"])
+            _run_options.add_ports([port if ":" in port else f"{port}:{port}"], body)
+        _run_options.apply(section.get("options") or {}, body)
+        return body
+
+    # What the operator should know
+
+    def _secret_names(self, hosts: Mapping[str, Any], accessories: Mapping[str, Any]) -> List[str]:
+        registry = self._registry() or {}
+        names = {value["secret"] for value in registry.values() if isinstance(value, dict) and "secret" in value}
+        for thing in [*(role for host in hosts.values() for role in host["roles"]), *accessories.values()]:
+            names.update(thing["secrets"].values())
+        return sorted(names)
+
+    def _notices(self) -> List[str]:
+        primary = self.data.get("primary_role", _roles.DEFAULT_PRIMARY)
+        if self.gate and self.gate.name != primary and self.order:
+            return [
+                f"No host of the primary role {primary} takes part in this run: "
+                f"{self.gate.name} is the role that the others wait for."
+            ]
+        return []
+
+
+def proxy_container(run: Mapping[str, Any]) -> Dict[str, Any]:
+    """The kamal-proxy container of a host as a body, from the `proxy/run` section."""
+    image = f"{run.get('repository', PROXY_REPOSITORY)}:{run.get('version', PROXY_VERSION)}"
+    size = run.get("log_max_size", "10m")
+    body = _container.body(
+        image=f"{run['registry']}/{image}" if run.get("registry") else image,
+        env={},
+        labels={},
+        network=NETWORK,
+        cmd=_kamal_proxy.run_argv(run),
+        volumes=(
+            f"{PROXY_VOLUME}:/home/kamal-proxy/.config/kamal-proxy",
+            f"{PROXY_APPS_CONFIG}:/home/kamal-proxy/.apps-config",
+        ),
+        logging={"options": {"max-size": size} if size else {}},
+    )
+    _run_options.add_ports(_published(run), body)
+    _run_options.apply(run.get("options") or {}, body)
+    return body
+
+
+def _published(run: Mapping[str, Any]) -> List[str]:
+    if run.get("publish") is False:
+        return []
+    pairs = [f"{run.get('http_port', 80)}:80", f"{run.get('https_port', 443)}:443"]
+    addresses = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in run.get("bind_ips") or ()]
+    return [f"{address}:{pair}" for address in addresses for pair in pairs] or pairs
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Dict[str, Any]:
+    """Maps merge deeply; anything else is replaced."""
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def _credential(value: Any) -> Any:
+    return {"secret": str(value[0])} if isinstance(value, list) else value
+
+
+def _texts(values: Mapping[str, Any]) -> Dict[str, str]:
+    return {str(key): _env.text(value) for key, value in values.items()}
+
+
+def _refuse_what_is_not_done_yet(config: Config, found: Sequence[_roles.Role], run: Run) -> None:
+    """Keys that change what runs must not be passed over in silence."""
+    data = config.data
+    sections = [("", data), *((f"servers/{role.name}/", role.settings) for role in found)]
+    problems = []
+    for prefix, section in sections:
+        if "asset_path" in section:
+            problems.append(_later(config, f"{prefix}asset_path"))
+        proxy = section.get("proxy")
+        if isinstance(proxy, Mapping) and isinstance(proxy.get("ssl"), Mapping):
+            problems.append(_later(config, f"{prefix}proxy/ssl"))
+    if "error_pages_path" in data:
+        problems.append(_later(config, "error_pages_path"))
+    if not run.skip_hooks:
+        problems += _hooks(config)
+    for key in ("remote", "secrets", "ssh", "pack", "cache"):
+        if run.build and key in (data.get("builder") or {}):
+            problems.append(_later(config, f"builder/{key}"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _later(config: Config, key_path: str) -> Problem:
+    return Problem(
+        "is understood, but this version of caravan.kamal does not act on it yet. Remove it to deploy without it.",
+        key_path,
+        config.where(*key_path.split("/")),
+    )
+
+
+def _hooks(config: Config) -> List[Problem]:
+    folder = os.path.join(config.project_root, config.data.get("hooks_path", ".kamal/hooks"))
+    found = [name for name in HOOKS if os.access(os.path.join(folder, name), os.X_OK)]
+    return [
+        Problem(
+            "this hook would not be run: hooks are not supported yet. Deploy without it with -e kamal_skip_hooks=true.",
+            "",
+            os.path.join(folder, name),
+        )
+        for name in found
+    ]

@@ -1,0 +1,148 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""kamal-proxy on a host: its container, and the routes of services through it."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from . import _container, _kamal_proxy
+from ._docker import Engine, Executed
+from ._ensure import Changes
+from ._errors import EngineError, PortError, ProxyError
+from ._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_STATE
+from . import _files
+
+MINIMUM_VERSION = (0, 9, 2)
+ANSWERS_WITHIN = 10.0
+POLL = 0.1
+
+
+def ensure(
+    engine: Engine, changes: Changes, wanted: Mapping[str, Any], credentials: Optional[Mapping[str, str]]
+) -> None:
+    """The proxy container runs. One that exists is started, never changed: that is for a proxy reboot."""
+    found = engine.inspect(PROXY_CONTAINER)
+    if found is None:
+        _pull_missing(engine, changes, wanted["Image"], credentials)
+        changes.show(PROXY_CONTAINER, None, _container.shown(wanted, {}))
+        changes.do(f"boot {PROXY_CONTAINER}", lambda: _boot(engine, wanted))
+        return
+    _check_version(found["Config"]["Image"])
+    if not _container.is_same(found, wanted, {}, {}, found["Image"]) and _made_here(found):
+        changes.notice(f"{PROXY_CONTAINER} runs with other settings than proxy/run says; they take effect when it is rebooted")
+    if found["State"]["Status"] != "running":
+        changes.do(f"start {PROXY_CONTAINER}", lambda: _start(engine))
+
+
+def _made_here(found: Mapping[str, Any]) -> bool:
+    return _container.FINGERPRINT_LABEL in (found["Config"].get("Labels") or {})
+
+
+def _pull_missing(
+    engine: Engine, changes: Changes, image: str, credentials: Optional[Mapping[str, str]]
+) -> None:
+    if engine.image(image) is None:
+        changes.do(f"pull {image}", lambda: engine.pull(image, credentials))
+
+
+def _boot(engine: Engine, wanted: Mapping[str, Any]) -> None:
+    _files.directory(PROXY_APPS_CONFIG)
+    container = engine.create(PROXY_CONTAINER, _mounted(_container.complete(wanted, {}, {})))
+    try:
+        _start(engine)
+    except EngineError:
+        engine.remove(container)
+        raise
+
+
+def _mounted(made: Dict[str, Any]) -> Dict[str, Any]:
+    """Binds below the home become absolute here: the plan does not know the home."""
+    binds = made["HostConfig"].get("Binds") or []
+    made["HostConfig"]["Binds"] = [
+        bind if bind.startswith("/") or not bind.startswith(".") else _files.absolute(bind) for bind in binds
+    ]
+    return made
+
+
+def _start(engine: Engine) -> None:
+    try:
+        engine.start(PROXY_CONTAINER)
+    except PortError as error:
+        raise PortError(
+            f"{PROXY_CONTAINER} cannot listen on this host: {error.message}. Stop what holds the port "
+            "(ss -ltnp shows it), or choose others with proxy/run/http_port and https_port."
+        ) from error
+    _wait_until_it_answers(engine)
+
+
+def _wait_until_it_answers(engine: Engine) -> None:
+    deadline = time.monotonic() + ANSWERS_WITHIN
+    while engine.execute(PROXY_CONTAINER, _kamal_proxy.list_argv()).code:
+        if time.monotonic() > deadline:
+            log = engine.logs(PROXY_CONTAINER, 5).strip()
+            raise ProxyError(f"{PROXY_CONTAINER} was started but does not answer. Its last log lines:\n{log}")
+        time.sleep(POLL)
+
+
+def _check_version(image: str) -> None:
+    """A version that can be read must be new enough; a custom tag is the operator's word."""
+    found = re.search(r":v(\d+)\.(\d+)\.(\d+)", image)
+    if found and tuple(int(part) for part in found.groups()) < MINIMUM_VERSION:
+        raise ProxyError(
+            f"{PROXY_CONTAINER} on this host is {image}, older than v{'.'.join(map(str, MINIMUM_VERSION))}. "
+            "Remove the container and deploy again, or reboot it with `kamal proxy reboot`."
+        )
+
+
+def services(engine: Engine) -> Dict[str, _kamal_proxy.Service]:
+    """All services that kamal-proxy routes, with all their options."""
+    text = engine.read_file(PROXY_CONTAINER, PROXY_STATE) if engine.inspect(PROXY_CONTAINER) else None
+    return _kamal_proxy.parse_state(text) if text else {}
+
+
+def command(engine: Engine, argv: Sequence[str]) -> None:
+    _judge(engine.execute(PROXY_CONTAINER, argv))
+
+
+def deploy(engine: Engine, argv: Sequence[str], watch: Callable[[], object]) -> None:
+    """Run `kamal-proxy deploy` while `watch` looks at the new container every moment.
+
+    kamal-proxy would wait out the whole deploy timeout for a container that is long dead; whatever `watch` raises ends
+    the wait at once.
+    """
+    answer: List[Executed] = []
+    refusal: List[EngineError] = []
+
+    def execute() -> None:
+        try:
+            answer.append(engine.execute(PROXY_CONTAINER, argv))
+        except EngineError as error:
+            refusal.append(error)
+
+    thread = threading.Thread(target=execute, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(POLL)
+        if thread.is_alive():
+            watch()
+    if refusal:
+        raise refusal[0]
+    _judge(answer[0])
+
+
+def _judge(executed: Executed) -> None:
+    if executed.code:
+        raise ProxyError(_kamal_proxy.explain(executed.output))
+
+
+def route(role: Mapping[str, Any], container: str) -> Tuple[str, Any]:
+    """The target and the options that kamal-proxy should have for a proxied role."""
+    proxy = role["proxy"]
+    target = _kamal_proxy.target(container, proxy.get("app_port", 80))
+    return target, _kamal_proxy.options(
+        proxy, deploy_timeout=role["deploy_timeout"], drain_timeout=role["drain_timeout"]
+    )

@@ -1,0 +1,67 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which old containers and images of a service may go, and their removal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Set, Tuple
+
+from . import _files, _history, _names
+from ._docker import STOPPED, Container, Engine, Image
+from ._ensure import Changes
+
+
+def prune(engine: Engine, changes: Changes, plan: Mapping[str, Any]) -> None:
+    """Keep the newest `retain` stopped containers of each role and destination, and the images that anything uses."""
+    label = f"service={plan['service']}"
+    containers = engine.containers(label)
+    expendable = expendable_containers(containers, plan["retain"], _keep_versions(plan))
+    for container in expendable:
+        changes.do(f"remove container {container.name}", _call(engine.remove, container.id))
+    kept = [container for container in containers if container not in expendable]
+    for reference in expendable_images(engine.images(label), kept, plan["image"]):
+        changes.do(f"remove image {reference}", _call(engine.remove_image, reference))
+
+
+def _call(act: Callable[[str], None], what: str) -> Callable[[], None]:
+    return lambda: act(what)
+
+
+def _keep_versions(plan: Mapping[str, Any]) -> Set[str]:
+    """The versions a rollback may want: the last two different ones that were live here, and the one going live."""
+    versions = [record["version"] for record in _history.parse(_files.read(plan["history_file"]) or "")]
+    newest_first = list(dict.fromkeys(reversed(versions)))
+    return {plan["version"], *newest_first[:2]}
+
+
+def expendable_containers(containers: Sequence[Container], retain: int, keep: Set[str]) -> List[Container]:
+    """`containers` newest first. Each role at each destination has a quota of its own, so failed boots of one cannot
+    push out another's last good container."""
+    groups: Dict[Tuple[str, str], List[Container]] = defaultdict(list)
+    for container in containers:
+        if container.state in STOPPED and not _names.is_staged(container.name):
+            groups[container.labels.get("role", ""), container.labels.get("destination", "")].append(container)
+    return [
+        container
+        for group in groups.values()
+        for container in group[retain:]
+        if container.labels.get(_names.VERSION_LABEL) not in keep
+    ]
+
+
+def expendable_images(images: Sequence[Image], containers: Sequence[Container], wanted: Mapping[str, Any]) -> List[str]:
+    """Tags of images that no container uses and that are no `latest`; untagged images by ID."""
+    used = {container.image_id for container in containers}
+    found: List[str] = []
+    for image in images:
+        tags = [tag for tag in image.tags if tag != "<none>:<none>"]
+        if image.id in used or any(_is_kept(tag, wanted) for tag in tags):
+            continue
+        found += tags or [image.id]
+    return found
+
+
+def _is_kept(tag: str, wanted: Mapping[str, Any]) -> bool:
+    name = tag.rpartition(":")[2]
+    return name == "latest" or name.startswith("latest-") or tag == f"{wanted['repository']}:{wanted['tag']}"

@@ -1,0 +1,231 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One version of a service's roles on one host: staged beside what runs, proven and switched to, or undone."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional
+
+from . import _container, _files, _health, _history, _image, _kamal_proxy, _names, _proxy, _prune
+from ._docker import Container, Engine, Image
+from ._ensure import Changes
+from ._env import render_file
+from ._errors import CaravanError, HealthError
+
+
+@dataclass
+class Release:
+    """`plan` is one host's share of the plan; `secrets` the values by secret name; `built` what the build said."""
+
+    engine: Engine
+    changes: Changes
+    plan: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    built: Mapping[str, Any] = field(default_factory=dict)
+    credentials: Optional[Mapping[str, str]] = None
+    force: bool = False
+
+    def stage(self, roles: List[str]) -> Dict[str, Any]:
+        """Everything that can be done beside the running version: network, proxy, image, containers created."""
+        image = _image.ensure(self.engine, self.changes, self.plan["image"], self.built, self.credentials)
+        if not self.engine.has_network(self.plan["network"]):
+            self.changes.do(f"create network {self.plan['network']}", lambda: self.engine.create_network(self.plan["network"]))
+        if self.plan["proxy"]:
+            _proxy.ensure(self.engine, self.changes, self.plan["proxy"], None)
+        containers = self._containers()
+        for role in self._roles(roles):
+            self._drop_leftovers(role, containers)
+            if not self._is_live(role, image):
+                self._create(role, image)
+        return self._answer(image)
+
+    def live(self, roles: List[str]) -> Dict[str, Any]:
+        """Per role: start, prove, switch, drain, stop. Then, once: tag latest, prune, audit, history."""
+        image = self.engine.image(self._reference)
+        routes = _proxy.services(self.engine) if self.plan["proxy"] else {}
+        switched = []
+        for role in self._roles(roles):
+            if self._is_live(role, image):
+                self._keep(role, routes)
+            else:
+                self._switch(role, image, routes)
+                switched.append(role["name"])
+        self._settle(image, switched)
+        return self._answer(image)
+
+    @property
+    def _reference(self) -> str:
+        return f"{self.plan['image']['repository']}:{self.plan['image']['tag']}"
+
+    def _roles(self, names: List[str]) -> List[Mapping[str, Any]]:
+        return [role for role in self.plan["roles"] if not names or role["name"] in names]
+
+    def _values(self, role: Mapping[str, Any]) -> Dict[str, str]:
+        return {name: self.secrets[source] for name, source in role["secrets"].items()}
+
+    def _containers(self) -> List[Container]:
+        destination = self.plan["destination"] or ""
+        return self.engine.containers(f"service={self.plan['service']}", f"destination={destination}")
+
+    def _answer(self, image: Optional[Image]) -> Dict[str, Any]:
+        return {"version": self.plan["version"], "image_id": image.id if image else None}
+
+    # What is there
+
+    def _is_live(self, role: Mapping[str, Any], image: Optional[Image]) -> bool:
+        """Whether this very container, with this image, configuration and these secret values, already runs."""
+        found = self.engine.inspect(role["container"])
+        return bool(
+            found
+            and not self.force
+            and found["State"]["Status"] == "running"
+            and _container.is_same(found, role["body"], role["secrets"], self._values(role), image.id if image else None)
+        )
+
+    def _drop_leftovers(self, role: Mapping[str, Any], containers: List[Container]) -> None:
+        """Containers that an earlier run staged and never started."""
+        for container in containers:
+            if container.labels.get("role") == role["name"] and _names.is_staged(container.name):
+                if not self.changes.check_mode:
+                    self.engine.remove(container.id)
+
+    def _create(self, role: Mapping[str, Any], image: Optional[Image]) -> None:
+        self._show(role)
+        made = _container.complete(role["body"], role["secrets"], self._values(role), self.plan["host"])
+        if image:
+            made["Image"] = self._reference
+        self.changes.do(
+            f"create container {role['container']}",
+            lambda: self.engine.create(_names.staged(role["container"]), made),
+        )
+
+    def _show(self, role: Mapping[str, Any]) -> None:
+        running = [c for c in self._containers() if c.labels.get("role") == role["name"] and c.running]
+        found = self.engine.inspect(running[0].id) if running else None
+        before = _container.shown_found(found) if found else None
+        if before and found:
+            stale = _container.changed_secrets(found, self._values(role))
+            before["secrets changed"] = ", ".join(stale) or None
+        self.changes.show(role["name"], before, _container.shown(role["body"], role["secrets"]))
+
+    # Going live
+
+    def _keep(self, role: Mapping[str, Any], routes: Mapping[str, Any]) -> None:
+        """The role already runs as wanted; only its route and its neighbours can differ."""
+        found = self.engine.inspect(role["container"]) or {}
+        if role["proxy"] is not None:
+            target, options = _proxy.route(role, found["Id"])
+            if not _kamal_proxy.routes_to(routes.get(role["route"]), target, options):
+                self.changes.do(f"route {role['route']} to {target}", lambda: self._route(role, found["Id"]))
+        self._stop_others(role, found["Id"])
+
+    def _switch(self, role: Mapping[str, Any], image: Optional[Image], routes: Mapping[str, Any]) -> None:
+        self.changes.do(f"start container {role['container']}", lambda: self._start_and_prove(role, image, routes))
+        if role["proxy"] is not None:
+            self.changes.actions.append(f"route {role['route']} to {role['container']}")
+        new = self.engine.inspect(role["container"]) if not self.changes.check_mode else None
+        self._stop_others(role, new["Id"] if new else None)
+        self._write_env_file(role)
+
+    def _start_and_prove(self, role: Mapping[str, Any], image: Optional[Image], routes: Mapping[str, Any]) -> None:
+        if self.engine.inspect(_names.staged(role["container"])) is None:
+            self._create(role, image)
+        replaced = self._make_way(role)
+        self.engine.rename(_names.staged(role["container"]), role["container"])
+        try:
+            self.engine.start(role["container"])
+            self._prove(role)
+        except CaravanError as error:
+            raise self._undo(role, replaced, routes, error) from error
+
+    def _make_way(self, role: Mapping[str, Any]) -> Optional[str]:
+        """A container that has the name already is renamed, as Kamal does. Returns its new name."""
+        if self.engine.inspect(role["container"]) is None:
+            return None
+        name = _names.replaced(role["container"])
+        self.engine.rename(role["container"], name)
+        self._audit(role["name"], f"Renaming container {role['container']} to {name}")
+        return name
+
+    def _prove(self, role: Mapping[str, Any]) -> None:
+        found = self.engine.inspect(role["container"]) or {}
+        if role["proxy"] is None:
+            _health.prove(self.engine, found["Id"], role["deploy_timeout"], role["readiness_delay"])
+        else:
+            _health.wait_for_port(self.engine, found["Id"], role["proxy"].get("app_port", 80))
+            self._route(role, found["Id"])
+
+    def _route(self, role: Mapping[str, Any], container: str) -> None:
+        target, options = _proxy.route(role, container)
+        argv = _kamal_proxy.deploy_argv(role["route"], target, options)
+        _proxy.deploy(self.engine, argv, lambda: _health.alive(self.engine, container))
+
+    def _undo(
+        self, role: Mapping[str, Any], replaced: Optional[str], routes: Mapping[str, Any], error: CaravanError
+    ) -> HealthError:
+        """Back to what was: the route first, then names. The failed container stays, stopped, for a look at it."""
+        told = _health.report(self.engine, role["container"])
+        self._restore_route(role, routes)
+        with contextlib.suppress(CaravanError):
+            self.engine.stop(role["container"], role["stop_timeout"])
+        name = role["container"]
+        if replaced:
+            name = _names.failed(role["container"])
+            self.engine.rename(role["container"], name)
+            self.engine.rename(replaced, role["container"])
+        return HealthError(_failure(self.plan["host"], name, error, told), container=name, **told)
+
+    def _restore_route(self, role: Mapping[str, Any], routes: Mapping[str, Any]) -> None:
+        before = routes.get(role["route"] or "")
+        now = _proxy.services(self.engine).get(role["route"]) if before else None
+        if before and now and before.targets != now.targets:
+            _proxy.command(self.engine, _kamal_proxy.deploy_argv(role["route"], before.targets[0], before.options))
+
+    def _stop_others(self, role: Mapping[str, Any], kept: Optional[str]) -> None:
+        for container in self._containers():
+            if container.labels.get("role") == role["name"] and container.running and container.id != kept:
+                self.changes.do(f"stop container {container.name}", self._stopper(container, role["stop_timeout"]))
+
+    def _stopper(self, container: Container, timeout: Optional[int]) -> Any:
+        return lambda: self.engine.stop(container.id, timeout)
+
+    # Afterwards
+
+    def _write_env_file(self, role: Mapping[str, Any]) -> None:
+        text = render_file(self._values(role))
+        if not self.changes.check_mode and _files.read(role["env_file"]) != text:
+            _files.write(role["env_file"], text)
+
+    def _settle(self, image: Optional[Image], switched: List[str]) -> None:
+        latest = f"{self.plan['image']['repository']}:{self.plan['image']['latest']}"
+        if image and latest not in image.tags:
+            repository, tag = self.plan["image"]["repository"], self.plan["image"]["latest"]
+            self.changes.do(f"tag {self._reference} as {tag}", lambda: self.engine.tag(image.id, repository, tag))
+        _prune.prune(self.engine, self.changes, self.plan)
+        if switched and not self.changes.check_mode:
+            for role in switched:
+                self._audit(role, f"Booted app version {self.plan['version']}")
+            self._record(image, switched)
+
+    def _audit(self, role: str, text: str) -> None:
+        line = _history.audit_line(self.plan["performer"], (self.plan["destination"], role), text)
+        _files.append(self.plan["audit_log"], line)
+
+    def _record(self, image: Optional[Image], roles: List[str]) -> None:
+        line = _history.entry(
+            self.plan["command"], self.plan["version"], roles, image.id if image else "", self.plan["performer"]
+        )
+        _files.append(self.plan["history_file"], line)
+
+
+def _failure(host: str, container: str, error: CaravanError, told: Mapping[str, Any]) -> str:
+    """The whole story of a container that did not come up, once."""
+    lines = [f"{container} did not become healthy on {host}: {error.message}."]
+    lines.append(f"State: {told['state']}, exit code {told['exit_code']}.")
+    for title, part in (("Health checks", told["health_log"]), ("Last log lines", told["log"])):
+        if part:
+            lines += [f"{title}:", *(f"  {line}" for line in part)]
+    lines.append("It was stopped; what served before still serves. Mend the image or its settings and deploy again.")
+    return "\n".join(lines)

@@ -1,0 +1,173 @@
+#!/usr/bin/python
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release
+short_description: One version of a service's roles on this host, staged or live
+version_added: 0.1.0
+author: Caravan contributors (@caravan-deploy)
+description:
+  - V(staged) does everything that can be done beside the running version. The network and kamal-proxy are there, the image is
+    pulled, and the container of each role is created but not started.
+  - V(live) starts each role's container, proves it healthy, switches the route in kamal-proxy to it, lets the old container
+    drain and stops it. Then it tags the image as latest, prunes, and writes the audit log and the history.
+  - A container that does not become healthy is stopped and kept for a look at it. What served before still serves.
+  - Nothing changes when this version already runs with the same image, the same configuration and the same secret values.
+options:
+  state:
+    description: How far the version is brought.
+    type: str
+    choices: [staged, live]
+    required: true
+  plan:
+    description:
+      - This host's share of the plan, RV(caravan.kamal.plan#module:ansible_facts.kamal_plan.hosts).
+      - Where it is left out, it is taken from the plan that M(caravan.kamal.plan) made in this run.
+    type: dict
+  roles:
+    description: The roles of this host to act on. An empty list means all of them.
+    type: list
+    elements: str
+    default: []
+  built:
+    description:
+      - What M(caravan.kamal.image_build) answered, if it was run. The host then takes that very image, by digest or, on the
+        same engine, by ID.
+    type: dict
+    default: {}
+  force:
+    description: Replace containers even if nothing about them differs.
+    type: bool
+    default: false
+  secrets:
+    description:
+      - A JSON object with the values of the secrets that the plan names.
+      - Filled in on the controller from the variable C(kamal_secrets) and the project's secrets files.
+    type: str
+  registry:
+    description:
+      - A JSON object with C(username) and C(password) for pulling.
+      - Filled in on the controller. It goes into the API call and is never stored on the host.
+    type: str
+extends_documentation_fragment:
+  - caravan.kamal.attributes
+  - caravan.kamal.docker
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+seealso:
+  - module: caravan.kamal.plan
+  - module: caravan.kamal.proxy_service
+"""
+
+EXAMPLES = r"""
+- name: Stage the version on every host before anything changes
+  caravan.kamal.release:
+    state: staged
+
+- name: Bring the web role live
+  caravan.kamal.release:
+    state: live
+    roles: [web]
+
+- name: Replace the containers although nothing differs
+  caravan.kamal.release:
+    state: live
+    force: true
+"""
+
+RETURN = r"""
+version:
+  description: The version that was staged or is live.
+  returned: success
+  type: str
+  sample: 3f2a9c1
+image_id:
+  description: The ID of its image on this host, null in check mode while it is not there.
+  returned: success
+  type: str
+  sample: sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1
+actions:
+  description: What was done, in order, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: [start container hello-web-3f2a9c1, route hello-web to hello-web-3f2a9c1, stop container hello-web-77d0e21]
+notices:
+  description: What the operator should know although nothing was done about it.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+container:
+  description: The container that did not become healthy.
+  returned: when a container did not become healthy
+  type: str
+  sample: hello-web-3f2a9c1
+state:
+  description: Its state when it was given up.
+  returned: when a container did not become healthy
+  type: str
+  sample: exited
+exit_code:
+  description: Its exit code.
+  returned: when a container did not become healthy
+  type: int
+  sample: 1
+health_log:
+  description: The last results of its health check.
+  returned: when a container did not become healthy
+  type: list
+  elements: str
+  sample: []
+log:
+  description: The last lines that it logged.
+  returned: when a container did not become healthy
+  type: list
+  elements: str
+  sample: ["panic: no such table: users"]
+"""
+
+import json
+
+from ..module_utils import _module
+from ..module_utils._release import Release
+
+OPTIONS = {
+    "state": {"type": "str", "choices": ["staged", "live"], "required": True},
+    "plan": {"type": "dict"},
+    "roles": {"type": "list", "elements": "str", "default": []},
+    "built": {"type": "dict", "default": {}},
+    "force": {"type": "bool", "default": False},
+    "secrets": {"type": "str", "no_log": True},
+    "registry": {"type": "str", "no_log": True},
+}
+
+
+def act(request):
+    params, plan = request.params, request.params["plan"]
+    longest = max(role["deploy_timeout"] + role["drain_timeout"] + (role["stop_timeout"] or 0) for role in plan["roles"])
+    release = Release(
+        engine=request.engine(timeout=longest + 30),
+        changes=request.changes,
+        plan=plan,
+        secrets=request.secrets,
+        built=params["built"],
+        credentials=json.loads(params["registry"] or "null"),
+        force=params["force"],
+    )
+    return release.stage(params["roles"]) if params["state"] == "staged" else release.live(params["roles"])
+
+
+def main():
+    _module.run(OPTIONS, act)
+
+
+if __name__ == "__main__":
+    main()
