@@ -111,7 +111,7 @@ TLS = Kind(_has_tls, _show_boolean)
 
 @dataclass(frozen=True)
 class Flag:
-    """A flag of `deploy`: its keys below `proxy`, its place in the state, kamal-proxy's default, and ours (`unsaid`)."""
+    """A flag of `deploy`: its keys below `proxy`, its place in the state, kamal-proxy's default and ours (`unsaid`)."""
 
     name: str
     keys: Tuple[str, ...]
@@ -415,12 +415,12 @@ EXPLANATIONS = (
     ),
     (
         "unable to load certificate",
-        "kamal-proxy could not load the TLS certificate. Check that the secrets named in proxy/ssl hold a certificate and "
-        "the private key that belongs to it, both PEM.",
+        "kamal-proxy could not load the TLS certificate. Check that the secrets named in proxy/ssl hold a certificate "
+        "and the private key that belongs to it, both PEM.",
     ),
     (
         "unable to load error pages",
-        "kamal-proxy found no usable error pages. Put files such as 503.html into error_pages_path, or remove that key.",
+        "kamal-proxy found no usable error pages. Put files like 503.html into error_pages_path, or remove that key.",
     ),
     (
         "automatic TLS does not support wildcards",
@@ -429,7 +429,7 @@ EXPLANATIONS = (
     ),
     ("rollout target not set", "There is no canary to send requests to: deploy one first."),
     (
-        r"(?P<what>\S*): ?invalid host pattern",
+        r"(?P<what>\S+) ?:invalid host pattern",
         "kamal-proxy was given a target that it cannot read: {what}. Check proxy/app_port.",
     ),
     (
@@ -442,7 +442,7 @@ EXPLANATIONS = (
     ),
     (
         "TLS settings must be specified on the root path service",
-        "proxy/ssl belongs to the service at the root path of the host. Remove it here: services below a path follow it.",
+        "proxy/ssl belongs to the service at the root path of the host. Remove it here: services below a path follow.",
     ),
     ("host must be set when using TLS", "proxy/ssl needs proxy/host: a certificate is for a name."),
     (
@@ -451,7 +451,7 @@ EXPLANATIONS = (
     ),
     (
         "unknown (flag|command)",
-        "The kamal-proxy on this host is too old or too new for this command. Reboot it, with another proxy/run/version.",
+        "The kamal-proxy on this host is too old or new for this command. Reboot it with another proxy/run/version.",
     ),
 )
 
