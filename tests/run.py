@@ -84,7 +84,8 @@ def outcome(check: Check, code: int, output: str) -> tuple[int, int]:
     if not check.counts:
         return (0, 1) if code else (1, 0)
     passed, failed = count(output)
-    return passed, failed if bool(failed) == bool(code) else failed + 1
+    # An exit code that the summary does not explain, and a summary that counts nothing, are failures of their own.
+    return (passed, failed) if failed or (passed and not code) else (passed, 1)
 
 
 def perform(check: Check) -> tuple[int, int]:

@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-BIN = ROOT / ".venv" / "bin"
-COLLECTIONS = ROOT / ".cache" / "collections"
+from run import BIN, ROOT, environment
+
 LOGS = ROOT / ".cache" / "stories"
 
 
@@ -23,16 +20,6 @@ def stories() -> list[str]:
     return sorted(names, key=lambda name: (name != "default", name))
 
 
-def environment() -> dict[str, str]:
-    return {
-        **os.environ,
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_NOCOLOR": "1",
-        "NO_COLOR": "1",
-    }
-
-
 def tell(name: str) -> tuple[int, str]:
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{name}.log"
@@ -40,7 +27,7 @@ def tell(name: str) -> tuple[int, str]:
         done = subprocess.run(
             [str(BIN / "molecule"), "test", "--scenario-name", name],
             cwd=ROOT,
-            env=environment(),
+            env={**environment(), "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"},
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
