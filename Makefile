@@ -37,11 +37,12 @@ docs: venv ## write the generated parts of docs/
 docs-check: venv
 	@$(PYTHON_VENV) tests/run.py docs
 
-lab-up: collection ## start the test hosts, the registry and the load balancer, and leave them running
-	@tests/lab/up
+lab-up: venv ## start the test hosts, the registry and the load balancer, and leave them running
+	@tools/engine.sh
+	@$(PYTHON_VENV) tests/lab/lab.py up
 
 lab-down: venv ## remove them
-	@tests/lab/down
+	@$(PYTHON_VENV) tests/lab/lab.py down
 
 collection: venv ## copy the clone to where Ansible finds it as caravan.kamal
 	@$(PYTHON_VENV) tools/collection.py
@@ -49,6 +50,7 @@ collection: venv ## copy the clone to where Ansible finds it as caravan.kamal
 venv:
 	@tools/venv.sh
 
-clean: ## remove .venv and everything cached in this folder
+clean: ## remove the test hosts, .venv and everything cached in this folder
+	@[ ! -d .cache/lab ] || $(PYTHON_VENV) tests/lab/lab.py down
 	rm -rf .venv .cache .ansible .ruff_cache .pytest_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -63,6 +63,8 @@ def main(names: list[str]) -> int:
     if unknown or not known:
         print(f"There is no story {', '.join(unknown) or 'at all'}; there are: {', '.join(known) or 'none'}.")
         return 2
+    if subprocess.run([str(ROOT / "tools" / "engine.sh")], check=False).returncode:
+        return 2
     results = [perform(name) for name in names or known]
     passed = sum(result[0] for result in results)
     failed = sum(result[1] for result in results)
