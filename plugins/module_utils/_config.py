@@ -44,9 +44,9 @@ class Config:
         return Document(places=dict(self.places)).place(keys)
 
 
-def load(path: str, destination: Optional[str], settings: Settings) -> Config:
+def load(path: str, destination: Optional[str], settings: Settings, project_root: Optional[str] = None) -> Config:
     base, destination = _split_destination(os.path.abspath(path), destination)
-    root = _project_root(base)
+    root = os.path.abspath(project_root) if project_root else _project_root(base)
     scope = Scope(dict(settings.environ), root, settings.erb_commands)
     if destination:
         scope.environ["KAMAL_DESTINATION"] = destination
@@ -58,7 +58,7 @@ def load(path: str, destination: Optional[str], settings: Settings) -> Config:
 
 
 def from_mapping(
-    data: Mapping[str, Any],
+    data: Any,
     destination: Optional[str],
     project_root: str,
     where: str = "kamal_config",
@@ -92,8 +92,17 @@ def _check(document: Document, config: Config) -> Config:
     problems = [Problem(message, slashed(path), document.place(path)) for path, message in dict.fromkeys(found)]
     if problems:
         raise ConfigError(problems)
-    notices = tuple(f"{slashed(path)} {message} ({document.place(path)})" for path, message in rules.notices)
-    return Config(data, config.path, config.project_root, config.destination, notices, document.places)
+    noticed = [*_schema().notices(data), *rules.notices]
+    notices = tuple(f"{slashed(path)} {message} ({document.place(path)})" for path, message in noticed)
+    return Config(_with_numbers(data), config.path, config.project_root, config.destination, notices, document.places)
+
+
+def _with_numbers(data: Dict[str, Any]) -> Dict[str, Any]:
+    """A host limit in quotes is still a number."""
+    limit = data.get("boot", {}).get("limit")
+    if isinstance(limit, str) and limit.isdigit():
+        return {**data, "boot": {**data["boot"], "limit": int(limit)}}
+    return data
 
 
 def _position(path: KeyPath, order: Mapping[KeyPath, int]) -> int:
@@ -129,7 +138,10 @@ def _read_text(path: str, shown: str) -> str:
         with open(path, encoding="utf-8-sig") as stream:
             return stream.read()
     except FileNotFoundError:
-        message = f"there is no file {path}; name the configuration with kamal_config_file, or start one with caravan.kamal.init"
+        message = (
+            f"there is no file {path}; name the configuration with kamal_config_file, or start one with the playbook "
+            "caravan.kamal.init"
+        )
         raise ConfigError([Problem(message, where=shown)]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(f"the file is not UTF-8 text: {error.reason}", where=shown)]) from None
@@ -145,7 +157,9 @@ def _split_destination(path: str, destination: Optional[str]) -> Tuple[str, Opti
     if not own or not os.path.exists(base):
         return path, destination or None
     if destination and destination != own[1:]:
-        message = f"{os.path.basename(path)} is the destination {own[1:]}, but {destination} was asked for; name only one"
+        message = (
+            f"{os.path.basename(path)} is the destination {own[1:]}, but {destination} was asked for; name only one"
+        )
         raise ConfigError([Problem(message)])
     return base, own[1:]
 

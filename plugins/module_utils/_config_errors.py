@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Tuple
 
 try:
@@ -14,9 +15,11 @@ try:
 except ImportError:  # pragma: no cover
     Draft202012Validator = None  # type: ignore[misc,assignment]
 
+from ._config_schema import NOTICE
 from ._config_yaml import KeyPath
 from ._errors import ConfigError, Problem
 
+SHORT = 12
 Finding = Tuple[KeyPath, str]
 
 _KINDS = {
@@ -27,6 +30,11 @@ _KINDS = {
     "number": "a number",
     "object": "a map",
     "string": "a string",
+}
+
+_KINDS_IN_QUOTES = {
+    "a whole number": re.compile(r"\s*\d+\s*$"),
+    "true or false": re.compile(r"(true|false|yes|no)$", re.IGNORECASE),
 }
 
 
@@ -53,17 +61,43 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + '…"'
 
 
+def _with_types(checker: Any) -> Any:
+    extend: Any = validators.extend
+    return extend(Draft202012Validator, type_checker=checker)
+
+
+def _map(value: Any) -> Dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _names(value: Any) -> List[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _quotes_hint(value: Any, expected: str) -> str:
+    """Where quotes, or the lack of them, made YAML read something else than was meant."""
+    if "a string" in expected and isinstance(value, dict) and len(value) == 1:
+        return "; a colon followed by a space makes it a map, put it in quotes if a string was meant"
+    if "a string" in expected and isinstance(value, bool):
+        return "; YAML reads yes, no, on and off as true or false, put the word in quotes"
+    if isinstance(value, str) and _KINDS_IN_QUOTES.get(expected, re.compile("$^")).match(value):
+        return "; remove the quotes"
+    return ""
+
+
 class SchemaCheck:
     """Checks data against the schema; everything that is wrong comes out at once."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         if Draft202012Validator is None:
-            raise ConfigError([Problem("the Python package jsonschema is missing on the controller; install jsonschema")])
+            raise ConfigError(
+                [Problem("the Python package jsonschema is missing on the controller; install jsonschema")]
+            )
         self._schema = schema
         checker = Draft202012Validator.TYPE_CHECKER.redefine(
             "integer", lambda _checker, value: isinstance(value, int) and not isinstance(value, bool)
         )
-        self._validator = validators.extend(Draft202012Validator, type_checker=checker)(schema)
+        self._validator = _with_types(checker)(schema)
 
     def findings(self, data: Any) -> Iterator[Finding]:
         seen = set()
@@ -72,6 +106,19 @@ class SchemaCheck:
                 if finding not in seen:
                     seen.add(finding)
                     yield finding
+
+    def notices(self, data: Any) -> Iterator[Finding]:
+        """Keys that are accepted though something else decides."""
+        yield from self._notices(self._schema, data, ())
+
+    def _notices(self, schema: Mapping[str, Any], data: Any, path: KeyPath) -> Iterator[Finding]:
+        if "$ref" in schema:
+            schema = self._schema["$defs"][schema["$ref"].rpartition("/")[2]]
+        for name, inner in schema.get("properties", {}).items():
+            if isinstance(data, dict) and name in data:
+                if NOTICE in inner:
+                    yield path + (name,), f"is accepted but {inner[NOTICE]}"
+                yield from self._notices(inner, data[name], path + (name,))
 
     def _words(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
         writer = _WRITERS.get(str(error.validator))
@@ -92,7 +139,7 @@ class SchemaCheck:
                 for inner in inner_errors:
                     yield from self._words(inner, path + tuple(inner.relative_path))
                 return
-        yield path, self._wrong_type(error.instance, self.describe(error.schema))
+        yield path, self._wrong_type(error.instance, self.describe(_map(error.schema)))
 
     @staticmethod
     def _is_misfit(error: ValidationError) -> bool:
@@ -117,36 +164,29 @@ class SchemaCheck:
     def _wrong_type(value: Any, expected: str) -> str:
         if value is None:
             return f"the key is empty; remove it or give it {expected}"
-        hint = ""
-        if "a string" in expected and isinstance(value, dict) and len(value) == 1:
-            hint = "; a colon followed by a space makes it a map, put it in quotes if a string was meant"
-        elif "a string" in expected and isinstance(value, bool):
-            hint = "; YAML reads yes, no, on and off as true or false, put the word in quotes"
-        elif "a whole number" in expected and isinstance(value, str) and value.strip().isdigit():
-            hint = "; remove the quotes"
-        elif expected == "true or false" and isinstance(value, str) and value.lower() in ("true", "false", "yes", "no"):
-            hint = "; remove the quotes"
-        return f"found {shown(value)}, expected {expected}{hint}"
+        return f"found {shown(value)}, expected {expected}{_quotes_hint(value, expected)}"
 
     def _type(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
-        yield path, self._wrong_type(error.instance, self.describe(error.schema))
+        yield path, self._wrong_type(error.instance, self.describe(_map(error.schema)))
 
     def _unknown_keys(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
-        known = error.schema["properties"]
-        for name in error.instance:
+        known = _map(error.schema)["properties"]
+        for name in _map(error.instance):
             if name not in known and not name.startswith("x-"):
-                yield path + (name,), f"unknown key{near_miss(name, known)} (known here: {listed(sorted(known))})"
+                near = near_miss(name, known)
+                there = "" if near and len(known) > SHORT else f" (known here: {listed(sorted(known))})"
+                yield path + (name,), f"unknown key{near}{there}"
 
     def _required(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
         # jsonschema yields one error per missing key and names it only in its sentence.
-        missing = [name for name in error.validator_value if error.message.startswith(repr(name))]
+        missing = [name for name in _names(error.validator_value) if error.message.startswith(repr(name))]
         for name in missing:
             yield path + (name,), "this key is missing"
 
     def _enum(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
         if error.instance is None or isinstance(error.instance, (dict, list)):
             return
-        allowed = [str(item) for item in error.validator_value]
+        allowed = [str(item) for item in _names(error.validator_value)]
         near = near_miss(str(error.instance), allowed)
         yield path, f"found {shown(error.instance)}, allowed: {listed(allowed)}{near}"
 

@@ -4,8 +4,8 @@
 
 Each key of an example has prose comments above it and one annotation, `#: TYPE[, ATTRIBUTE]...`.
 
-TYPE       string (numbers and booleans pass too) | text (strings only) | integer | seconds | port | boolean | empty | any |
-           options (of `docker run`) | hosts | map | keys (the keys documented in this section) |
+TYPE       string (numbers and booleans pass too) | text (strings only) | integer | seconds | port | boolean | empty |
+           any | options (of `docker run`) | hosts | map | keys (the keys documented in this section) |
            section NAME | list of TYPE | map of TYPE; alternatives are separated by `|`, parentheses group
 ATTRIBUTE  required | default VALUE | minimum N | one of A B C | notice TEXT (accepted, but something else decides)
 
@@ -24,6 +24,8 @@ import yaml
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "schema"
 SECTIONS_FOLDER = SCHEMA_FOLDER / "sections"
 SCHEMA_FILE = SCHEMA_FOLDER / "deploy.schema.json"
+
+NOTICE = "x-notice"
 
 Schema = Dict[str, Any]
 
@@ -215,6 +217,8 @@ def _key_schema(key: Key) -> Schema:
         schema["default"] = annotation.default
     if annotation.minimum is not None:
         schema["minimum"] = annotation.minimum
+    if annotation.notice:
+        schema[NOTICE] = annotation.notice
     if annotation.one_of:
         schema["enum"] = list(annotation.one_of)
     return schema

@@ -159,14 +159,12 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             if node.tag != "tag:yaml.org,2002:str":
                 kind = {"bool": "true or false", "null": "nothing"}.get(node.tag.rpartition(":")[2], "a number")
-                self._problem(f"YAML reads the key {node.value} as {kind}; write \"{node.value}\"", path, node)
+                self._problem(f'YAML reads the key {node.value} as {kind}; write "{node.value}"', path, node)
             return str(node.value)
         self._problem("a list or a map cannot be a key", path, node)
         return "?"
 
-    def _merge_keys(
-        self, node: yaml.MappingNode, path: KeyPath, above: FrozenSet[int], result: Dict[str, Any]
-    ) -> None:
+    def _merge_keys(self, node: yaml.MappingNode, path: KeyPath, above: FrozenSet[int], result: Dict[str, Any]) -> None:
         for key_node, value_node in node.value:
             if key_node.tag != "tag:yaml.org,2002:merge":
                 continue
@@ -219,17 +217,15 @@ def merge_documents(base: Document, overlay: Document) -> Document:
 
 def _at(data: Any, path: KeyPath) -> Any:
     for part in path:
-        if isinstance(data, dict) and part in data:
+        try:
             data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             return None
     return data
 
 
 def without_extensions(data: Any, free: bool = False) -> Any:
-    """Without `x-` keys. Where names are the user's own (labels, variables …) one with a plain value is data and stays."""
+    """Without `x-` keys. Where names are the user's own (labels, variables …), one with a plain value is data."""
     if isinstance(data, list):
         return [without_extensions(item) for item in data]
     if not isinstance(data, dict):
@@ -265,6 +261,6 @@ def _plain_map(data: Mapping[Any, Any], problems: List[Problem], where: str, pat
     for key, value in data.items():
         name = str.__str__(key) if isinstance(key, str) else str(key)
         if not isinstance(key, str):
-            problems.append(Problem(f"the key {name} is not text; write \"{name}\"", slashed(path), where))
+            problems.append(Problem(f'the key {name} is not text; write "{name}"', slashed(path), where))
         result[name] = plain(value, problems, where, path + (name,))
     return result

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
+from typing import Callable, Iterator, List, Tuple
 
 from ._erb_ruby import Failed, NotUnderstood, Scope, evaluate, to_text, truthy
 from ._errors import ConfigError, Problem
@@ -53,9 +53,8 @@ def _render_with_ruby(text: str, place: Callable[[int], str], scope: Scope) -> s
         input=text,
         cwd=scope.project_root,
         env=scope.environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
+        capture_output=True,
+        text=True,
         check=False,
     )
     if done.returncode:
@@ -85,8 +84,6 @@ class _Block:
 def _pieces(text: str) -> Iterator[_Piece]:
     position, line = 0, 1
     for match in _TAG.finditer(text):
-        if match.start() < position:
-            continue
         before = text[position : match.start()]
         if match.group("kind") == "-":
             before = re.sub(r"[ \t]+\Z", "", before)
@@ -101,7 +98,7 @@ def _pieces(text: str) -> Iterator[_Piece]:
         line += match.group(0).count("\n")
         if match.group("trim") and text.startswith("\n", position):
             position, line = position + 1, line + 1
-    yield _Piece("text", text[position:].replace("%%>", "%>"), line)
+    yield _Piece("text", text[position:], line)
 
 
 @dataclass

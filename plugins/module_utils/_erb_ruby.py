@@ -15,20 +15,41 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 _TOKEN = re.compile(
-    r"""\s*(?:
+    r"""[ \t\r]*(?:
     (?P<string>"(?:\\.|\#\{[^}]*\}|[^"\\])*"|'(?:\\.|[^'\\])*')
   | (?P<command>%x\((?P<x1>[^)]*)\)|%x\[(?P<x2>[^\]]*)\]|%x\{(?P<x3>[^}]*)\}|`(?P<x4>[^`]*)`)
   | (?P<comment>\#[^\n]*)
   | (?P<number>\d+)
-  | (?P<name>[A-Za-z_]\w*[?!]?(?!=\=)|[A-Za-z_]\w*)
+  | (?P<name>[A-Za-z_]\w*(?:[?!](?!=))?)
   | (?P<sign>==|!=|&&|\|\||=|[!?:.,()\[\]{};])
   | (?P<newline>\n)
 )""",
     re.VERBOSE,
 )
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "s": " ", "0": "\0", "e": "\x1b"}
-_RESERVED = frozenset(
-    "if unless elsif else end do while until for def class module begin case when yield lambda proc puts print".split()
+_RESERVED = frozenset(  # fmt: skip
+    (
+        "if",
+        "unless",
+        "elsif",
+        "else",
+        "end",
+        "do",
+        "while",
+        "until",
+        "for",
+        "def",
+        "class",
+        "module",
+        "begin",
+        "case",
+        "when",
+        "yield",
+        "lambda",
+        "proc",
+        "puts",
+        "print",
+    )
 )
 
 
@@ -75,7 +96,7 @@ def _tokens(source: str) -> List[_Token]:
         if not match or match.end() == position:
             raise NotUnderstood(source[position:].strip())
         position = match.end()
-        kind = str(match.lastgroup if not (match.lastgroup or "").startswith("x") else "command")
+        kind = str(match.lastgroup)
         if kind == "command":
             inner = next(match.group(name) for name in ("x1", "x2", "x3", "x4") if match.group(name) is not None)
             found.append(_Token(kind, inner))
@@ -262,8 +283,10 @@ class _Evaluator:
             defaults = [self._only_if(found is None, self._expression)]
             self._expect("}")
         if found is None and not defaults and self._live:
-            raise Failed(f"the environment variable {name} is not set; export it, or give a default: "
-                         f'ENV.fetch("{name}", "value")')
+            raise Failed(
+                f"the environment variable {name} is not set; export it, or give a default: "
+                f'ENV.fetch("{name}", "value")'
+            )
         return defaults[0] if found is None and defaults else found
 
     def _file(self) -> Any:
@@ -314,9 +337,8 @@ class _Evaluator:
             ["/bin/sh", "-c", command],
             cwd=self._scope.project_root,
             env=self._scope.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            universal_newlines=True,
+            capture_output=True,
+            text=True,
             check=False,
         )
         if done.returncode:
@@ -335,7 +357,7 @@ class _Evaluator:
                 evaluator = _Evaluator(_tokens(match.group("code")), self._scope)
                 evaluator._live = self._live
                 return to_text(evaluator.statements())
-            return _ESCAPES.get(match.group("escaped"), match.group("escaped"))
+            return _ESCAPES.get(match.group("escaped"), str(match.group("escaped")))
 
         return re.sub(r"#\{(?P<code>[^}]*)\}|\\(?P<escaped>.)", inner, body)
 
@@ -368,5 +390,7 @@ def _dotenv_pair(match: Any) -> Tuple[str, str]:
     if match.group("single") is not None:
         return match.group("key"), match.group("single")
     if match.group("double") is not None:
-        return match.group("key"), re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), match.group("double"))
+        return match.group("key"), re.sub(
+            r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), match.group("double")
+        )
     return match.group("key"), match.group("bare")
