@@ -59,7 +59,7 @@ def current_hosts(client: docker.DockerClient) -> List[Machine]:
 def host_container(client: docker.DockerClient, name: str) -> Container:
     found = lab_machines.all_containers(client).get(name)
     if found is None:
-        raise LabError("there is no %s in the lab; 'lab.py status' names its machines, 'lab.py up' makes them" % name)
+        raise LabError(f"there is no {name} in the lab; 'lab.py status' names its machines, 'lab.py up' makes them")
     return found
 
 
@@ -89,7 +89,7 @@ def raise_machines(client: docker.DockerClient, hosts: List[Machine], image: str
         lab_machines.remove(client, there[name])
     missing = [machine.name for machine in machines if machine.name not in there]
     if missing:
-        print("lab: starting %s" % ", ".join(missing), flush=True)
+        print("lab: starting " + ", ".join(missing), flush=True)
     side_by_side(lab_machines.ensure_machine, [(client, machine, image, web) for machine in machines])
     side_by_side(lab_machines.preload, [(host_container(client, host.name),) for host in hosts])
 
@@ -128,7 +128,7 @@ def inventory(client: Optional[docker.DockerClient] = None) -> Dict[str, Any]:
             "password_file": str(settings.REGISTRY_PASSWORD),
             "ca": str(settings.REGISTRY_CERT),
         },
-        "load_balancer": "http://%s" % settings.LOAD_BALANCER.ip,
+        "load_balancer": f"http://{settings.LOAD_BALANCER.ip}",
         "kept_images": lab_image.kept_images(),
     }
 
@@ -162,7 +162,7 @@ def ssh(name: str, command: List[str]) -> int:
 def host_count(text: str) -> int:
     count = int(text)
     if not 1 <= count <= MOST_HOSTS:
-        raise argparse.ArgumentTypeError("between 1 and %d" % MOST_HOSTS)
+        raise argparse.ArgumentTypeError(f"between 1 and {MOST_HOSTS}")
     return count
 
 
@@ -189,10 +189,10 @@ def arguments() -> argparse.Namespace:
 def run(given: argparse.Namespace) -> int:
     if given.command == "up":
         hosts = up(given.hosts)["hosts"]
-        print("lab: up, %s" % ", ".join("%s %s" % (host["name"], host["ip"]) for host in hosts))
+        print("lab: up, " + ", ".join(f"{host['name']} {host['ip']}" for host in hosts))
     elif given.command == "status":
-        for row in status():
-            print("%-14s %-15s %s" % row)
+        for name, ip, state in status():
+            print(f"{name:14} {ip:15} {state}")
     elif given.command == "inventory":
         print(json.dumps(inventory(), indent=2))
     elif given.command == "ssh":
@@ -210,11 +210,11 @@ def main() -> int:
     try:
         return run(arguments())
     except LabError as error:
-        print("lab: %s" % error, file=sys.stderr)
+        print(f"lab: {error}", file=sys.stderr)
     except docker.errors.APIError as error:
-        print("lab: the Docker engine refused: %s" % error.explanation, file=sys.stderr)
+        print(f"lab: the Docker engine refused: {error.explanation}", file=sys.stderr)
     except docker.errors.DockerException as error:
-        print("lab: no Docker engine answers (%s); 'tools/engine.sh' starts one" % error, file=sys.stderr)
+        print(f"lab: no Docker engine answers ({error}); 'tools/engine.sh' starts one", file=sys.stderr)
     return 1
 
 

@@ -23,10 +23,8 @@ def _as_root(*command: str, text: str = "") -> None:
     prefix = () if os.geteuid() == 0 else ("sudo", "-n")
     done = subprocess.run([*prefix, *command], input=text, capture_output=True, text=True)
     if done.returncode:
-        raise LabError(
-            "'%s' needs root: %s; run as root or allow sudo without a password"
-            % (" ".join(command), done.stderr.strip())
-        )
+        reason = done.stderr.strip()
+        raise LabError(f"'{' '.join(command)}' needs root: {reason}; run as root or allow sudo without a password")
 
 
 def _write(path: Path, text: str) -> None:
@@ -43,7 +41,8 @@ def make_registry_known() -> None:
     others = _other_hosts_lines()
     if others and not others.endswith("\n"):
         others += "\n"
-    wanted = "%s%s %s %s\n" % (others, REGISTRY_MACHINE.ip, REGISTRY.split(":")[0], MARKER)
+    name = REGISTRY.split(":")[0]
+    wanted = f"{others}{REGISTRY_MACHINE.ip} {name} {MARKER}\n"
     if HOSTS.read_text() != wanted:
         _write(HOSTS, wanted)
     certificate = CERTIFICATES / "ca.crt"

@@ -55,14 +55,14 @@ def machine_image(client: docker.DockerClient) -> str:
                 path=str(IMAGE_FILES), tag=image, buildargs={"BASE": base}, labels={LABEL: "image"}, rm=True
             )
         except docker.errors.BuildError as error:
-            raise LabError("the lab's image could not be built from %s: %s" % (base, error)) from None
+            raise LabError(f"the lab's image could not be built from {base}: {error}") from None
     return image
 
 
 def script(path: Path, *arguments: str) -> None:
     """Runs one of our shell scripts; it explains a failure itself."""
     if subprocess.run([str(path), *arguments]).returncode:
-        raise LabError("%s failed; its reason is above" % path.relative_to(ROOT))
+        raise LabError(f"{path.relative_to(ROOT)} failed; its reason is above")
 
 
 def kept_images() -> List[str]:

@@ -52,9 +52,9 @@ def run(*command: str) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError:
-        raise LabError("%s is not installed; install it and run this again" % command[0]) from None
+        raise LabError(f"{command[0]} is not installed; install it and run this again") from None
     except subprocess.CalledProcessError as error:
-        raise LabError("%s failed: %s" % (command[0], error.stderr.strip())) from None
+        raise LabError(f"{command[0]} failed: {error.stderr.strip()}") from None
 
 
 def make_keys() -> None:
@@ -68,21 +68,22 @@ def make_keys() -> None:
     if not REGISTRY_CERT.exists():
         _make_certificate()
     host_key = Path(str(HOST_KEY) + ".pub").read_text()
-    KNOWN_HOSTS.write_text("web*,worker*,%s* %s" % (str(SUBNET[0]).rsplit(".", 1)[0] + ".*", host_key))
+    addresses = str(SUBNET[0]).rsplit(".", 1)[0] + ".*"
+    KNOWN_HOSTS.write_text(f"web*,worker*,{addresses} {host_key}")
 
 
 def _make_certificate() -> None:
     name = REGISTRY.split(":")[0]
     run(
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-        *("-days", "3650", "-subj", "/CN=%s" % name),
-        *("-addext", "subjectAltName=DNS:%s,IP:%s" % (name, REGISTRY_MACHINE.ip)),
+        *("-days", "3650", "-subj", f"/CN={name}"),
+        *("-addext", f"subjectAltName=DNS:{name},IP:{REGISTRY_MACHINE.ip}"),
         *("-keyout", str(REGISTRY_KEY), "-out", str(REGISTRY_CERT)),
     )
 
 
 def write_ssh_config(hosts: List[Machine]) -> None:
-    names = "".join("Host %s\n    HostName %s\n" % (host.name, host.ip) for host in hosts)
+    names = "".join(f"Host {host.name}\n    HostName {host.ip}\n" for host in hosts)
     SSH_CONFIG.write_text(names + SSH_SETTINGS.format(key=SSH_KEY, known_hosts=KNOWN_HOSTS))
 
 
@@ -99,7 +100,7 @@ def files_for(machine: Machine) -> List[File]:
             File("etc/ssh/ssh_host_ed25519_key", HOST_KEY.read_bytes(), 0o600),
             File("root/.ssh/authorized_keys", authorized, 0o600),
             File("home/deploy/.ssh/authorized_keys", authorized, 0o600, DEPLOY_UID),
-            File("etc/docker/certs.d/%s/ca.crt" % REGISTRY, REGISTRY_CERT.read_bytes()),
+            File(f"etc/docker/certs.d/{REGISTRY}/ca.crt", REGISTRY_CERT.read_bytes()),
         ]
     return []
 

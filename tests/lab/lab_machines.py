@@ -47,14 +47,14 @@ def all_containers(client: docker.DockerClient) -> Dict[str, Container]:
 
 
 def ensure_network(client: docker.DockerClient) -> None:
-    if client.networks.list(names=["^%s$" % NETWORK]):
+    if client.networks.list(names=[f"^{NETWORK}$"]):
         return
     pool = docker.types.IPAMPool(subnet=str(SUBNET))
     try:
         client.networks.create(NETWORK, labels={LABEL: "network"}, ipam=docker.types.IPAMConfig(pool_configs=[pool]))
     except docker.errors.APIError as error:
         raise LabError(
-            "the network %s cannot be made (%s); choose another with CARAVAN_LAB_SUBNET" % (SUBNET, error.explanation)
+            f"the network {SUBNET} cannot be made ({error.explanation}); choose another with CARAVAN_LAB_SUBNET"
         ) from None
 
 
@@ -97,7 +97,7 @@ def create(client: docker.DockerClient, machine: Machine, image: str, env: Dict[
         labels={LABEL: machine.name, IMAGE_LABEL: image, SETUP_LABEL: str(env)},
         environment=env,
         host_config=host_config(client, machine),
-        networking_config=client.api.create_networking_config({NETWORK: endpoint}),
+        networking_config={"EndpointsConfig": {NETWORK: endpoint}},
     )
     container = client.containers.get(created["Id"])
     files = files_for(machine)
@@ -122,18 +122,18 @@ def host_config(client: docker.DockerClient, machine: Machine) -> Dict[str, Any]
 
 def shell(container: Container, command: str) -> str:
     code, output = container.exec_run(["sh", "-c", command])
-    text = output.decode(errors="replace").strip()
+    text = bytes(output).decode(errors="replace").strip()
     if code:
-        raise LabError("%s: %s" % (container.name, text or "'%s' ended with %d" % (command, code)))
-    return str(text)
+        raise LabError(f"{container.name}: {text or command + ' ended with ' + str(code)}")
+    return text
 
 
 def wait_until_ready(container: Container, machine: Machine) -> None:
-    wait = "timeout %d sh -c 'until %s; do sleep 0.1; done'" % (PATIENCE, READY[machine.kind])
+    wait = f"timeout {PATIENCE} sh -c 'until {READY[machine.kind]}; do sleep 0.1; done'"
     code, _ = container.exec_run(["sh", "-c", wait])
     if code:
         log = container.logs(tail=3).decode(errors="replace").strip()
-        raise LabError("%s is not ready after %d s; the end of its log: %s" % (container.name, PATIENCE, log))
+        raise LabError(f"{container.name} is not ready after {PATIENCE} s; the end of its log: {log}")
 
 
 def load_image(container: Container, image: str) -> None:
@@ -147,7 +147,7 @@ def load_image(container: Container, image: str) -> None:
         )
         complaint = save.stderr.read().decode().strip() if save.stderr else ""
     if save.returncode or load.returncode:
-        raise LabError("%s could not be carried to %s: %s" % (image, container.name, complaint or load.stderr.strip()))
+        raise LabError(f"{image} could not be carried to {container.name}: {complaint or load.stderr.strip()}")
 
 
 def preload(container: Container) -> None:
@@ -166,7 +166,7 @@ def make_blank(container: Container, machine: Machine) -> None:
 
 def remove(client: docker.DockerClient, container: Container) -> None:
     container.remove(force=True, v=True)
-    for volume in client.volumes.list(filters={"label": "%s=%s" % (LABEL, container.labels[LABEL])}):
+    for volume in client.volumes.list(filters={"label": f"{LABEL}={container.labels[LABEL]}"}):
         volume.remove(force=True)
 
 

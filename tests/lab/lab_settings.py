@@ -63,8 +63,8 @@ LOAD_BALANCER = Machine("load_balancer", "load_balancer", address(3))
 def test_hosts(count: int) -> List[Machine]:
     """web1, web2, worker1 for three; of more, all but one serve the web."""
     workers = 1 if count >= 3 else 0
-    web = [Machine("web%d" % number, "host", address(10 + number)) for number in range(1, count - workers + 1)]
-    return web + [Machine("worker%d" % number, "host", address(100 + number)) for number in range(1, workers + 1)]
+    web = [Machine(f"web{number}", "host", address(10 + number)) for number in range(1, count - workers + 1)]
+    return web + [Machine(f"worker{number}", "host", address(100 + number)) for number in range(1, workers + 1)]
 
 
 def is_web(machine: Machine) -> bool:
