@@ -20,6 +20,7 @@ from ._config_yaml import KeyPath
 from ._errors import ConfigError, Problem
 
 SHORT = 12
+ENV_FORMS = ("clear", "secret", "tags")
 Finding = Tuple[KeyPath, str]
 
 _KINDS = {
@@ -167,7 +168,12 @@ class SchemaCheck:
         return f"found {shown(value)}, expected {expected}{_quotes_hint(value, expected)}"
 
     def _type(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
-        yield path, self._wrong_type(error.instance, self.describe(_map(error.schema)))
+        form = near_miss(str(path[-1]), ENV_FORMS) if path and "env" in path[:-1] else ""
+        if form and isinstance(error.instance, (dict, list)):
+            # A misspelt `clear` makes the whole map look like the short form.
+            yield path, f"a variable's value is a string, found {shown(error.instance)}{form}"
+        else:
+            yield path, self._wrong_type(error.instance, self.describe(_map(error.schema)))
 
     def _unknown_keys(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
         known = _map(error.schema)["properties"]

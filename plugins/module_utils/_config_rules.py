@@ -153,16 +153,6 @@ def _envs(view: View) -> Iterator[Tuple[Tuple[Any, ...], Dict[str, Any]]]:
             yield path + ("tags", name), as_map(tag)
 
 
-def env_near_forms(view: View) -> Iterator[Finding]:
-    """A misspelt `clear` makes the whole map look like the short form."""
-    for path, env in _envs(view):
-        if {"clear", "secret", "tags"}.isdisjoint(env):
-            for name, value in env.items():
-                hint = near_miss(name, ("clear", "secret", "tags"))
-                if isinstance(value, (dict, list)) and hint:
-                    yield path + (name,), f"a variable's value is a string{hint}"
-
-
 def env_names(view: View) -> Iterator[Finding]:
     for path, env in _envs(view):
         if {"clear", "secret", "tags"}.isdisjoint(env):
@@ -224,7 +214,6 @@ RULES: Sequence[Rule] = (
     host_names,
     host_tags,
     env_tags_only_at_root,
-    env_near_forms,
     env_names,
     own_labels,
     volumes,

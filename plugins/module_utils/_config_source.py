@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which configuration the variables of a play mean.
 
-`kamal_config` is the configuration itself, `kamal_config_file` is a file that holds it (a `caravan.yml` inventory sets it).
-With neither it is config/deploy.yml below the current folder. With both nothing tells which one is meant: an error.
+`kamal_config` is the configuration itself, `kamal_config_file` is a file that holds it (the inventory plugin sets
+it). With neither it is config/deploy.yml below the current folder. With both nothing tells which one is meant: an error.
 """
 
 from __future__ import annotations

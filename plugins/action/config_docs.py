@@ -1,0 +1,27 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Prints the documentation of the configuration."""
+
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils import _config_show
+from ..module_utils._errors import CaravanError
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        _spec, arguments = self.validate_argument_spec({"section": {"type": "str"}})
+        section = arguments["section"]
+        try:
+            text = _config_show.documentation(section) if section else _config_show.contents()
+        except CaravanError as error:
+            return {**result, "failed": True, "msg": error.message}
+        Display().display(text)
+        return {**result, "changed": False, "text": text}

@@ -1,0 +1,35 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reads and checks the configuration and prints it as it is after merging, without secrets."""
+
+from __future__ import annotations
+
+import os
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils import _config_show, _config_source
+from ..module_utils._errors import CaravanError
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        self._variables = task_vars
+        form = {"type": "str", "default": "yaml", "choices": ["yaml", "json"]}
+        _spec, arguments = self.validate_argument_spec({"format": form})
+        try:
+            config = _config_source.from_task_vars(task_vars, self._value, os.environ.get("PWD") or os.getcwd())
+        except CaravanError as error:
+            return {**result, "failed": True, "msg": error.message}
+        overview = _config_show.overview(config)
+        text = _config_show.as_text(overview, arguments["format"])
+        Display().display(text)
+        return {**result, "changed": False, "text": text, **overview}
+
+    def _value(self, name):
+        return self._templar.template(self._variables[name]) if name in self._variables else None

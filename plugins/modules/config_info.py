@@ -1,0 +1,100 @@
+#!/usr/bin/python
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: config_info
+short_description: The configuration as it is after rendering, merging and checking
+version_added: 0.1.0
+author: Caravan contributors (@caravan-deploy)
+description:
+  - Reads the configuration with its destination, checks all of it, and prints it together with the hosts of the roles
+    and accessories.
+  - Registry user names and passwords and build arguments that are written out are replaced by V([REDACTED]). Names of
+    secrets are shown.
+  - Runs on the controller and connects to no host.
+options:
+  format:
+    description: The form of what is printed.
+    type: str
+    choices: [yaml, json]
+    default: yaml
+extends_documentation_fragment:
+  - caravan.kamal.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Reading changes nothing, so there is never a difference to show.
+  idempotent:
+    support: full
+notes:
+  - The configuration comes from the variable C(kamal_config), from the file that C(kamal_config_file) names, or from
+    C(config/deploy.yml) below the current folder. C(kamal_destination) chooses the destination.
+  - Implemented as an action plugin.
+seealso:
+  - module: caravan.kamal.config_docs
+  - module: caravan.kamal.plan
+"""
+
+EXAMPLES = r"""
+- name: Show the configuration of staging
+  caravan.kamal.config_info:
+  vars:
+    kamal_destination: staging
+
+- name: Show it as JSON
+  caravan.kamal.config_info:
+    format: json
+"""
+
+RETURN = r"""
+text:
+  description: What was printed.
+  returned: success
+  type: str
+  sample: "file: /srv/app/config/deploy.yml ..."
+file:
+  description: The file that was read; null if the configuration came from the variable C(kamal_config).
+  returned: success
+  type: str
+  sample: /srv/app/config/deploy.yml
+destination:
+  description: The destination, or null.
+  returned: success
+  type: str
+  sample: staging
+project_root:
+  description: The folder that relative paths start from.
+  returned: success
+  type: str
+  sample: /srv/app
+primary_role:
+  description: The role that is proven first, or null if there are no roles.
+  returned: success
+  type: str
+  sample: web
+roles:
+  description: The hosts of each role.
+  returned: success
+  type: dict
+  sample: {web: [192.0.2.10], workers: [192.0.2.11]}
+accessories:
+  description: The hosts of each accessory.
+  returned: success
+  type: dict
+  sample: {db: [192.0.2.20]}
+config:
+  description: The configuration in the shape of the file, without what is secret and without C(x-) keys.
+  returned: success
+  type: dict
+  sample: {service: hello, servers: [192.0.2.10]}
+notices:
+  description: What is accepted although something else decides, with its place.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
