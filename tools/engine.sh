@@ -7,6 +7,8 @@ set -euo pipefail
 
 cache="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.cache/engine"
 patience=60
+socket=/var/run/docker.sock
+PATH="$PATH:/usr/sbin:/sbin"
 
 fail() {
     printf 'engine: %s\n' "$1" >&2
@@ -31,12 +33,21 @@ as_root() {
     fi
 }
 
+may_not_use_it() {
+    if [ -S "$socket" ] && [ ! -w "$socket" ]; then
+        fail "this user may not use the engine at $socket; add the user to the group docker and log in again"
+    fi
+}
+
 install_packages() {
     command -v apt-get >/dev/null || fail "no Docker engine here and no apt-get to install one with; install Docker and run this again"
     say "installing docker.io and iptables"
-    local log
+    local log packages=(docker.io iptables)
     log="$(mktemp)"
-    if ! as_root sh -c 'apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends docker.io iptables' >"$log" 2>&1; then
+    as_root apt-get update -q >"$log" 2>&1 || true
+    # Newer Debian has the client in a package of its own.
+    [ -z "$(apt-cache show docker-cli 2>/dev/null)" ] || packages+=(docker-cli)
+    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${packages[@]}" >>"$log" 2>&1; then
         tail -n 5 "$log" >&2
         fail "apt-get could not install docker.io; the full log is $log"
     fi
@@ -49,6 +60,7 @@ start_with_systemd() {
 
 start_by_hand() {
     mkdir -p "$cache"
+    rm -f "$cache/pid"
     # setsid and the closed input let the engine outlive this shell, its terminal and its pipes.
     as_root setsid dockerd --pidfile "$cache/pid" </dev/null >"$cache/log" 2>&1 &
     disown
@@ -59,9 +71,7 @@ wait_for_engine() {
     until engine_answers; do
         if [ "$SECONDS" -ge "$deadline" ]; then
             [ -f "$cache/log" ] && grep -E 'level=(error|fatal)|^failed' "$cache/log" | tail -n 3 >&2
-            if as_root docker version >/dev/null 2>&1; then
-                fail "the engine runs, but this user may not use it; add the user to the group docker and log in again"
-            fi
+            may_not_use_it
             fail "no engine after ${patience} s; its log is $cache/log (or journalctl -u docker)"
         fi
         sleep 0.3
@@ -70,6 +80,7 @@ wait_for_engine() {
 
 main() {
     engine_answers && return
+    may_not_use_it
     if ! command -v dockerd >/dev/null || ! command -v iptables >/dev/null; then
         install_packages
     fi

@@ -121,10 +121,10 @@ def host_config(client: docker.DockerClient, machine: Machine) -> Dict[str, Any]
 
 
 def shell(container: Container, command: str) -> str:
-    code, output = container.exec_run(["sh", "-c", command])
-    text = bytes(output).decode(errors="replace").strip()
-    if code:
-        raise LabError(f"{container.name}: {text or command + ' ended with ' + str(code)}")
+    done: Any = container.exec_run(["sh", "-c", command])
+    text = str(done.output.decode(errors="replace").strip())
+    if done.exit_code:
+        raise LabError(f"{container.name}: {text or command + ' ended with ' + str(done.exit_code)}")
     return text
 
 
