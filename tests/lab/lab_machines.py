@@ -15,6 +15,7 @@ from lab_settings import (
     IMAGE_LABEL,
     LABEL,
     NETWORK,
+    PREFIX,
     REGISTRY,
     REGISTRY_MACHINE,
     REGISTRY_USER,
@@ -43,7 +44,8 @@ NESTED_ENGINE: Dict[str, Any] = {
 
 def all_containers(client: docker.DockerClient) -> Dict[str, Container]:
     found = client.containers.list(all=True, filters={"label": LABEL})
-    return {container.labels[LABEL]: container for container in found}
+    # Whatever else runs from the lab's image inherits its label, but not its name.
+    return {c.labels[LABEL]: c for c in found if c.name == PREFIX + c.labels[LABEL]}
 
 
 def ensure_network(client: docker.DockerClient) -> None:
