@@ -5,13 +5,16 @@ export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.cache/collections
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test unit lint sanity molecule bench docs docs-check collection venv lab-up lab-down clean
+.PHONY: help demo demo-clean test unit lint sanity molecule bench docs docs-check collection venv lab-up lab-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: collection ## deploy the example app to this machine: v1, v2 under load, rollback
-	@examples/demo.sh
+	@$(PYTHON_VENV) examples/demo.py
+
+demo-clean: collection ## remove what the demo made
+	@$(PYTHON_VENV) examples/demo.py clean
 
 test: collection ## everything that CI runs
 	@$(PYTHON_VENV) tests/run.py
