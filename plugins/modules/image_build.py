@@ -1,0 +1,217 @@
+#!/usr/bin/python
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_build
+short_description: The image of a version, built and pushed
+version_added: 0.1.0
+author: Caravan contributors (@caravan-deploy)
+description:
+  - Builds an image from the project's checkout, tags it with the version and as the latest one, and pushes both tags.
+  - Nothing changes when the image of this version exists already and, with O(push=true), was pushed.
+  - Without O(context) the image is built from a clean clone of the commit, so that it holds what was committed only.
+  - Builds with C(docker buildx) where the docker command of this host has it, else with the engine's own builder.
+options:
+  service:
+    description: The service that the image belongs to. It becomes the image's label C(service), by which hosts know it.
+    type: str
+    required: true
+  repository:
+    description: Name of the image without a tag, with the registry's server in front unless that is Docker Hub.
+    type: str
+    required: true
+  version:
+    description:
+      - The version, which becomes the tag.
+      - If it is the full ID of a commit, that commit is built; otherwise the one that is checked out.
+    type: str
+    required: true
+  latest:
+    description: The tag that follows the newest build.
+    type: str
+    default: latest
+  project_root:
+    description: Folder of the project on this host, where the configuration's relative paths start.
+    type: path
+    required: true
+  context:
+    description:
+      - Folder to build from, relative to O(project_root), with the files as they are.
+      - Left out, a clean clone is built, or O(project_root) itself where that is not a git checkout.
+    type: str
+  dockerfile:
+    description: The Dockerfile, relative to O(project_root).
+    type: str
+    default: Dockerfile
+  target:
+    description: The stage of the Dockerfile to build.
+    type: str
+  args:
+    description: Build arguments. Docker writes them into the image's history, so they are no place for secrets.
+    type: dict
+    default: {}
+  arch:
+    description: The architecture to build for, V(amd64) or V(arm64). Only one for now; left out, that of the engine.
+    type: list
+    elements: str
+    default: []
+  push:
+    description: Whether the image is pushed to the registry.
+    type: bool
+    default: true
+  registry:
+    description: Where and as whom to log in. It goes into the API call and is not stored.
+    type: dict
+    suboptions:
+      server:
+        description: The registry's server. Left out, Docker Hub.
+        type: str
+      username:
+        description: The account.
+        type: str
+      password:
+        description: Its password or token.
+        type: str
+  force:
+    description: Build and push even if the image exists.
+    type: bool
+    default: false
+  no_cache:
+    description: Build every step anew.
+    type: bool
+    default: false
+  clone_dir:
+    description:
+      - Folder that keeps the clone for next time. It is made readable for its owner only.
+      - Left out, it is in C(~/.cache/caravan/clones).
+    type: path
+extends_documentation_fragment:
+  - caravan.kamal.attributes
+  - caravan.kamal.docker
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details: An image that is built has no earlier state to compare with; RV(actions) says what is done.
+  idempotent:
+    support: full
+notes:
+  - A module cannot show progress while it runs. When a build fails, the end of its output is in the message.
+seealso:
+  - module: caravan.kamal.release
+"""
+
+EXAMPLES = r"""
+- name: Build and push the image of the commit that is checked out
+  caravan.kamal.image_build:
+    service: hello
+    repository: registry.example.com/team/hello
+    version: 3f2a9c1be60ed9a4ae93d2ed9aee0a3b3a1ec2d4
+    project_root: /home/ada/hello
+    registry:
+      server: registry.example.com
+      username: ada
+      password: "{{ registry_password }}"
+  delegate_to: localhost
+
+- name: Build for the engine of this host alone, from the files as they are
+  caravan.kamal.image_build:
+    service: hello
+    repository: hello
+    version: try
+    project_root: /home/ada/hello
+    context: .
+    push: false
+"""
+
+RETURN = r"""
+repository:
+  description: Name of the image without a tag.
+  returned: success
+  type: str
+  sample: registry.example.com/team/hello
+tag:
+  description: Its tag, the version.
+  returned: success
+  type: str
+  sample: 3f2a9c1be60ed9a4ae93d2ed9aee0a3b3a1ec2d4
+image_id:
+  description: The image's ID in the engine that built it; null in check mode when it would be built.
+  returned: success
+  type: str
+  sample: sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1
+digest:
+  description: What the registry knows the image by; null when it was not pushed.
+  returned: success
+  type: str
+  sample: sha256:0b3d5a1a5cf9d2a0f2f0a3b4a4a6e1c5d0ad0d6c8e7f7e5c4c7fbb2d1f0e9a8b
+engine_id:
+  description: Which engine has the image. A host with the same one needs no registry.
+  returned: success
+  type: str
+  sample: 7TRN:IPZB:QYBB:VPBQ:UMPP:KARE:6ZNR:XE6T:7EWV:PKF4:ZOJD:TPYS
+actions:
+  description: What was done, in order, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: ["build hello:try"]
+notices:
+  description: What the operator should know, such as changes without a commit.
+  returned: success
+  type: list
+  elements: str
+  sample: ["Changes without a commit are left out of the image: it is built from a clone"]
+output:
+  description: The end of the build's output.
+  returned: when the build failed
+  type: list
+  elements: str
+  sample: ["Step 3/4 : RUN make", "make: *** No targets specified and no makefile found.  Stop."]
+"""
+
+from ..module_utils import _module
+from ..module_utils._build import Build, Wanted
+
+OPTIONS = {
+    "service": {"type": "str", "required": True},
+    "repository": {"type": "str", "required": True},
+    "version": {"type": "str", "required": True},
+    "latest": {"type": "str", "default": "latest"},
+    "project_root": {"type": "path", "required": True},
+    "context": {"type": "str"},
+    "dockerfile": {"type": "str", "default": "Dockerfile"},
+    "target": {"type": "str"},
+    "args": {"type": "dict", "default": {}},
+    "arch": {"type": "list", "elements": "str", "default": []},
+    "push": {"type": "bool", "default": True},
+    "registry": {
+        "type": "dict",
+        "options": {
+            "server": {"type": "str"},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+        },
+    },
+    "force": {"type": "bool", "default": False},
+    "no_cache": {"type": "bool", "default": False},
+    "clone_dir": {"type": "path"},
+}
+LONGEST_STEP = 3600
+
+
+def act(request):
+    wanted = Wanted(**{name: request.params[name] for name in OPTIONS})
+    engine = request.engine(timeout=LONGEST_STEP)
+    return Build(engine, request.changes, wanted, request.params["docker_host"]).ensure()
+
+
+def main():
+    _module.run(OPTIONS, act)
+
+
+if __name__ == "__main__":
+    main()
