@@ -64,7 +64,7 @@ class ActionModule(ActionBase):
         return made
 
     def _value(self, name):
-        return self._templar.template("{{ %s | default(none) }}" % name)
+        return self._templar.template(self._variables[name]) if name in self._variables else None
 
     def _flag(self, name, default):
         value = self._value(name)

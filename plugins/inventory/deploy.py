@@ -41,14 +41,15 @@ config: config/deploy.yml
 import os
 import re
 import shlex
+import sys
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.inventory import BaseInventoryPlugin, to_safe_group_name
+from ansible.inventory.group import to_safe_group_name
+from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._config import Settings, load
-from ..module_utils._errors import CaravanError
 from ..module_utils._roles import accessory_hosts, roles
 
 CONFIGURATION = re.compile(r"^deploy(\.[\w-]+)*\.ya?ml$")
@@ -73,13 +74,12 @@ class InventoryModule(BaseInventoryPlugin):
             erb=extra.get("kamal_erb", "safe"),
         )
         try:
-            config = load(file, destination, settings)
-        except CaravanError as error:
+            self._fill(load(file, destination, settings))
+        except Exception as error:
             # An error that is raised here only becomes a warning, the next plugin invents hosts from the same file,
             # and the run ends well without having done anything.
-            Display().error(error.message, wrap_text=False)
+            Display().error(str(error), wrap_text=False)
             raise SystemExit(PARSER_ERROR) from error
-        self._fill(config)
 
     def _source(self, path, extra):
         destination = extra.get("kamal_destination")
@@ -115,7 +115,7 @@ class InventoryModule(BaseInventoryPlugin):
             self.inventory.add_host(host, group)
             if host == "localhost":
                 self.inventory.set_variable(host, "ansible_connection", "local")
-                self.inventory.set_variable(host, "ansible_python_interpreter", "{{ ansible_playbook_python }}")
+                self.inventory.set_variable(host, "ansible_python_interpreter", sys.executable)
 
 
 def _names_us(path):

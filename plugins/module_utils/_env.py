@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Mapping
+from typing import Any, Dict, Iterable, Mapping, Tuple
 
 COMPLEX_KEYS = ("clear", "secret", "tags")
 ESCAPED = "# caravan: escaped"
@@ -46,7 +46,7 @@ def for_host(root: Mapping[str, Any], role: Mapping[str, Any], tags: Iterable[st
     return env
 
 
-def secret_source(entry: str) -> Iterable[str]:
+def secret_source(entry: str) -> Tuple[str, str]:
     """`NAME` or `NAME:SOURCE`, split at the first colon."""
     name, _colon, source = str(entry).partition(":")
     return name, source or name

@@ -24,6 +24,8 @@ PROXY_REPOSITORY = "basecamp/kamal-proxy"
 PROXY_VERSION = "v0.9.2"
 LEASE_MARGIN = 300
 
+BOOTING = ("deploy", "redeploy", "rollback", "setup")
+ACCESSORY_LATER = ("files", "directories", "proxy")
 HOOKS = (
     "docker-setup",
     "pre-connect",
@@ -66,7 +68,8 @@ class _Planner:
         self.gate = _roles.gate(self.all_roles, self.order)
 
     def plan(self) -> Dict[str, Any]:
-        _refuse_what_is_not_done_yet(self.config, self.all_roles, self.run)
+        if self.run.command in BOOTING:
+            _refuse_what_is_not_done_yet(self.config, self.all_roles, self.run)
         hosts = {host: self._host(host) for host in self.order}
         accessories = {name: self._accessory(name, section) for name, section in self._accessories()}
         return {
@@ -147,14 +150,7 @@ class _Planner:
 
     def _registry(self) -> Optional[Dict[str, Any]]:
         """Where to log in; a secret by name, a plain user name as it is."""
-        section = self.data.get("registry")
-        if not section:
-            return None
-        return {
-            "server": section.get("server"),
-            "username": _credential(section.get("username")),
-            "password": _credential(section.get("password")),
-        }
+        return _login(self.data.get("registry"))
 
     def _build(self) -> Optional[Dict[str, Any]]:
         if not self.run.build:
@@ -278,7 +274,15 @@ class _Planner:
             "secrets": env.needed(),
             "env_file": self.names.accessory_env_file(name),
             "network": section.get("network", NETWORK),
+            "registry": self._accessory_registry(section),
         }
+
+    def _accessory_registry(self, section: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
+        """Its own registry, or the app's where its image names that one's server."""
+        if "registry" in section:
+            return _login(section["registry"])
+        server = (self.data.get("registry") or {}).get("server")
+        return self._registry() if server and str(section["image"]).startswith(f"{server}/") else None
 
     def _accessory_body(self, service: str, section: Mapping[str, Any], env: _env.Env) -> Dict[str, Any]:
         server = (section.get("registry") or {}).get("server")
@@ -301,8 +305,9 @@ class _Planner:
     # What the operator should know
 
     def _secret_names(self, hosts: Mapping[str, Any], accessories: Mapping[str, Any]) -> List[str]:
-        registry = self._registry() or {}
-        names = {value["secret"] for value in registry.values() if isinstance(value, dict) and "secret" in value}
+        logins = [self._registry(), *(accessory["registry"] for accessory in accessories.values())]
+        credentials = [value for login in logins if login for value in login.values()]
+        names = {value["secret"] for value in credentials if isinstance(value, dict)}
         for thing in [*(role for host in hosts.values() for role in host["roles"]), *accessories.values()]:
             names.update(thing["secrets"].values())
         return sorted(names)
@@ -355,6 +360,16 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Dict[str, Any]:
     return merged
 
 
+def _login(section: Optional[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
+    if not section:
+        return None
+    return {
+        "server": section.get("server"),
+        "username": _credential(section.get("username")),
+        "password": _credential(section.get("password")),
+    }
+
+
 def _credential(value: Any) -> Any:
     return {"secret": str(value[0])} if isinstance(value, list) else value
 
@@ -374,6 +389,8 @@ def _refuse_what_is_not_done_yet(config: Config, found: Sequence[_roles.Role], r
         proxy = section.get("proxy")
         if isinstance(proxy, Mapping) and isinstance(proxy.get("ssl"), Mapping):
             problems.append(_later(config, f"{prefix}proxy/ssl"))
+    if run.command == "setup":
+        problems += _accessory_keys(config)
     if "error_pages_path" in data:
         problems.append(_later(config, "error_pages_path"))
     if not run.skip_hooks:
@@ -383,6 +400,16 @@ def _refuse_what_is_not_done_yet(config: Config, found: Sequence[_roles.Role], r
             problems.append(_later(config, f"builder/{key}"))
     if problems:
         raise ConfigError(problems)
+
+
+def _accessory_keys(config: Config) -> List[Problem]:
+    accessories = config.data.get("accessories") or {}
+    return [
+        _later(config, f"accessories/{name}/{key}")
+        for name, section in accessories.items()
+        for key in ACCESSORY_LATER
+        if key in section
+    ]
 
 
 def _later(config: Config, key_path: str) -> Problem:

@@ -46,8 +46,13 @@ def expendable_containers(containers: Sequence[Container], retain: int, keep: Se
         container
         for group in groups.values()
         for container in group[retain:]
-        if container.labels.get(_names.VERSION_LABEL) not in keep
+        if _version(container) not in keep
     ]
+
+
+def _version(container: Container) -> str:
+    names = _names.Names(container.labels.get("service", ""), container.labels.get("destination"))
+    return _names.version_of(container.name, names.role(container.labels.get("role", "")), container.labels)
 
 
 def expendable_images(images: Sequence[Image], containers: Sequence[Container], wanted: Mapping[str, Any]) -> List[str]:
