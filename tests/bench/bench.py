@@ -1,0 +1,220 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Measures deploys on test hosts beside the least work that could do the same, and writes docs/performance.md."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Callable, Dict, List
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "lab"))
+import lab
+
+PROJECT = ROOT / ".cache" / "bench"
+REPORT = ROOT / "docs" / "performance.md"
+IMAGE = "hello"
+RUNS = 5
+ROUND_TRIPS = (0, 50)
+FLEETS = {1: ["web1"], 3: ["web1", "web2", "worker1"]}
+PLANNED_HOSTS = 100
+
+CONFIG = """\
+service: hello
+image: {image}
+servers:
+  web: [{web}]
+{worker}proxy: {{host: hello.example.com, app_port: 80}}
+readiness_delay: 0
+ssh:
+  config: {ssh_config}
+"""
+WORKER = "  worker: {hosts: [worker1], cmd: hello worker}\n"
+
+LEAST_WORK = """\
+set -e
+old=$(docker ps -q --filter label=role={role} --filter label=service=hello)
+docker run -d --restart unless-stopped --name hello-{role}-{version} --network kamal --label service=hello \
+  --label role={role} --label destination= --log-opt max-size=10m -e KAMAL_VERSION={version} {image}:{version} {cmd} >/dev/null
+{switch}
+[ -z "$old" ] || docker stop $old >/dev/null
+docker tag {image}:{version} {image}:latest
+"""
+SWITCH = (
+    "docker exec kamal-proxy kamal-proxy deploy hello-web --host hello.example.com "
+    "--target $(docker inspect -f '{{.Config.Hostname}}' hello-web-%s):80"
+)
+
+
+def main() -> int:
+    subprocess.run([ROOT / "tools" / "engine.sh"], check=True)
+    lab.up(3)
+    subprocess.run([ROOT / "tools" / "app_base.sh"], check=True)
+    rows: Dict[str, Dict[str, float]] = {}
+    for round_trip in ROUND_TRIPS:
+        for size, hosts in FLEETS.items():
+            column = f"{size} host{'s' if size > 1 else ''}, {round_trip} ms"
+            for name, seconds in Fleet(hosts, round_trip).measure().items():
+                rows.setdefault(name, {})[column] = seconds
+                print(f"  {column:16} {name:14} {seconds:.2f} s", flush=True)
+    planning = plan_for_many()
+    print(f"  planning for {PLANNED_HOSTS} hosts: {planning:.2f} s")
+    REPORT.write_text(report(rows, planning))
+    print(f"Written to {REPORT.relative_to(ROOT)}.")
+    return 0
+
+
+class Fleet:
+    """Some of the lab's hosts at a simulated distance, with a project that deploys to them."""
+
+    def __init__(self, hosts: List[str], round_trip: int) -> None:
+        self.hosts = hosts
+        self.number = 0
+        lab.reset()
+        shutil.rmtree(PROJECT, ignore_errors=True)
+        (PROJECT / "config").mkdir(parents=True)
+        self.ssh_config = self._distance(round_trip)
+        worker = WORKER if "worker1" in hosts else ""
+        web = ", ".join(host for host in hosts if host.startswith("web"))
+        text = CONFIG.format(image=IMAGE, web=web, worker=worker, ssh_config=self.ssh_config)
+        (PROJECT / "config" / "deploy.yml").write_text(text)
+        (PROJECT / "ansible.cfg").write_text(
+            "[inventory]\nenable_plugins = caravan.kamal.deploy, yaml\n[defaults]\nforks = 20\n"
+        )
+        self._images()
+
+    def _distance(self, round_trip: int) -> Path:
+        known = Path(lab.inventory()["ssh_config"]).read_text()
+        relay = f'ProxyCommand "{sys.executable}" "{ROOT}/tests/lab/relay.py" --round-trip {round_trip} %h %p\n'
+        config = PROJECT / "ssh_config"
+        config.write_text(("Host *\n    " + relay if round_trip else "") + known)
+        return config
+
+    def _images(self) -> None:
+        """Every version is on the hosts before: what is measured is the deploy, not the network."""
+        build = ["docker", "build", "-q", "--label", "service=hello", "-t", f"{IMAGE}:base", str(ROOT / "examples/hello")]
+        subprocess.run(build, check=True, env={**os.environ, "DOCKER_BUILDKIT": "0"}, capture_output=True)
+        lab.load_image(f"{IMAGE}:base", self.hosts)
+        tags = "; ".join(f"docker tag {IMAGE}:base {IMAGE}:b{number}" for number in range(1, 4 * RUNS + 8))
+        for host in self.hosts:
+            subprocess.run(["ssh", "-F", lab.inventory()["ssh_config"], host, tags], check=True)
+
+    def measure(self) -> Dict[str, float]:
+        self.play("deploy", self.next())
+        self.least_work()
+        return {
+            "least work": self.median(self.least_work),
+            "deploy": self.median(lambda: self.play("deploy", self.next())),
+            "redeploy": self.median(lambda: self.play("redeploy", self.next())),
+            "rollback": self.median(lambda: self.play("rollback")),
+            "second run": self.median(lambda: self.play("deploy", self.current())),
+            "details": self.median(lambda: self.play("details")),
+        }
+
+    def median(self, act: Callable[[], None]) -> float:
+        return statistics.median(_timed(act) for _run in range(RUNS))
+
+    def next(self) -> str:
+        self.number += 1
+        return self.current()
+
+    def current(self) -> str:
+        return f"b{self.number}"
+
+    def play(self, playbook: str, version: str = "") -> None:
+        command = ["ansible-playbook", "-i", "config/deploy.yml", f"caravan.kamal.{playbook}", "-e", "kamal_build=false"]
+        if version:
+            command += ["-e", f"kamal_version={version}"]
+        with tempfile.TemporaryDirectory(prefix="caravan") as cold:
+            environment = {**os.environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": cold}
+            done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+
+    def least_work(self) -> None:
+        """The same containers and the same switch by one shell script per host, all hosts at once."""
+        version = self.next()
+        running = [subprocess.Popen(self._script(host, version), stdout=subprocess.DEVNULL) for host in self.hosts]
+        if any(process.wait() for process in running):
+            raise SystemExit("The script of the least work failed.")
+
+    def _script(self, host: str, version: str) -> List[str]:
+        web = host.startswith("web")
+        text = LEAST_WORK.format(
+            role="web" if web else "worker",
+            version=version,
+            image=IMAGE,
+            cmd="" if web else "hello worker",
+            switch=SWITCH % version if web else ":",
+        )
+        return ["ssh", "-F", str(self.ssh_config), host, text]
+
+
+def _timed(act: Callable[[], None]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
+
+
+def plan_for_many() -> float:
+    """Controller time to read, check and plan a configuration for many hosts, as the median of five."""
+    hosts = ", ".join(f"192.0.2.{number}" for number in range(PLANNED_HOSTS))
+    path = PROJECT / "many" / "config" / "deploy.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"service: hello\nservers: [{hosts}]\nproxy: {{host: hello.example.com}}\nenv: {{secret: [A, B]}}\n")
+    program = (
+        "import sys, time; sys.path.insert(0, sys.argv[1])\n"
+        "from ansible_collections.caravan.kamal.plugins.{where} import _config, _plan\n"
+        "began = time.monotonic()\n"
+        "config = _config.load(sys.argv[2], None, _config.Settings(environ={{}}))\n"
+        "hosts = [f'192.0.2.{{number}}' for number in range(int(sys.argv[3]))]\n"
+        "assert len(_plan.plan(config, _plan.Run(version='v1', hosts=hosts))['hosts']) == len(hosts)\n"
+        "print(time.monotonic() - began)\n"
+    ).format(where="plugin_utils")
+    command = [sys.executable, "-c", program, str(ROOT / ".cache" / "collections"), str(path), str(PLANNED_HOSTS)]
+    runs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _run in range(RUNS)]
+    return statistics.median(map(float, runs))
+
+
+def report(rows: Dict[str, Dict[str, float]], planning: float) -> str:
+    columns = list(rows["least work"])
+    least = rows["least work"]
+    table = ["| seconds | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, cells in rows.items():
+        ratio = "" if name == "least work" else " ({:.1f}×)"
+        shown = (f"{cells[column]:.1f}" + ratio.format(cells[column] / least[column]) for column in columns)
+        table.append(f"| {name} | " + " | ".join(shown) + " |")
+    return HEAD + "\n".join(table) + TAIL.format(planning=planning, planned=PLANNED_HOSTS)
+
+
+HEAD = """\
+# Performance
+
+Written by `make bench`. Medians of five runs, each with cold SSH connections, on test hosts in containers (web hosts and, with three, one
+worker; each with its own Docker engine), all of them and the controller on one machine with two cores. The image is on the hosts, every
+run but the second one deploys a new version, `readiness_delay` is 0. In brackets: how many times the least work, which is one shell script
+per host over ssh that runs the container, switches kamal-proxy, stops the old one and moves `latest`, with no plan, lock, check,
+history or undo.
+
+"""
+
+TAIL = """
+
+- *deploy*, *redeploy*: a new version with `-e kamal_build=false`.
+- *rollback*: to the previous good version, found in the history of all hosts.
+- *second run*: `deploy` of the version that runs; it finds nothing to do.
+- The second number of a column is the simulated round trip between controller and hosts.
+
+Reading, checking and planning a configuration for {planned} hosts takes {planning:.2f} s on the controller.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
