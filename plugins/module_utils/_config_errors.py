@@ -168,7 +168,8 @@ class SchemaCheck:
         return f"found {shown(value)}, expected {expected}{_quotes_hint(value, expected)}"
 
     def _type(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
-        form = near_miss(str(path[-1]), ENV_FORMS) if path and "env" in path[:-1] else ""
+        is_variable = "env" in path[:-1] and path[-1] not in ENV_FORMS
+        form = near_miss(str(path[-1]), ENV_FORMS) if is_variable else ""
         if form and isinstance(error.instance, (dict, list)):
             # A misspelt `clear` makes the whole map look like the short form.
             yield path, f"a variable's value is a string, found {shown(error.instance)}{form}"

@@ -81,7 +81,7 @@ def primary_role(view: View) -> Iterator[Finding]:
         others = [other.name for other in view.roles]
         message = f"there is no role `{name}`, the primary role{near_miss(name, others)} (roles: {listed(others)})"
         yield ("primary_role",) if given else ("servers",), message
-    elif not role.hosts:
+    elif role.is_empty:
         yield role.path, f"the primary role `{name}` needs at least one host"
 
 
@@ -89,7 +89,7 @@ def empty_roles(view: View) -> Iterator[Finding]:
     if view.data.get("allow_empty_roles") is True:
         return
     for role in view.roles:
-        if not role.hosts and role.name != view.primary_role:
+        if role.is_empty and role.name != view.primary_role:
             yield role.path, "the role has no hosts; add some, remove it, or set allow_empty_roles: true"
 
 

@@ -152,7 +152,7 @@ def registries(view: View) -> Iterator[Finding]:
 
 def boot_limit(view: View) -> Iterator[Finding]:
     limit = as_map(view.data.get("boot")).get("limit")
-    if isinstance(limit, (dict, list, bool)) or limit is None:
+    if isinstance(limit, (dict, list)) or limit is None:
         return
     match = re.match(r"(\d+)(%?)\Z", str(limit))
     if not match or not 1 <= int(match.group(1)) <= (100 if match.group(2) else 10**6):

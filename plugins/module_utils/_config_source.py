@@ -3,7 +3,7 @@
 """Which configuration the variables of a play mean.
 
 `kamal_config` is the configuration itself, `kamal_config_file` is a file that holds it (the inventory plugin sets
-it). With neither it is config/deploy.yml below the current folder. With both nothing tells which one is meant: an error.
+it). With neither it is config/deploy.yml below the current folder. With both nothing tells which is meant: an error.
 """
 
 from __future__ import annotations

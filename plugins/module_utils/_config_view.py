@@ -47,6 +47,7 @@ class Role:
     path: KeyPath
     settings: Mapping[str, Any]
     hosts: Tuple[Host, ...]
+    is_empty: bool
 
     @property
     def host_names(self) -> List[str]:
@@ -80,20 +81,21 @@ class View:
         self.destination = destination
         self.roles = list(self._roles())
         self.accessories: Dict[str, Dict[str, Any]] = {
-            name: as_map(settings) for name, settings in as_map(data.get("accessories")).items()
+            name: settings for name, settings in as_map(data.get("accessories")).items() if isinstance(settings, dict)
         }
 
     def _roles(self) -> Iterator[Role]:
         servers = self.data.get("servers")
         if isinstance(servers, list):
-            yield Role(DEFAULT_ROLE, ("servers",), {}, _hosts(servers, ("servers",)))
+            yield Role(DEFAULT_ROLE, ("servers",), {}, _hosts(servers, ("servers",)), not servers)
         for name, value in as_map(servers).items():
             path: KeyPath = ("servers", name)
             if isinstance(value, list):
-                yield Role(name, path, {}, _hosts(value, path))
+                yield Role(name, path, {}, _hosts(value, path), not value)
             else:
                 settings = as_map(value)
-                yield Role(name, path, settings, _hosts(settings.get("hosts"), path + ("hosts",)))
+                is_empty = isinstance(value, dict) and settings.get("hosts", []) == []
+                yield Role(name, path, settings, _hosts(settings.get("hosts"), path + ("hosts",)), is_empty)
 
     @property
     def primary_role(self) -> str:

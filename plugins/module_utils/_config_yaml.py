@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, Sequence, Tuple, Union
 
 import yaml
+from yaml.reader import ReaderError
 
 from ._errors import Problem
 
@@ -66,14 +67,15 @@ _SCALAR_TAGS = frozenset("tag:yaml.org,2002:" + name for name in ("null", "bool"
 def read_yaml(text: str, place: LineToPlace) -> Document:
     """`place` turns a line number, counted from 1, into the words that name it."""
     document = Document()
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         document.problems.append(_syntax_problem(error, place))
         return document
-    except yaml.YAMLError as error:
-        document.problems.append(Problem(f"the YAML cannot be read: {error}", where=place(1)))
+    except ReaderError as error:
+        message = f"there is a character in it that no text may have (#x{error.character:02x})"
+        document.problems.append(Problem(message, where=place(text.count("\n", 0, error.position) + 1)))
         return document
     if node is not None:
         reader = _Reader(loader, document, place, itertools.count())
@@ -140,7 +142,7 @@ class _Reader:
     def _map(self, node: yaml.MappingNode, path: KeyPath, above: FrozenSet[int]) -> Dict[str, Any]:
         if node.tag != "tag:yaml.org,2002:map":
             self._problem(f"the YAML tag {_short(node.tag)} is not allowed; write a plain map", path, node)
-        result: Dict[str, Any] = {}
+        own: Dict[str, Any] = {}
         lines: Dict[str, int] = {}
         for key_node, value_node in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -151,9 +153,8 @@ class _Reader:
                 self._problem(f"this key is already there ({where}); keep one of them", path + (key,), key_node)
             lines[key] = key_node.start_mark.line + 1
             self._document.places[path + (key,)] = self._place(lines[key])
-            result[key] = self.value(value_node, path + (key,), above)
-        self._merge_keys(node, path, above, result)
-        return result
+            own[key] = self.value(value_node, path + (key,), above)
+        return {**self._merged_keys(node, path, above, own), **own}
 
     def _key(self, node: yaml.Node, path: KeyPath) -> str:
         if isinstance(node, yaml.ScalarNode):
@@ -164,28 +165,37 @@ class _Reader:
         self._problem("a list or a map cannot be a key", path, node)
         return "?"
 
-    def _merge_keys(self, node: yaml.MappingNode, path: KeyPath, above: FrozenSet[int], result: Dict[str, Any]) -> None:
+    def _merged_keys(
+        self, node: yaml.MappingNode, path: KeyPath, above: FrozenSet[int], own: Mapping[str, Any]
+    ) -> Dict[str, Any]:
+        merged: Dict[str, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag != "tag:yaml.org,2002:merge":
                 continue
             sources = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
             for source in sources:
                 if isinstance(source, yaml.MappingNode):
-                    self._merge_from(source, path, above, result)
+                    self._merge_from(source, path, above, own, merged)
                 else:
                     self._problem("<< needs a map, or a list of maps", path, key_node)
+        return merged
 
     def _merge_from(
-        self, source: yaml.MappingNode, path: KeyPath, above: FrozenSet[int], result: Dict[str, Any]
+        self,
+        source: yaml.MappingNode,
+        path: KeyPath,
+        above: FrozenSet[int],
+        own: Mapping[str, Any],
+        merged: Dict[str, Any],
     ) -> None:
         inner = Document()
-        merged = _Reader(self._loader, inner, self._place, self._count).value(source, (), above) or {}
+        data = _Reader(self._loader, inner, self._place, self._count).value(source, (), above) or {}
         self._document.problems.extend(problem for problem in inner.problems if problem not in self._document.problems)
-        for key, value in merged.items():
-            if key not in result:
-                result[key] = value
+        for key, value in data.items():
+            if key not in own and key not in merged:
                 below = {path + place: line for place, line in inner.places.items() if place and place[0] == key}
                 self._document.places.update(below)
+            merged.setdefault(key, value)
 
 
 def _short(tag: str) -> str:
