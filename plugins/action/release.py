@@ -6,24 +6,21 @@ from __future__ import annotations
 
 import json
 
-from ansible.plugins.action import ActionBase
-
 from ..module_utils import _share
-from ..module_utils._errors import CaravanError
+from ..plugin_utils._planned import PlannedAction
+
+NEEDS_SECRETS = ("staged", "live")
 
 
-class ActionModule(ActionBase):
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
-        try:
-            plan = _share.plan_of(task_vars)
-            share = _share.option(arguments, "plan", lambda: _share.host_share(plan, task_vars["inventory_hostname"]))
-            given = self._templar.template("{{ kamal_secrets | default({}) }}")
-            known = _share.secrets(plan, given)
-            arguments["plan"] = share
-            arguments["secrets"] = _share.values(known, share["roles"])
-            arguments["registry"] = json.dumps(_share.registry(plan, known))
-        except CaravanError as error:
-            return {**result, "failed": True, "msg": error.message}
-        return {**result, **self._execute_module("caravan.kamal.release", arguments, task_vars=task_vars)}
+class ActionModule(PlannedAction):
+    module = "caravan.kamal.release"
+
+    def filled(self, arguments, task_vars):
+        plan = _share.plan_of(task_vars)
+        share = _share.option(arguments, "plan", lambda: _share.host_share(plan, task_vars["inventory_hostname"]))
+        filled = {**arguments, "plan": share}
+        if arguments.get("state") in NEEDS_SECRETS:
+            known = self.known_secrets(plan, task_vars)
+            filled["secrets"] = _share.values(known, share["roles"])
+            filled["registry"] = json.dumps(_share.registry(plan, known))
+        return filled

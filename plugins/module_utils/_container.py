@@ -65,6 +65,11 @@ def complete(
     return made
 
 
+def is_made_here(found: Mapping[str, Any]) -> bool:
+    """Whether its settings can be compared: one that Kamal made carries no fingerprint."""
+    return FINGERPRINT_LABEL in (found["Config"].get("Labels") or {})
+
+
 def is_same(
     found: Mapping[str, Any],
     wanted: Mapping[str, Any],

@@ -38,6 +38,8 @@ class Container:
     state: str
     image_id: str
     created: int
+    image: str = ""
+    status: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -130,9 +132,10 @@ class Engine:
                 member = archive.extractfile(archive.getmembers()[0])
                 return member.read().decode() if member else None
 
-    def logs(self, container: str, lines: int, since: Optional[int] = None, timestamps: bool = False) -> str:
+    def logs(self, container: str, lines: Optional[int], since: Optional[int] = None, timestamps: bool = False) -> str:
+        """The last lines that a container logged, or all of them."""
         with _calling(f"read the logs of container {container}"):
-            text = self.api.logs(container, tail=lines, since=since, timestamps=timestamps)
+            text = self.api.logs(container, tail="all" if lines is None else lines, since=since, timestamps=timestamps)
         return bytes(text).decode("utf-8", "replace")
 
     # Images
@@ -203,6 +206,8 @@ def _listed(item: Mapping[str, Any]) -> Container:
         state=item["State"],
         image_id=item["ImageID"],
         created=item["Created"],
+        image=item.get("Image", ""),
+        status=item.get("Status", ""),
         labels=item.get("Labels") or {},
     )
 

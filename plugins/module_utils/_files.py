@@ -7,8 +7,9 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import tempfile
-from typing import Optional
+from typing import Any, Dict, Optional
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -20,8 +21,20 @@ def home() -> str:
     return pwd.getpwnam(user).pw_dir if user and os.geteuid() == 0 else os.path.expanduser("~")
 
 
+def user() -> str:
+    """Who is at work on this host, also behind sudo."""
+    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.geteuid()).pw_name
+
+
 def absolute(path: str) -> str:
     return os.path.join(home(), path)
+
+
+def absolute_binds(body: Dict[str, Any]) -> Dict[str, Any]:
+    """A container's body with folders below the home spelled out: the plan does not know the home."""
+    binds = body["HostConfig"].get("Binds") or []
+    body["HostConfig"]["Binds"] = [absolute(bind) if bind.startswith(".") else bind for bind in binds]
+    return body
 
 
 def read(path: str) -> Optional[str]:
@@ -56,6 +69,24 @@ def append(path: str, line: str) -> None:
     with os.fdopen(handle, "a", encoding="utf-8") as sink:
         sink.write(f"{line}\n")
     _own(absolute(path))
+
+
+def protect(path: str) -> None:
+    """Leave a file readable by its owner only."""
+    os.chmod(absolute(path), PRIVATE_FILE)
+
+
+def exists(path: str) -> bool:
+    return os.path.lexists(absolute(path))
+
+
+def remove(path: str) -> None:
+    """Remove a file, or a directory with all that is in it."""
+    target = absolute(path)
+    if os.path.isdir(target) and not os.path.islink(target):
+        shutil.rmtree(target)
+    else:
+        os.remove(target)
 
 
 def directory(path: str) -> None:

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Dict, Optional
+from typing import Dict, Mapping, Optional
 
 RUN_DIRECTORY = ".kamal"
 NETWORK = "kamal"
 PROXY_CONTAINER = "kamal-proxy"
 PROXY_VOLUME = "kamal-proxy-config"
 PROXY_STATE = "/home/kamal-proxy/.config/kamal-proxy/kamal-proxy.state"
-PROXY_APPS_CONFIG = f"{RUN_DIRECTORY}/proxy/apps-config"
+PROXY_DIRECTORY = f"{RUN_DIRECTORY}/proxy"
+PROXY_APPS_CONFIG = f"{PROXY_DIRECTORY}/apps-config"
 
 FINGERPRINT_LABEL = "caravan.fingerprint"
 VERSION_LABEL = "caravan.version"
@@ -100,7 +101,7 @@ def container_hostname(host: str) -> str:
     return f"{host[:HOSTNAME_LENGTH].rstrip('.')}-{secrets.token_hex(6)}"
 
 
-def version_of(container: str, prefix: str, labels: Dict[str, str]) -> str:
+def version_of(container: str, prefix: str, labels: Mapping[str, str]) -> str:
     """The version a container runs: from our label, else from its name as Kamal does."""
     named = container[len(prefix) + 1 :] if container.startswith(f"{prefix}-") else container
     return labels.get(VERSION_LABEL) or named

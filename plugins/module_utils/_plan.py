@@ -9,19 +9,18 @@ import shlex
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from . import _container, _env, _kamal_proxy, _roles, _run_options
+from . import _container, _env, _roles, _run_options
 from ._config import Config
 from ._errors import ConfigError, Problem
+from ._names import NETWORK, VERSION_LABEL, Names, accessory_service, short_version
+from ._plan_proxy import proxy_container
 from ._secrets import DEFAULT_PATH as SECRETS_PATH
-from ._names import NETWORK, PROXY_APPS_CONFIG, PROXY_VOLUME, VERSION_LABEL, Names, accessory_service, short_version
 
 DEPLOY_TIMEOUT = 30
 DRAIN_TIMEOUT = 30
 READINESS_DELAY = 7
 RETAIN_CONTAINERS = 5
 DOCKER_STOP_TIMEOUT = 10
-PROXY_REPOSITORY = "basecamp/kamal-proxy"
-PROXY_VERSION = "v0.9.2"
 LEASE_MARGIN = 300
 
 BOOTING = ("deploy", "redeploy", "rollback", "setup")
@@ -112,7 +111,7 @@ class _Planner:
         return int(limit)
 
     def _lock(self, accessories: Mapping[str, Any]) -> Dict[str, Any]:
-        """On the first host of the full plan, whatever part of it this run covers: part and whole exclude each other."""
+        """On the first host of the full plan, whatever part this run covers: part and whole exclude each other."""
         everywhere = [
             *_roles.boot_order(self.all_roles),
             *(host for accessory in accessories.values() for host in accessory["hosts"]),
@@ -126,10 +125,11 @@ class _Planner:
     def _slowest_batch(self) -> int:
         """Seconds that one batch takes at worst: every role of a host boots, drains and stops, one after another."""
         waits = [
-            role["deploy_timeout"] + role["drain_timeout"] + role["readiness_delay"] + (role["stop_timeout"] or DOCKER_STOP_TIMEOUT)
+            sum(role[wait] for wait in ("deploy_timeout", "drain_timeout", "readiness_delay"))
+            + (role["stop_timeout"] or DOCKER_STOP_TIMEOUT)
             for role in map(self._role_times, self.all_roles)
         ]
-        return sum(waits) + int((self.data.get("boot") or {}).get("wait", 0))
+        return int(sum(waits)) + int((self.data.get("boot") or {}).get("wait", 0))
 
     # Images
 
@@ -320,35 +320,6 @@ class _Planner:
                 f"{self.gate.name} is the role that the others wait for."
             ]
         return []
-
-
-def proxy_container(run: Mapping[str, Any]) -> Dict[str, Any]:
-    """The kamal-proxy container of a host as a body, from the `proxy/run` section."""
-    image = f"{run.get('repository', PROXY_REPOSITORY)}:{run.get('version', PROXY_VERSION)}"
-    size = run.get("log_max_size", "10m")
-    body = _container.body(
-        image=f"{run['registry']}/{image}" if run.get("registry") else image,
-        env={},
-        labels={},
-        network=NETWORK,
-        cmd=_kamal_proxy.run_argv(run),
-        volumes=(
-            f"{PROXY_VOLUME}:/home/kamal-proxy/.config/kamal-proxy",
-            f"{PROXY_APPS_CONFIG}:/home/kamal-proxy/.apps-config",
-        ),
-        logging={"options": {"max-size": size} if size else {}},
-    )
-    _run_options.add_ports(_published(run), body)
-    _run_options.apply(run.get("options") or {}, body)
-    return body
-
-
-def _published(run: Mapping[str, Any]) -> List[str]:
-    if run.get("publish") is False:
-        return []
-    pairs = [f"{run.get('http_port', 80)}:80", f"{run.get('https_port', 443)}:443"]
-    addresses = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in run.get("bind_ips") or ()]
-    return [f"{address}:{pair}" for address in addresses for pair in pairs] or pairs
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Dict[str, Any]:

@@ -9,12 +9,11 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from . import _container, _kamal_proxy
-from ._docker import Engine, Executed
+from . import _container, _files, _kamal_proxy
+from ._docker import RUNNING, Engine, Executed
 from ._ensure import Changes
-from ._errors import EngineError, PortError, ProxyError
-from ._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_STATE
-from . import _files
+from ._errors import CaravanError, EngineError, PortError, ProxyError
+from ._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_DIRECTORY, PROXY_STATE, replaced
 
 MINIMUM_VERSION = (0, 9, 2)
 ANSWERS_WITHIN = 10.0
@@ -32,14 +31,76 @@ def ensure(
         changes.do(f"boot {PROXY_CONTAINER}", lambda: _boot(engine, wanted))
         return
     _check_version(found["Config"]["Image"])
-    if not _container.is_same(found, wanted, {}, {}, found["Image"]) and _made_here(found):
-        changes.notice(f"{PROXY_CONTAINER} runs with other settings than proxy/run says; they take effect when it is rebooted")
+    if _container.is_made_here(found) and not _container.is_same(found, wanted, {}, {}, found["Image"]):
+        changes.notice(
+            f"{PROXY_CONTAINER} runs with other settings than proxy/run says; they take effect when it is rebooted"
+        )
     if found["State"]["Status"] != "running":
         changes.do(f"start {PROXY_CONTAINER}", lambda: _start(engine))
 
 
-def _made_here(found: Mapping[str, Any]) -> bool:
-    return _container.FINGERPRINT_LABEL in (found["Config"].get("Labels") or {})
+def recreate(
+    engine: Engine, changes: Changes, wanted: Mapping[str, Any], credentials: Optional[Mapping[str, str]]
+) -> None:
+    """The proxy container runs with just these settings; a new one takes the routes over from the volume."""
+    found = engine.inspect(PROXY_CONTAINER)
+    if found is None:
+        return ensure(engine, changes, wanted, credentials)
+    _pull_missing(engine, changes, wanted["Image"], credentials)
+    image = engine.image(wanted["Image"])
+    if _container.is_same(found, wanted, {}, {}, image.id if image else None):
+        return ensure(engine, changes, wanted, credentials)
+    changes.show(PROXY_CONTAINER, _container.shown_found(found), _container.shown(wanted, {}))
+    changes.do(f"recreate {PROXY_CONTAINER}", lambda: _replace(engine, found, wanted))
+
+
+def _replace(engine: Engine, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Both want the same ports, so the old one stops first; if the new one does not come up, the old one returns."""
+    engine.stop(found["Id"], None)
+    engine.rename(found["Id"], replaced(PROXY_CONTAINER))
+    try:
+        _boot(engine, wanted)
+    except CaravanError:
+        engine.remove(PROXY_CONTAINER)
+        engine.rename(found["Id"], PROXY_CONTAINER)
+        if found["State"]["Status"] == "running":
+            engine.start(PROXY_CONTAINER)
+        raise
+    engine.remove(found["Id"])
+
+
+def stop(engine: Engine, changes: Changes) -> None:
+    found = engine.inspect(PROXY_CONTAINER)
+    if found and found["State"]["Status"] in RUNNING:
+        changes.do(f"stop {PROXY_CONTAINER}", lambda: engine.stop(PROXY_CONTAINER, None))
+
+
+def remove(engine: Engine, changes: Changes, force: bool) -> None:
+    """The container and its files go, unless services still need it; the volume with certificates and routes stays."""
+    if engine.inspect(PROXY_CONTAINER) is None:
+        return
+    used_by = sorted(services(engine))
+    if used_by and not force:
+        changes.notice(f"{PROXY_CONTAINER} stays: it still routes {', '.join(used_by)}")
+        return
+    changes.show(PROXY_CONTAINER, {"routes": used_by}, None)
+    changes.do(f"remove {PROXY_CONTAINER}", lambda: _remove(engine))
+
+
+def _remove(engine: Engine) -> None:
+    engine.stop(PROXY_CONTAINER, None)
+    engine.remove(PROXY_CONTAINER)
+    if _files.exists(PROXY_DIRECTORY):
+        _files.remove(PROXY_DIRECTORY)
+
+
+def require_running(engine: Engine) -> None:
+    found = engine.inspect(PROXY_CONTAINER)
+    state = found["State"]["Status"] if found else "absent"
+    if state != "running":
+        raise ProxyError(
+            f"{PROXY_CONTAINER} does not run on this host (it is {state}). Deploy, or start it with the module proxy."
+        )
 
 
 def _pull_missing(
@@ -51,21 +112,12 @@ def _pull_missing(
 
 def _boot(engine: Engine, wanted: Mapping[str, Any]) -> None:
     _files.directory(PROXY_APPS_CONFIG)
-    container = engine.create(PROXY_CONTAINER, _mounted(_container.complete(wanted, {}, {})))
+    container = engine.create(PROXY_CONTAINER, _files.absolute_binds(_container.complete(wanted, {}, {})))
     try:
         _start(engine)
     except EngineError:
         engine.remove(container)
         raise
-
-
-def _mounted(made: Dict[str, Any]) -> Dict[str, Any]:
-    """Binds below the home become absolute here: the plan does not know the home."""
-    binds = made["HostConfig"].get("Binds") or []
-    made["HostConfig"]["Binds"] = [
-        bind if bind.startswith("/") or not bind.startswith(".") else _files.absolute(bind) for bind in binds
-    ]
-    return made
 
 
 def _start(engine: Engine) -> None:

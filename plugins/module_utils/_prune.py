@@ -13,14 +13,22 @@ from ._ensure import Changes
 
 
 def prune(engine: Engine, changes: Changes, plan: Mapping[str, Any]) -> None:
+    """After a release: what its plan says may go."""
+    names = _names.Names(plan["service"], plan["destination"])
+    prune_all(engine, changes, names, plan["retain"], [plan["version"]])
+
+
+def prune_all(
+    engine: Engine, changes: Changes, names: _names.Names, retain: int, versions: Sequence[str]
+) -> None:
     """Keep the newest `retain` stopped containers of each role and destination, and the images that anything uses."""
-    label = f"service={plan['service']}"
+    label, keep = f"service={names.service}", {*versions, *_rollback_versions(names)}
     containers = engine.containers(label)
-    expendable = expendable_containers(containers, plan["retain"], _keep_versions(plan))
+    expendable = expendable_containers(containers, retain, keep)
     for container in expendable:
         changes.do(f"remove container {container.name}", _call(engine.remove, container.id))
     kept = [container for container in containers if container not in expendable]
-    for reference in expendable_images(engine.images(label), kept, plan["image"]):
+    for reference in expendable_images(engine.images(label), kept, keep):
         changes.do(f"remove image {reference}", _call(engine.remove_image, reference))
 
 
@@ -28,11 +36,10 @@ def _call(act: Callable[[str], None], what: str) -> Callable[[], None]:
     return lambda: act(what)
 
 
-def _keep_versions(plan: Mapping[str, Any]) -> Set[str]:
-    """The versions a rollback may want: the last two different ones that were live here, and the one going live."""
-    versions = [record["version"] for record in _history.parse(_files.read(plan["history_file"]) or "")]
-    newest_first = list(dict.fromkeys(reversed(versions)))
-    return {plan["version"], *newest_first[:2]}
+def _rollback_versions(names: _names.Names) -> List[str]:
+    """The last two different versions that were live here, of which a rollback may want one."""
+    versions = [str(record["version"]) for record in _history.parse(_files.read(names.history_file) or "")]
+    return list(dict.fromkeys(reversed(versions)))[:2]
 
 
 def expendable_containers(containers: Sequence[Container], retain: int, keep: Set[str]) -> List[Container]:
@@ -55,18 +62,18 @@ def _version(container: Container) -> str:
     return _names.version_of(container.name, names.role(container.labels.get("role", "")), container.labels)
 
 
-def expendable_images(images: Sequence[Image], containers: Sequence[Container], wanted: Mapping[str, Any]) -> List[str]:
-    """Tags of images that no container uses and that are no `latest`; untagged images by ID."""
+def expendable_images(images: Sequence[Image], containers: Sequence[Container], keep: Set[str]) -> List[str]:
+    """Tags of images that no container uses, that are no `latest` and no version to keep; untagged images by ID."""
     used = {container.image_id for container in containers}
     found: List[str] = []
     for image in images:
         tags = [tag for tag in image.tags if tag != "<none>:<none>"]
-        if image.id in used or any(_is_kept(tag, wanted) for tag in tags):
+        if image.id in used or any(_is_kept(tag, keep) for tag in tags):
             continue
         found += tags or [image.id]
     return found
 
 
-def _is_kept(tag: str, wanted: Mapping[str, Any]) -> bool:
-    name = tag.rpartition(":")[2]
-    return name == "latest" or name.startswith("latest-") or tag == f"{wanted['repository']}:{wanted['tag']}"
+def _is_kept(reference: str, keep: Set[str]) -> bool:
+    tag = reference.rpartition(":")[2]
+    return tag in keep or tag == "latest" or tag.startswith("latest-")

@@ -14,6 +14,8 @@ from ._ensure import Changes
 from ._env import render_file
 from ._errors import CaravanError, HealthError
 
+PRUNING = ("deploy", "setup")
+
 
 @dataclass
 class Release:
@@ -30,10 +32,10 @@ class Release:
     def stage(self, roles: List[str]) -> Dict[str, Any]:
         """Everything that can be done beside the running version: network, proxy, image, containers created."""
         image = _image.ensure(self.engine, self.changes, self.plan["image"], self.built, self.credentials)
-        if not self.engine.has_network(self.plan["network"]):
-            self.changes.do(f"create network {self.plan['network']}", lambda: self.engine.create_network(self.plan["network"]))
-        if self.plan["proxy"]:
-            _proxy.ensure(self.engine, self.changes, self.plan["proxy"], None)
+        network = self.plan["network"]
+        if not self.engine.has_network(network):
+            self.changes.do(f"create network {network}", lambda: self.engine.create_network(network))
+        self._ensure_proxy()
         containers = self._containers()
         for role in self._roles(roles):
             self._drop_leftovers(role, containers)
@@ -54,6 +56,14 @@ class Release:
                 switched.append(role["name"])
         self._settle(image, switched)
         return self._answer(image)
+
+    def _ensure_proxy(self) -> None:
+        if not self.plan["proxy"]:
+            return
+        if self.plan["command"] != "redeploy":
+            _proxy.ensure(self.engine, self.changes, self.plan["proxy"], None)
+        elif not self.changes.check_mode:
+            _proxy.require_running(self.engine)
 
     @property
     def _reference(self) -> str:
@@ -77,19 +87,17 @@ class Release:
     def _is_live(self, role: Mapping[str, Any], image: Optional[Image]) -> bool:
         """Whether this very container, with this image, configuration and these secret values, already runs."""
         found = self.engine.inspect(role["container"])
-        return bool(
-            found
-            and not self.force
-            and found["State"]["Status"] == "running"
-            and _container.is_same(found, role["body"], role["secrets"], self._values(role), image.id if image else None)
-        )
+        if self.force or not found or found["State"]["Status"] != "running":
+            return False
+        image_id = image.id if image else None
+        return _container.is_same(found, role["body"], role["secrets"], self._values(role), image_id)
 
     def _drop_leftovers(self, role: Mapping[str, Any], containers: List[Container]) -> None:
         """Containers that an earlier run staged and never started."""
         for container in containers:
-            if container.labels.get("role") == role["name"] and _names.is_staged(container.name):
-                if not self.changes.check_mode:
-                    self.engine.remove(container.id)
+            leftover = container.labels.get("role") == role["name"] and _names.is_staged(container.name)
+            if leftover and not self.changes.check_mode:
+                self.engine.remove(container.id)
 
     def _create(self, role: Mapping[str, Any], image: Optional[Image]) -> None:
         self._show(role)
@@ -203,7 +211,8 @@ class Release:
         if image and latest not in image.tags:
             repository, tag = self.plan["image"]["repository"], self.plan["image"]["latest"]
             self.changes.do(f"tag {self._reference} as {tag}", lambda: self.engine.tag(image.id, repository, tag))
-        _prune.prune(self.engine, self.changes, self.plan)
+        if self.plan["command"] in PRUNING:
+            _prune.prune(self.engine, self.changes, self.plan)
         if switched and not self.changes.check_mode:
             for role in switched:
                 self._audit(role, f"Booted app version {self.plan['version']}")
@@ -222,7 +231,7 @@ class Release:
 
 def _failure(host: str, container: str, error: CaravanError, told: Mapping[str, Any]) -> str:
     """The whole story of a container that did not come up, once."""
-    lines = [f"{container} did not become healthy on {host}: {error.message}."]
+    lines = [f"{container} did not go live on {host}: {error.message}."]
     lines.append(f"State: {told['state']}, exit code {told['exit_code']}.")
     for title, part in (("Health checks", told["health_log"]), ("Last log lines", told["log"])):
         if part:

@@ -9,6 +9,7 @@ import os
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
 from ._errors import ConfigError, Problem
+from ._names import Names
 from ._secrets import Secrets, files
 
 FACT = "kamal_plan"
@@ -26,9 +27,32 @@ def plan_of(task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def host_share(plan: Mapping[str, Any], host: str) -> Mapping[str, Any]:
     if host not in plan["hosts"]:
-        raise ConfigError([Problem(f"{host} has no role in this plan; it covers {', '.join(plan['order'])}.", "servers")])
+        message = f"{host} has no role in this plan; it covers {', '.join(plan['order'])}."
+        raise ConfigError([Problem(message, "servers")])
     share: Mapping[str, Any] = plan["hosts"][host]
     return share
+
+
+def accessory_share(plan: Mapping[str, Any], name: str, host: str) -> Mapping[str, Any]:
+    """An accessory's entry of the plan, and what its host is called."""
+    if name not in plan["accessories"]:
+        known = ", ".join(plan["accessories"]) or "none"
+        raise ConfigError([Problem(f"There is no accessory {name}; the configuration has {known}.", "accessories")])
+    names = Names(plan["service"], plan["destination"])
+    return {**plan["accessories"][name], "host": host, "performer": plan["performer"], "audit_log": names.audit_log}
+
+
+def wanted_secrets(
+    plan: Mapping[str, Any], host: str, role: Optional[str], accessory: Optional[str]
+) -> Mapping[str, str]:
+    """The secret variables of a role of a host or of an accessory, each with the name of its secret."""
+    if accessory:
+        wanted: Mapping[str, str] = accessory_share(plan, accessory, host)["secrets"]
+        return wanted
+    roles = {found["name"]: found["secrets"] for found in host_share(plan, host)["roles"]}
+    if role not in roles:
+        raise ConfigError([Problem(f"{host} has no role {role} in this plan; it has {', '.join(roles)}.", "servers")])
+    return dict(roles[role])
 
 
 def secrets(plan: Mapping[str, Any], given: Optional[Mapping[str, Any]]) -> Secrets:
@@ -44,7 +68,7 @@ def values(known: Secrets, things: Iterable[Mapping[str, Any]]) -> str:
 
 
 def registry(plan: Mapping[str, Any], known: Secrets) -> Optional[Dict[str, str]]:
-    """Username and password for the registry, or None where there is nothing to log in with."""
+    """Username and password for the `registry` of a plan or an accessory, if there is one to log in to."""
     section = plan["registry"]
     if not section or section["username"] is None or section["password"] is None:
         return None

@@ -9,7 +9,8 @@ short_description: A configuration resolved for one version, before anything is 
 version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
-  - Reads the configuration, checks all of it, finds the version, and resolves every name, environment, label, option, batch and
+  - Reads the configuration, checks all of it, finds the version, and resolves every name, environment, label, option,
+    batch and
     path for the hosts of this run.
   - The plan holds the names of secrets, never their values. Whether every secret has a value is checked here.
   - Runs on the controller and connects to no host.
@@ -22,7 +23,8 @@ options:
   version:
     description:
       - The version to plan for.
-      - Without it the variable C(kamal_version), the environment variable E(VERSION) and the commit of the git checkout are tried,
+      - Without it the variable C(kamal_version), the environment variable E(VERSION) and the commit of the git
+        checkout are tried,
         in this order.
       - With V(previous) and O(command=rollback) the previous good version is taken from O(histories).
     type: str

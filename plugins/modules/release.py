@@ -9,17 +9,22 @@ short_description: One version of a service's roles on this host, staged or live
 version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
-  - V(staged) does everything that can be done beside the running version. The network and kamal-proxy are there, the image is
+  - V(staged) does everything that can be done beside the running version. The network and kamal-proxy are there, the
+    image is
     pulled, and the container of each role is created but not started.
-  - V(live) starts each role's container, proves it healthy, switches the route in kamal-proxy to it, lets the old container
+  - V(live) starts each role's container, proves it healthy, switches the route in kamal-proxy to it, lets the old
+    container
     drain and stops it. Then it tags the image as latest, prunes, and writes the audit log and the history.
   - A container that does not become healthy is stopped and kept for a look at it. What served before still serves.
-  - Nothing changes when this version already runs with the same image, the same configuration and the same secret values.
+  - V(stopped) takes the roles out of kamal-proxy and stops their containers. They stay, for a later deploy or rollback.
+  - V(absent) removes the containers, the images that no other destination uses, and the service's files on this host.
+  - Nothing changes when this version already runs with the same image, the same configuration and the same secret
+    values.
 options:
   state:
     description: How far the version is brought.
     type: str
-    choices: [staged, live]
+    choices: [staged, live, stopped, absent]
     required: true
   plan:
     description:
@@ -33,7 +38,8 @@ options:
     default: []
   built:
     description:
-      - What M(caravan.kamal.image_build) answered, if it was run. The host then takes that very image, by digest or, on the
+      - What M(caravan.kamal.image_build) answered, if it was run. The host then takes that very image, by digest or,
+        on the
         same engine, by ID.
     type: dict
     default: {}
@@ -76,6 +82,10 @@ EXAMPLES = r"""
     state: live
     roles: [web]
 
+- name: Remove every trace of the service from this host
+  caravan.kamal.release:
+    state: absent
+
 - name: Replace the containers although nothing differs
   caravan.kamal.release:
     state: live
@@ -84,12 +94,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 version:
-  description: The version that was staged or is live.
+  description: The version of the plan.
   returned: success
   type: str
   sample: 3f2a9c1
 image_id:
-  description: The ID of its image on this host, null in check mode while it is not there.
+  description: The ID of its image on this host. Null in check mode while it is not there, and when nothing is to run.
   returned: success
   type: str
   sample: sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1
@@ -138,9 +148,10 @@ import json
 
 from ..module_utils import _module
 from ..module_utils._release import Release
+from ..module_utils._retire import Retirement
 
 OPTIONS = {
-    "state": {"type": "str", "choices": ["staged", "live"], "required": True},
+    "state": {"type": "str", "choices": ["staged", "live", "stopped", "absent"], "required": True},
     "plan": {"type": "dict"},
     "roles": {"type": "list", "elements": "str", "default": []},
     "built": {"type": "dict", "default": {}},
@@ -151,18 +162,38 @@ OPTIONS = {
 
 
 def act(request):
-    params, plan = request.params, request.params["plan"]
-    longest = max(role["deploy_timeout"] + role["drain_timeout"] + (role["stop_timeout"] or 0) for role in plan["roles"])
-    release = Release(
-        engine=request.engine(timeout=longest + 30),
+    plan, state = request.params["plan"], request.params["state"]
+    if state in ("stopped", "absent"):
+        retire(request, plan, state)
+        return {"version": plan["version"], "image_id": None}
+    release = release_of(request, plan)
+    return release.stage(request.params["roles"]) if state == "staged" else release.live(request.params["roles"])
+
+
+def release_of(request, plan):
+    return Release(
+        engine=request.engine(timeout=longest_call(plan)),
         changes=request.changes,
         plan=plan,
         secrets=request.secrets,
-        built=params["built"],
-        credentials=json.loads(params["registry"] or "null"),
-        force=params["force"],
+        built=request.params["built"],
+        credentials=json.loads(request.params["registry"] or "null"),
+        force=request.params["force"],
     )
-    return release.stage(params["roles"]) if params["state"] == "staged" else release.live(params["roles"])
+
+
+def retire(request, plan, state):
+    retirement = Retirement(request.engine(timeout=longest_call(plan)), request.changes, plan)
+    if state == "stopped":
+        retirement.stop()
+    else:
+        retirement.remove()
+
+
+def longest_call(plan):
+    """Seconds for the slowest call: a deploy that waits for health and then drains, or a stop."""
+    waits = [role["deploy_timeout"] + role["drain_timeout"] + (role["stop_timeout"] or 0) for role in plan["roles"]]
+    return max(waits, default=0) + 30
 
 
 def main():

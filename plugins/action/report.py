@@ -1,0 +1,41 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Prints what all hosts of a play answered as one text."""
+
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils import _report
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        _spec, arguments = self.validate_argument_spec(
+            {
+                "of": {"type": "str", "choices": [*_report.TEXTS, "text"], "required": True},
+                "answers": {"type": "str"},
+                "text": {"type": "str", "default": ""},
+            }
+        )
+        parts = [arguments["text"]]
+        if arguments["of"] != "text":
+            parts.append(_report.TEXTS[arguments["of"]](_answers(arguments["answers"], task_vars)))
+        text = "\n\n".join(part for part in parts if part)
+        Display().display(f"\n{text}\n")
+        return {**result, "changed": False, "text": text}
+
+
+def _answers(variable, task_vars):
+    """What each host of the play registered; None for one that failed or was never asked."""
+    found = {host: task_vars["hostvars"][host].get(variable) for host in task_vars["ansible_play_hosts_all"]}
+    return {host: None if _is_missing(answer) else answer for host, answer in found.items()}
+
+
+def _is_missing(answer):
+    return not answer or answer.get("failed") or answer.get("unreachable") or answer.get("skipped")

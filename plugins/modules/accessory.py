@@ -1,0 +1,117 @@
+#!/usr/bin/python
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: accessory
+short_description: A container that lives longer than releases, such as a database
+version_added: 0.1.0
+author: Caravan contributors (@caravan-deploy)
+description:
+  - Sees to it that an accessory of the configuration runs on this host, with its network, its image and its secrets.
+  - One that exists is started but never replaced, since its data matters more than its settings. A warning says when
+    they differ.
+options:
+  name:
+    description: The accessory, as the configuration names it.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) is there and runs, V(stopped) does not run.
+      - V(absent) removes the container and the file with its secrets. Its image, volumes and data stay.
+    type: str
+    choices: [present, stopped, absent]
+    default: present
+  plan:
+    description: The accessory as the plan has it. Where it is left out, it is taken from the plan that was made in
+      this run.
+    type: dict
+  secrets:
+    description:
+      - A JSON object with the values of the secrets that the plan names.
+      - Filled in on the controller from the variable C(kamal_secrets) and the project's secrets files.
+    type: str
+  registry:
+    description:
+      - A JSON object with C(username) and C(password) for pulling.
+      - Filled in on the controller. It goes into the API call and is never stored on the host.
+    type: str
+extends_documentation_fragment:
+  - caravan.kamal.attributes
+  - caravan.kamal.docker
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+seealso:
+  - module: caravan.kamal.plan
+"""
+
+EXAMPLES = r"""
+- name: Have the database running
+  caravan.kamal.accessory:
+    name: db
+
+- name: Remove its container, keep its data
+  caravan.kamal.accessory:
+    name: db
+    state: absent
+"""
+
+RETURN = r"""
+container:
+  description: The name of the container.
+  returned: success
+  type: str
+  sample: hello-db
+actions:
+  description: What was done, in order, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: ["pull postgres:16", boot container hello-db]
+notices:
+  description: What the operator should know although nothing was done about it.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
+
+import json
+
+from ..module_utils import _module
+from ..module_utils._accessory import Accessory
+
+OPTIONS = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
+    "plan": {"type": "dict"},
+    "secrets": {"type": "str", "no_log": True},
+    "registry": {"type": "str", "no_log": True},
+}
+
+
+def act(request):
+    params = request.params
+    accessory = Accessory(
+        engine=request.engine(),
+        changes=request.changes,
+        plan=params["plan"],
+        secrets=request.secrets,
+        credentials=json.loads(params["registry"] or "null"),
+    )
+    return {"present": accessory.present, "stopped": accessory.stopped, "absent": accessory.absent}[params["state"]]()
+
+
+def main():
+    _module.run(OPTIONS, act)
+
+
+if __name__ == "__main__":
+    main()

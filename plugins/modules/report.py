@@ -1,0 +1,68 @@
+#!/usr/bin/python
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report
+short_description: What the hosts answered, as text for people
+version_added: 0.1.0
+author: Caravan contributors (@caravan-deploy)
+description:
+  - Prints what a task found out on all hosts of the play as one plain text, instead of one JSON document for each host.
+  - Runs on the controller and connects to no host. Use it with C(run_once).
+options:
+  of:
+    description:
+      - What O(answers) holds.
+      - V(details) are answers of M(caravan.kamal.service_info), V(audit) of M(caravan.kamal.audit), V(logs) of
+        M(caravan.kamal.service_logs).
+      - V(actions) are answers of anything that returns a list C(actions), such as M(caravan.kamal.release) in check
+        mode.
+      - V(text) is O(text) as it is.
+    type: str
+    choices: [details, audit, logs, actions, text]
+    required: true
+  answers:
+    description: The name of the variable that the hosts registered their answers in.
+    type: str
+  text:
+    description: The text to print with O(of=text), or a heading.
+    type: str
+    default: ""
+extends_documentation_fragment:
+  - caravan.kamal.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Nothing is changed, so there is never a difference to show.
+  idempotent:
+    support: full
+notes:
+  - Implemented as an action plugin.
+"""
+
+EXAMPLES = r"""
+- name: Look at what runs
+  caravan.kamal.service_info:
+    service: hello
+  register: kamal_info
+
+- name: Show it
+  caravan.kamal.report:
+    of: details
+    answers: kamal_info
+  run_once: true
+"""
+
+RETURN = r"""
+text:
+  description: What was printed.
+  returned: success
+  type: str
+  sample: |
+    HOST  ROLE  VERSION  STATE    HEALTH  SINCE       ROUTE
+    web1  web   3f2a9c1  running  -       Up 2 hours  hello.example.com
+"""

@@ -1,0 +1,99 @@
+#!/usr/bin/python
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_logs
+short_description: The last lines that a service logged on this host
+version_added: 0.1.0
+author: Caravan contributors (@caravan-deploy)
+description:
+  - Reads what the container of each role logged. Where none runs, the newest one is taken, which may tell why.
+options:
+  service:
+    description: The service, as the configuration names it.
+    type: str
+    required: true
+  destination:
+    description: The destination, if there is one.
+    type: str
+  roles:
+    description: The roles to read. An empty list means all that have a container.
+    type: list
+    elements: str
+    default: []
+  lines:
+    description: How many lines of each role. By default 100, or all of them with O(since) or O(grep).
+    type: int
+  since:
+    description: Only lines since then. A duration such as V(10m), or a time such as V(2026-01-31T12:00:00Z).
+    type: str
+  grep:
+    description: Only lines that match this regular expression.
+    type: str
+extends_documentation_fragment:
+  - caravan.kamal.attributes
+  - caravan.kamal.docker
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+seealso:
+  - module: caravan.kamal.service_info
+"""
+
+EXAMPLES = r"""
+- name: Read the last lines of every role
+  caravan.kamal.service_logs:
+    service: hello
+
+- name: Look for errors of the last hour
+  caravan.kamal.service_logs:
+    service: hello
+    roles: [web]
+    since: 1h
+    grep: " 5[0-9][0-9] "
+"""
+
+RETURN = r"""
+logs:
+  description: By role its container, the state of that and the lines, each with its time.
+  returned: success
+  type: dict
+  sample:
+    web:
+      container: hello-web-3f2a9c1
+      state: running
+      lines: ["2026-01-31T12:00:00.123456789Z hello 3f2a9c1 listens on port 80"]
+"""
+
+from ..module_utils import _logs, _module
+from ..module_utils._names import Names
+
+OPTIONS = {
+    "service": {"type": "str", "required": True},
+    "destination": {"type": "str"},
+    "roles": {"type": "list", "elements": "str", "default": []},
+    "lines": {"type": "int"},
+    "since": {"type": "str"},
+    "grep": {"type": "str"},
+}
+
+
+def act(request):
+    params = request.params
+    names = Names(params["service"], params["destination"])
+    limits = (params["lines"], params["since"], params["grep"])
+    return {"logs": _logs.read(request.engine(), names, params["roles"], *limits)}
+
+
+def main():
+    _module.run(OPTIONS, act)
+
+
+if __name__ == "__main__":
+    main()
