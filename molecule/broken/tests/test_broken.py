@@ -1,0 +1,93 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Versions that do not come up: the first batch stops the rollout, and what served before still serves."""
+
+from __future__ import annotations
+
+import pytest
+from hosts import Host, ask, load
+from project import Project, Run
+
+CONFIG = {"boot": {"limit": 1}, "deploy_timeout": 4}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _first(project: Project) -> None:
+    assert project.deploy("v1").ok
+
+
+def assert_only_the_first_host_tried(run: Run, version: str, web1: Host, web2: Host, worker1: Host) -> None:
+    """Nothing of this version runs, and only web1 ever started it."""
+    assert run.code != 0
+    assert web1.running == web2.running == ["hello-web-v1"]
+    assert worker1.running == ["hello-workers-v1"]
+    assert web1.containers[f"hello-web-{version}"] == "exited"
+    for host, role in ((web2, "web"), (worker1, "workers")):
+        started = [name for name, state in host.containers.items() if version in name and state != "created"]
+        assert started == [], f"{role} of {version} was started on {host.name}"
+    assert not any(host.locked() for host in (web1, web2, worker1))
+
+
+def reasons(run: Run) -> list[str]:
+    """The parts of the output that tell why a container did not go live."""
+    return [message for messages in run.failures.values() for message in messages if "did not go live" in message]
+
+
+def test_a_version_that_exits_stops_the_rollout(project: Project, web1: Host, web2: Host, worker1: Host) -> None:
+    project.configure({"builder": {"args": {"BROKEN": "1"}}})
+    project.commit("broken")
+    with load() as requests:
+        run = project.deploy("bad")
+    assert requests.result["failed"] == 0, requests.result
+    assert set(requests.result["versions"]) == {"v1"}
+    assert_only_the_first_host_tried(run, "bad", web1, web2, worker1)
+    assert list(run.failures)[0] == "web1"
+    (reason,) = reasons(run)
+    for told in ("hello-web-bad", "web1", "State: exited, exit code 1", "cannot start, this version is broken"):
+        assert told in reason
+    assert "Traceback" not in run.output
+    assert run.output.count("cannot start, this version is broken") <= 2
+
+
+def test_it_fails_at_once_when_the_container_has_exited(project: Project) -> None:
+    project.configure({"deploy_timeout": 60})
+    run = project.deploy("bad")
+    assert run.code != 0
+    assert run.seconds < 15
+
+
+def test_a_version_that_never_gets_healthy_stops_the_rollout(
+    project: Project, web1: Host, web2: Host, worker1: Host
+) -> None:
+    project.configure({"builder": None, "deploy_timeout": 4, "env": {"clear": {"UNHEALTHY": "1"}}})
+    project.commit("unhealthy")
+    with load() as requests:
+        run = project.deploy("sick")
+    assert requests.result["failed"] == 0, requests.result
+    assert set(requests.result["versions"]) == {"v1"}
+    assert_only_the_first_host_tried(run, "sick", web1, web2, worker1)
+    (reason,) = reasons(run)
+    for told in ("hello-web-sick", "web1", "State: running", "listens on port 80"):
+        assert told in reason
+
+
+def test_the_failure_is_not_on_record_as_a_release(web1: Host) -> None:
+    assert [entry["version"] for entry in web1.history()] == ["v1"]
+
+
+def test_the_same_version_broken_gives_the_old_container_its_name_back(project: Project, web1: Host) -> None:
+    kept = web1.inspect("hello-web-v1")["Id"]
+    run = project.deploy("v1")
+    assert run.code != 0
+    assert web1.inspect("hello-web-v1")["Id"] == kept
+    assert web1.running == ["hello-web-v1"]
+    assert ask().version == "v1"
+
+
+def test_a_mended_version_goes_live_everywhere(project: Project, web1: Host, web2: Host, worker1: Host) -> None:
+    project.configure({"env": None})
+    project.commit("mended")
+    assert project.deploy("v2").ok
+    assert web1.running == web2.running == ["hello-web-v2"]
+    assert worker1.running == ["hello-workers-v2"]
+    assert {ask().version for _number in range(4)} == {"v2"}

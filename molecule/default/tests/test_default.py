@@ -1,0 +1,173 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The first deploy to blank hosts; then a second run, and dry runs before both."""
+
+from __future__ import annotations
+
+import pytest
+from hosts import Host, ask
+from project import REGISTRY_PASSWORD, Project, Run
+
+SECRET = 'line one\nline "two"\n\ttab, back\\slash, \\n, $HOME, %s, 日本語\n'
+CONFIG = {
+    "env": {
+        "clear": {"GREETING": "Good 'morning' $USER ${HOME} 你好", "EMPTY": ""},
+        "secret": ["DATABASE_URL", "API_KEY:OTHER_NAME"],
+    },
+    "labels": {"team": "sea otters"},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _secrets(project: Project) -> None:
+    project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", OTHER_NAME='"a #value"')
+    project.write("secrets.yml", "kamal_secrets:\n  DATABASE_URL: !unsafe " + repr_yaml(SECRET) + "\n")
+
+
+def repr_yaml(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'
+
+
+SECRETS_FILE = ("-e", "@secrets.yml")
+
+
+@pytest.fixture(scope="module")
+def foreseen(project: Project) -> Run:
+    """The dry run on blank hosts."""
+    return project.check("v1", *SECRETS_FILE)
+
+
+@pytest.fixture(scope="module")
+def deployed(project: Project, foreseen: Run) -> Run:
+    """The first deploy."""
+    return project.deploy("v1", *SECRETS_FILE)
+
+
+def test_nothing_is_served_before() -> None:
+    assert ask().status == 502
+
+
+def test_a_dry_run_on_blank_hosts_changes_nothing(foreseen: Run, hosts: list[Host]) -> None:
+    assert foreseen.ok
+    for host in hosts:
+        assert host.containers == {}
+        assert not host.file(".kamal").exists
+        assert "stories/hello" not in host.sh("docker images")
+
+
+def test_the_first_deploy_is_served_through_the_load_balancer(deployed: Run) -> None:
+    assert deployed.ok
+    answers = [ask() for _number in range(4)]
+    assert {(answer.status, answer.version) for answer in answers} == {(200, "v1")}
+    assert {answer.body.split(" on ")[1].strip() for answer in answers} == {"web1", "web2"}
+
+
+def test_the_dry_run_foresaw_it(foreseen: Run, deployed: Run) -> None:
+    assert without_digests(foreseen) == without_digests(deployed)
+
+
+def without_digests(run: Run) -> dict[str, list[str]]:
+    """What has no digest yet, because it is not built yet, is pulled by its tag in a dry run."""
+    return {host: [action.partition("@")[0].removesuffix(":v1") for action in did] for host, did in run.actions.items()}
+
+
+def test_every_role_runs_on_its_hosts(web1: Host, web2: Host, worker1: Host, deployed: Run) -> None:
+    assert web1.containers == web2.containers == {"hello-web-v1": "running"}
+    assert worker1.containers == {"hello-workers-v1": "running"}
+
+
+def test_values_arrive_byte_for_byte(web1: Host, worker1: Host) -> None:
+    for host, container in ((web1, "hello-web-v1"), (worker1, "hello-workers-v1")):
+        environment = host.environment(container)
+        assert environment["DATABASE_URL"] == SECRET
+        assert environment["API_KEY"] == "a #value"
+        assert environment["GREETING"] == CONFIG["env"]["clear"]["GREETING"]
+        assert environment["EMPTY"] == ""
+        assert environment["KAMAL_VERSION"] == "v1"
+        assert environment["KAMAL_CONTAINER_NAME"] == container
+        assert environment["KAMAL_HOST"] == host.name
+
+
+def test_containers_are_labelled_as_kamal_does(web1: Host) -> None:
+    labels = web1.inspect("hello-web-v1")["Config"]["Labels"]
+    expected = {"service": "hello", "role": "web", "destination": "", "team": "sea otters"}
+    assert {name: labels[name] for name in expected} == expected
+
+
+def test_the_env_file_is_for_its_owner_only(web1: Host) -> None:
+    file = web1.file(".kamal/apps/hello/env/roles/web.env")
+    assert (file.mode, file.user) == (0o600, "root")
+    assert "DATABASE_URL" in file.content_string
+
+
+def test_the_deploy_is_on_record(hosts: list[Host]) -> None:
+    for host in hosts:
+        assert "Booted app version v1" in host.audit()[-1]
+        assert "[Ada]" in host.audit()[-1] or "] [" in host.audit()[-1]
+        assert [(entry["version"], entry["command"]) for entry in host.history()] == [("v1", "deploy")]
+
+
+def test_the_image_is_pulled_by_digest_and_kept_under_its_version(web1: Host, deployed: Run) -> None:
+    pulls = [action for action in deployed.actions["web1"] if action.startswith("pull")]
+    assert len(pulls) == 1
+    assert pulls[0].startswith("pull registry:4443/stories/hello@sha256:")
+    tags = web1.sh("docker images registry:4443/stories/hello --format '{{.Tag}}'").split()
+    assert {"v1", "latest"} <= set(tags)
+
+
+def test_no_host_keeps_the_registry_login(hosts: list[Host], deployed: Run) -> None:
+    password = REGISTRY_PASSWORD.read_text().strip()
+    assert password not in deployed.output
+    for host in hosts:
+        assert not host.file(".docker/config.json").exists
+        places = "/root /home /etc /tmp /var/tmp /var/lib/docker/containers"
+        assert host.sh(f"grep -rlF -e '{password}' {places} || true") == ""
+
+
+def test_no_secret_is_shown(deployed: Run, foreseen: Run, web1: Host) -> None:
+    labels = str(web1.inspect("hello-web-v1")["Config"]["Labels"])
+    for told in (deployed.output, foreseen.output, str(deployed.results), labels, "\n".join(web1.audit())):
+        assert "a #value" not in told
+        assert "日本語" not in told
+
+
+def test_the_lock_is_free(hosts: list[Host]) -> None:
+    assert not any(host.locked() for host in hosts)
+
+
+def test_a_second_run_changes_nothing(project: Project, hosts: list[Host]) -> None:
+    before = [host.traces for host in hosts]
+    again = project.deploy("v1", *SECRETS_FILE)
+    assert again.ok
+    assert set(again.changed) >= {"web1", "web2", "worker1"}
+    assert set(again.changed.values()) == {0}
+    assert again.actions == {}
+    assert [host.traces for host in hosts] == before
+
+
+def test_a_dry_run_on_a_running_fleet_foresees_the_next_deploy(project: Project, hosts: list[Host]) -> None:
+    project.commit("second")
+    project.configure({"env": {"clear": {"GREETING": "Good evening"}}})
+    before = [host.traces for host in hosts]
+    foreseen = project.check("v2", *SECRETS_FILE)
+    assert foreseen.ok
+    assert [host.traces for host in hosts] == before
+    assert "+web/env/GREETING: Good evening" in foreseen.output
+    deployed = project.deploy("v2", *SECRETS_FILE)
+    assert without_version(foreseen) == without_version(deployed)
+    assert ask().version == "v2"
+
+
+def without_version(run: Run) -> dict[str, list[str]]:
+    return {host: [action.partition("@")[0].removesuffix(":v2") for action in did] for host, did in run.actions.items()}
+
+
+def test_a_changed_secret_replaces_the_containers(project: Project, web1: Host) -> None:
+    deployed = project.deploy("v2", *SECRETS_FILE, "-e", '{"kamal_build": false}')
+    assert deployed.actions == {}
+    project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", OTHER_NAME="another-value")
+    deployed = project.deploy("v2", *SECRETS_FILE)
+    assert deployed.ok
+    assert web1.environment("hello-web-v2")["API_KEY"] == "another-value"
+    assert "another-value" not in deployed.output

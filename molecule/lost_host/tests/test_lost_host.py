@@ -1,0 +1,51 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Hosts that are lost: before a deploy, and in the middle of one."""
+
+from __future__ import annotations
+
+import pytest
+from hosts import Host, ask, lost
+from project import Project
+
+# A slow check, so that there is a middle in which to lose a host.
+CONFIG = {"boot": {"limit": 2}, "proxy": {"healthcheck": {"path": "/cgi-bin/slow?seconds=2", "timeout": 5}}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _first(project: Project) -> None:
+    assert project.deploy("v1").ok
+
+
+def test_a_host_lost_before_a_deploy_stops_it_before_anything_changes(project: Project, hosts: list[Host]) -> None:
+    before = [host.running for host in hosts]
+    with lost("web2"):
+        run = project.deploy("v2")
+    assert run.code != 0
+    assert "web2" in run.failures
+    assert [host.running for host in hosts] == before
+    assert not any(host.locked() for host in hosts)
+
+
+def test_a_host_lost_in_the_first_batch_stops_the_second(
+    project: Project, web1: Host, web2: Host, worker1: Host
+) -> None:
+    deploy = project.start("deploy", kamal_version="v2")
+    web2.wait_for("hello-web-v2")
+    with lost("web2"):
+        run = deploy.wait()
+        assert run.code != 0
+        assert "web2" in run.failures
+        assert "web2" in " ".join(run.failures["web2"])
+        assert worker1.running == ["hello-workers-v1"]
+        assert [name for name, state in worker1.containers.items() if "v2" in name and state != "created"] == []
+        assert not web1.locked()
+        assert "Traceback" not in run.output
+        assert ask().status == 200
+
+
+def test_the_next_deploy_does_what_is_left(project: Project, web1: Host, web2: Host, worker1: Host) -> None:
+    assert project.deploy("v2").ok
+    assert web1.running == web2.running == ["hello-web-v2"]
+    assert worker1.running == ["hello-workers-v2"]
+    assert {ask().version for _number in range(4)} == {"v2"}

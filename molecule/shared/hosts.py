@@ -1,0 +1,133 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is to be seen on the test hosts and through the load balancer."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import testinfra
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "lab"))
+import lab
+import lab_settings
+from load import Load
+
+LOAD_BALANCER = f"http://{lab_settings.LOAD_BALANCER.ip}"
+HOST_NAME = "hello.example.com"
+VERSION = re.compile(r"version (\S+)")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: str
+
+    @property
+    def version(self) -> str:
+        found = VERSION.search(self.body)
+        return found[1] if found else ""
+
+
+def ask(path: str = "/", host: str = HOST_NAME, url: str = LOAD_BALANCER) -> Answer:
+    request = urllib.request.Request(url + path, headers={"Host": host})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return Answer(response.status, response.read().decode())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.read().decode())
+
+
+def load(path: str = "/", host: str = HOST_NAME, rate: float = 100) -> Load:
+    """Constant requests through the load balancer while the with block lasts."""
+    return Load(LOAD_BALANCER + path, host=host, rate=rate, concurrency=20)
+
+
+@contextmanager
+def lost(name: str) -> Iterator[None]:
+    """The host cannot be reached over SSH while the with block lasts; what it serves goes on."""
+    lab.lose(name)
+    try:
+        yield
+    finally:
+        lab.restore(name)
+
+
+class Host:
+    """A test host, looked at from outside, so that it can be seen when SSH is cut. `home` is the SSH user's."""
+
+    def __init__(self, name: str, home: str = "/root") -> None:
+        self.name = name
+        self.home = home
+        machines = {machine.name: machine for machine in lab_settings.test_hosts(3)}
+        self.url = f"http://{machines[name].ip}"
+        self.machine = testinfra.get_host(f"docker://{lab_settings.PREFIX}{name}")
+
+    def sh(self, command: str) -> str:
+        return str(self.machine.check_output(command))
+
+    def file(self, path: str) -> Any:
+        """A path relative to the SSH user's home, or an absolute one."""
+        return self.machine.file(str(Path(self.home) / path))
+
+    def ask(self, path: str = "/", host: str = HOST_NAME) -> Answer:
+        return ask(path, host, self.url)
+
+    # Containers
+
+    @property
+    def containers(self) -> dict[str, str]:
+        """The state of every container by name, kamal-proxy aside."""
+        listed = self.sh("docker ps -a --format '{{.Names}} {{.State}}'").splitlines()
+        states = dict(line.split() for line in listed)
+        states.pop("kamal-proxy", None)
+        return states
+
+    @property
+    def running(self) -> list[str]:
+        return sorted(name for name, state in self.containers.items() if state == "running")
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        return json.loads(self.sh(f"docker inspect --type container {container}"))[0]
+
+    def environment(self, container: str) -> dict[str, str]:
+        """What the container's first process was really given."""
+        text = self.sh(f"docker exec {container} cat /proc/1/environ")
+        return dict(entry.split("=", 1) for entry in text.split("\0") if entry)
+
+    def started(self, container: str) -> str:
+        return str(self.inspect(container)["State"]["StartedAt"])
+
+    def wait_for(self, container: str, seconds: int = 30) -> None:
+        """Returns as soon as there is a container of this name."""
+        self.sh(f"timeout {seconds} sh -c 'until docker inspect {container} >/dev/null 2>&1; do sleep 0.02; done'")
+
+    # What the product keeps
+
+    def audit(self, service: str = "hello") -> list[str]:
+        return self.file(f".kamal/{service}-audit.log").content_string.splitlines()
+
+    def history(self, service: str = "hello") -> list[dict[str, Any]]:
+        text = self.file(f".kamal/apps/{service}/history.jsonl").content_string
+        return [json.loads(line) for line in text.splitlines()]
+
+    def locked(self, service: str = "hello") -> bool:
+        return bool(self.file(f".kamal/lock-{service}").exists)
+
+    @property
+    def traces(self) -> str:
+        """Everything that a run may not change if it changes nothing: containers, their starts, and the files."""
+        return self.sh(
+            "docker ps -aq --no-trunc | sort |"
+            " xargs -r docker inspect --format '{{.Id}} {{.Name}} {{.State.StartedAt}}'; "
+            f"find {self.home}/.kamal -type f ! -path '*/lock-*' 2>/dev/null | sort | xargs -r md5sum"
+        )

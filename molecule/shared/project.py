@@ -1,0 +1,201 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A project as a user has it: a git repository with config/deploy.yml and secrets, and commands run in its folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT / "molecule" / "shared"
+LAB = ROOT / ".cache" / "lab"
+STORIES = ROOT / ".cache" / "stories"
+REGISTRY_PASSWORD = LAB / "registry_password"
+RECAP = re.compile(r"^(\S+)\s+: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
+ANSIBLE_CFG = """\
+[inventory]
+enable_plugins = caravan.kamal.deploy, host_list, script, auto, yaml, ini
+"""
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Maps merge deeply, None takes a key away, anything else replaces."""
+    result = dict(under)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            value = merged(result[key], value)
+        result[key] = value
+    return {key: value for key, value in result.items() if value is not None}
+
+
+@dataclass
+class Run:
+    """What a command printed, and what the tasks that it ran answered."""
+
+    code: int
+    output: str = field(repr=False)
+    results: list[dict[str, Any]] = field(repr=False)
+    seconds: float = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """Changed tasks by host, from the recap."""
+        return {host: int(changed) for host, changed, _unreachable, _failed in RECAP.findall(self.output)}
+
+    @property
+    def actions(self) -> dict[str, list[str]]:
+        """What the modules say they did on each host, in order, or would do in check mode."""
+        done: dict[str, list[str]] = {}
+        for line in self.results:
+            done.setdefault(line["host"], []).extend(line["result"].get("actions") or [])
+        return {host: actions for host, actions in done.items() if actions}
+
+    @property
+    def failures(self) -> dict[str, list[str]]:
+        """The messages of failed tasks by host."""
+        told: dict[str, list[str]] = {}
+        for line in self.results:
+            if line["outcome"] != "ok":
+                told.setdefault(line["host"], []).append(str(line["result"].get("msg", "")))
+        return told
+
+    def of(self, module: str) -> list[dict[str, Any]]:
+        return [line["result"] for line in self.results if line["module"] == f"caravan.kamal.{module}"]
+
+
+class Project:
+    """`changes` is what this project's config/deploy.yml says beside or instead of the shared one."""
+
+    def __init__(self, name: str, changes: Mapping[str, Any] | None = None) -> None:
+        self.root = STORIES / name
+        self.config: dict[str, Any] = yaml.safe_load((SHARED / "deploy.yml").read_text())
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.copytree(ROOT / "examples" / "hello", self.root)
+        self.write("ansible.cfg", ANSIBLE_CFG)
+        self.write(".gitignore", ".kamal/secrets*\n")
+        self.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD")
+        self.configure(changes or {})
+        self._git("init", "-q", "-b", "main")
+        self.commit("first")
+        self._forget_images()
+
+    # Files
+
+    def write(self, path: str, text: str) -> None:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def configure(self, changes: Mapping[str, Any], destination: str | None = None) -> None:
+        """The whole configuration with these changes, or just these changes for a destination."""
+        if destination:
+            return self.write(f"config/deploy.{destination}.yml", yaml.safe_dump(dict(changes)))
+        self.config = merged(self.config, changes)
+        return self.write("config/deploy.yml", yaml.safe_dump(self.config, sort_keys=False))
+
+    def secrets(self, **values: str) -> None:
+        self.write(".kamal/secrets", "".join(f"{name}={value}\n" for name, value in values.items()))
+
+    # Git
+
+    def commit(self, message: str) -> str:
+        """Something new under this message; returns the ID of the commit."""
+        self.write("www/assets/release.txt", f"{message}\n")
+        self._git("add", "-A")
+        self._git("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "-q", "-m", message)
+        return self._git("rev-parse", "HEAD")
+
+    def _git(self, *arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def _forget_images(self) -> None:
+        """The registry is empty when a story begins: what was pushed to it before must not count as being there."""
+        client = docker.from_env()
+        repository = f"registry:4443/{self.config['image']}"
+        for image in client.images.list(repository):
+            for tag in image.tags:
+                client.images.remove(tag, force=True)
+
+    # Commands
+
+    def deploy(self, version: str, *arguments: str, **variables: Any) -> Run:
+        return self.play("deploy", *arguments, kamal_version=version, **variables)
+
+    def check(self, version: str, *arguments: str, **variables: Any) -> Run:
+        return self.deploy(version, "--check", "--diff", *arguments, **variables)
+
+    def rollback(self, version: str | None = None, *arguments: str) -> Run:
+        return self.play("rollback", *arguments, **({"kamal_version": version} if version else {}))
+
+    def play(self, playbook: str, *arguments: str, inventory: str = "config/deploy.yml", **variables: Any) -> Run:
+        return self.start(playbook, *arguments, inventory=inventory, **variables).wait()
+
+    def start(self, playbook: str, *arguments: str, inventory: str = "config/deploy.yml", **variables: Any) -> Started:
+        """The playbook as a user runs it, in the project's folder."""
+        extra = ("-e", json.dumps(variables)) if variables else ()
+        where = ("-i", inventory) if inventory else ()
+        return Started(self.root, ("ansible-playbook", *where, f"caravan.kamal.{playbook}", *extra, *arguments))
+
+
+class Started:
+    """A command under way."""
+
+    def __init__(self, folder: Path, command: tuple[str, ...]) -> None:
+        self.command = command
+        self.record = folder.with_suffix(".results")
+        self.record.write_text("")
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=self._environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        """A user's environment: none of molecule's own settings for Ansible, and where the lab is."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
+        return {
+            **clean,
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(SHARED / "callback"),
+            "ANSIBLE_CALLBACKS_ENABLED": "record",
+            "ANSIBLE_NOCOLOR": "1",
+            "DOCKER_CONFIG": str(LAB / "docker"),
+            "LAB_REGISTRY_PASSWORD": REGISTRY_PASSWORD.read_text(),
+            "LAB_SSH_CONFIG": str(LAB / "ssh_config"),
+            "PWD": str(folder),
+            "STORY_RECORD": str(self.record),
+        }
+
+    def wait(self) -> Run:
+        output = self.process.communicate()[0]
+        print("$", *self.command)
+        print(output)
+        results = [json.loads(line) for line in self.record.read_text().splitlines()]
+        return Run(self.process.returncode, output, results, time.monotonic() - self.began)
+
+
+if __name__ == "__main__":
+    sys.exit(Project(sys.argv[1]).deploy("v1").code)
