@@ -1,0 +1,82 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The playbooks docs and config, run as a user runs them, with nothing but localhost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TREE
+
+PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
+
+
+def play(name, folder, *arguments):
+    done = subprocess.run(
+        [str(PLAYBOOK), f"caravan.kamal.{name}", *arguments],
+        cwd=folder,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "PWD": str(folder), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "deploy.yml").write_text(
+        "service: hey\nservers: [192.0.2.1]\nx-note: y\nregistry: {username: me, password: hidden}\nimage: a/hey\n"
+    )
+    (tmp_path / "config" / "deploy.staging.yml").write_text("servers: [192.0.2.2]\n")
+    return tmp_path
+
+
+def test_sections_are_listed(folder):
+    code, output = play("docs", folder)
+    assert code == 0
+    assert "  accessory  Accessory\n" in output
+    assert "ansible-playbook caravan.kamal.docs -e section=proxy" in output
+
+
+def test_a_section_is_printed(folder):
+    code, output = play("docs", folder, "-e", "section=boot")
+    assert code == 0
+    assert "\n#: seconds, default 0\nwait: 10\n" in output
+
+
+def test_an_unknown_section(folder):
+    code, output = play("docs", folder, "-e", "section=boto")
+    assert code == 2
+    assert "there is no section boto; did you mean `boot`?" in output
+
+
+def test_the_configuration_as_yaml(folder):
+    code, output = play("config", folder)
+    assert code == 0
+    assert "roles:\n  web:\n    - 192.0.2.1\n" in output
+    assert "password: '[REDACTED]'" in output
+    assert "hidden" not in output
+
+
+def test_the_configuration_of_a_destination_as_json(folder):
+    code, output = play("config", folder, "-e", "format=json", "-e", "kamal_destination=staging")
+    assert code == 0
+    found, _end = json.JSONDecoder().raw_decode(output[output.index("\n{\n") + 1 :])
+    assert found["config"]["servers"] == ["192.0.2.2"]
+    assert (found["destination"], found["project_root"]) == ("staging", str(folder))
+
+
+def test_everything_wrong_is_told_without_a_traceback(folder):
+    (folder / "config" / "deploy.yml").write_text("service: a.b\nserverz: [h]\n")
+    code, output = play("config", folder)
+    assert code == 2
+    assert "config/deploy.yml:1: service: found" in output
+    assert "config/deploy.yml:2: serverz: unknown key; did you mean `servers`?" in output
+    assert "Traceback" not in output
