@@ -15,6 +15,11 @@ NEEDS_SECRETS = ("staged", "live")
 class ActionModule(PlannedAction):
     module = "caravan.kamal.release"
 
+    def run(self, tmp=None, task_vars=None):
+        if self._task.args.get("roles") == []:
+            return {"skipped": True, "changed": False, "skip_reason": "no role of this host is asked for"}
+        return super().run(tmp, task_vars)
+
     def filled(self, arguments, task_vars):
         plan = _share.plan_of(task_vars)
         share = _share.option(arguments, "plan", lambda: _share.host_share(plan, task_vars["inventory_hostname"]))

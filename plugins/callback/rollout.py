@@ -33,7 +33,7 @@ class CallbackModule(Default):
 
     def v2_playbook_on_start(self, playbook):
         self._began = time.monotonic()
-        self._stage = None
+        self._stage = self._waiting = None
         if self._verbose:
             super().v2_playbook_on_start(playbook)
 
@@ -48,14 +48,15 @@ class CallbackModule(Default):
     def v2_playbook_on_task_start(self, task, is_conditional):
         if self._verbose:
             return super().v2_playbook_on_task_start(task, is_conditional)
-        self._last_task_banner = task._uuid
-        name = task.get_name().partition(" : ")
-        self._display.display(f"  {name[2] or name[0]}")
+        self._waiting = task
+        if not task.when:
+            self._announce()
 
     def v2_runner_on_ok(self, result):
         if self._verbose:
             return super().v2_runner_on_ok(result)
         told = _result(result)
+        self._announce()
         self._handle_warnings(told)
         for line in _done(told, _task(result)):
             self._line(result, line, C.COLOR_CHANGED if told.get("changed") else C.COLOR_OK)
@@ -94,11 +95,19 @@ class CallbackModule(Default):
         seconds = time.monotonic() - self._began
         self._display.display(f"\n{outcome} ({seconds:.1f} s)", color=C.COLOR_ERROR if failed else C.COLOR_OK)
 
+    def _announce(self):
+        """A task with a condition is only announced when it is not skipped."""
+        if self._waiting:
+            name = self._waiting.get_name().partition(" : ")
+            self._display.display(f"  {name[2] or name[0]}")
+        self._waiting = None
+
     @property
     def _verbose(self):
         return self._display.verbosity > 0
 
     def _line(self, result, text, color):
+        self._announce()
         host = self.host_label(result).partition(" -> ")[0]
         first, *more = text.splitlines() or [""]
         self._display.display(f"    {host:<12}  {first}", color=color)

@@ -70,7 +70,10 @@ class Build:
         self.docker_host = docker_host
 
     def ensure(self) -> Dict[str, Any]:
-        """The image exists under both its tags and, if asked, in the registry."""
+        """The image exists under its version and, if asked, in the registry, there as latest too.
+
+        On a host `latest` means what went live last, so it does not move here.
+        """
         wanted = self.wanted
         found = self.engine.image(wanted.reference)
         fresh = wanted.force or found is None or not _is_ours(found, wanted)
@@ -127,7 +130,6 @@ class Build:
             self._build_with_buildx(folder, dockerfile)
         else:
             self._build_with_engine(folder, dockerfile)
-        self.engine.tag(self.wanted.reference, self.wanted.repository, self.wanted.latest)
         return self.engine.image(self.wanted.reference)
 
     def _clone(self) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import _files, _history, _names
 from ._docker import STOPPED, Container, Engine, Image
@@ -15,20 +15,28 @@ from ._ensure import Changes
 def prune(engine: Engine, changes: Changes, plan: Mapping[str, Any]) -> None:
     """After a release: what its plan says may go."""
     names = _names.Names(plan["service"], plan["destination"])
-    prune_all(engine, changes, names, plan["retain"], [plan["version"]])
+    prune_all(engine, changes, names, plan["retain"], [plan["version"]], plan["image"]["repository"])
 
 
 def prune_all(
-    engine: Engine, changes: Changes, names: _names.Names, retain: int, versions: Sequence[str]
+    engine: Engine,
+    changes: Changes,
+    names: _names.Names,
+    retain: int,
+    versions: Sequence[str],
+    repository: Optional[str] = None,
 ) -> None:
-    """Keep the newest `retain` stopped containers of each role and destination, and the images that anything uses."""
+    """Keep the newest `retain` stopped containers of each role and destination, and the images that anything uses.
+
+    With a `repository` images that are tagged for another one are left alone.
+    """
     label, keep = f"service={names.service}", {*versions, *_rollback_versions(names)}
     containers = engine.containers(label)
     expendable = expendable_containers(containers, retain, keep)
     for container in expendable:
         changes.do(f"remove container {container.name}", _call(engine.remove, container.id))
     kept = [container for container in containers if container not in expendable]
-    for reference in expendable_images(engine.images(label), kept, keep):
+    for reference in expendable_images(engine.images(label), kept, keep, repository):
         changes.do(f"remove image {reference}", _call(engine.remove_image, reference))
 
 
@@ -62,18 +70,20 @@ def _version(container: Container) -> str:
     return _names.version_of(container.name, names.role(container.labels.get("role", "")), container.labels)
 
 
-def expendable_images(images: Sequence[Image], containers: Sequence[Container], keep: Set[str]) -> List[str]:
+def expendable_images(
+    images: Sequence[Image], containers: Sequence[Container], keep: Set[str], repository: Optional[str] = None
+) -> List[str]:
     """Tags of images that no container uses, that are no `latest` and no version to keep; untagged images by ID."""
     used = {container.image_id for container in containers}
     found: List[str] = []
     for image in images:
         tags = [tag for tag in image.tags if tag != "<none>:<none>"]
-        if image.id in used or any(_is_kept(tag, keep) for tag in tags):
+        if image.id in used or any(_is_kept(tag, keep, repository) for tag in tags):
             continue
         found += tags or [image.id]
     return found
 
 
-def _is_kept(reference: str, keep: Set[str]) -> bool:
-    tag = reference.rpartition(":")[2]
-    return tag in keep or tag == "latest" or tag.startswith("latest-")
+def _is_kept(reference: str, keep: Set[str], repository: Optional[str]) -> bool:
+    where, _colon, tag = reference.rpartition(":")
+    return repository not in (None, where) or tag in keep or tag == "latest" or tag.startswith("latest-")

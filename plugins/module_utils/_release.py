@@ -29,7 +29,7 @@ class Release:
     credentials: Optional[Mapping[str, str]] = None
     force: bool = False
 
-    def stage(self, roles: List[str]) -> Dict[str, Any]:
+    def stage(self, roles: Optional[List[str]]) -> Dict[str, Any]:
         """Everything that can be done beside the running version: network, proxy, image, containers created."""
         image = _image.ensure(self.engine, self.changes, self.plan["image"], self.built, self.credentials)
         network = self.plan["network"]
@@ -43,7 +43,7 @@ class Release:
                 self._create(role, image)
         return self._answer(image)
 
-    def live(self, roles: List[str]) -> Dict[str, Any]:
+    def live(self, roles: Optional[List[str]]) -> Dict[str, Any]:
         """Per role: start, prove, switch, drain, stop. Then, once: tag latest, prune, audit, history."""
         image = self.engine.image(self._reference)
         routes = _proxy.services(self.engine) if self.plan["proxy"] else {}
@@ -69,8 +69,8 @@ class Release:
     def _reference(self) -> str:
         return f"{self.plan['image']['repository']}:{self.plan['image']['tag']}"
 
-    def _roles(self, names: List[str]) -> List[Mapping[str, Any]]:
-        return [role for role in self.plan["roles"] if not names or role["name"] in names]
+    def _roles(self, names: Optional[List[str]]) -> List[Mapping[str, Any]]:
+        return [role for role in self.plan["roles"] if names is None or role["name"] in names]
 
     def _values(self, role: Mapping[str, Any]) -> Dict[str, str]:
         return {name: self.secrets[source] for name, source in role["secrets"].items()}
@@ -208,9 +208,9 @@ class Release:
 
     def _settle(self, image: Optional[Image], switched: List[str]) -> None:
         latest = f"{self.plan['image']['repository']}:{self.plan['image']['latest']}"
-        if image and latest not in image.tags:
+        if image is None or latest not in image.tags:
             repository, tag = self.plan["image"]["repository"], self.plan["image"]["latest"]
-            self.changes.do(f"tag {self._reference} as {tag}", lambda: self.engine.tag(image.id, repository, tag))
+            self.changes.do(f"tag {self._reference} as {tag}", lambda: self.engine.tag(self._reference, repository, tag))
         if self.plan["command"] in PRUNING:
             _prune.prune(self.engine, self.changes, self.plan)
         if switched and not self.changes.check_mode:

@@ -32,10 +32,9 @@ options:
       - Where it is left out, it is taken from the plan that M(caravan.kamal.plan) made in this run.
     type: dict
   roles:
-    description: The roles of this host to act on. An empty list means all of them.
+    description: The roles of this host to act on. Left out, all of them; with an empty list the task is skipped.
     type: list
     elements: str
-    default: []
   built:
     description:
       - What M(caravan.kamal.image_build) answered, if it was run. The host then takes that very image, by digest or,
@@ -153,7 +152,7 @@ from ..module_utils._retire import Retirement
 OPTIONS = {
     "state": {"type": "str", "choices": ["staged", "live", "stopped", "absent"], "required": True},
     "plan": {"type": "dict"},
-    "roles": {"type": "list", "elements": "str", "default": []},
+    "roles": {"type": "list", "elements": "str"},
     "built": {"type": "dict", "default": {}},
     "force": {"type": "bool", "default": False},
     "secrets": {"type": "str", "no_log": True},
