@@ -19,7 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-import yaml
+try:
+    import yaml
+except ImportError:  # Only the controller has it, and only the controller gets here.
+    yaml = None  # type: ignore[assignment]
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "schema"
 SECTIONS_FOLDER = SCHEMA_FOLDER / "sections"

@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple, Type
 
-import yaml
+try:
+    import yaml
+except ImportError:  # Only the controller has it, and only the controller gets here.
+    yaml = None  # type: ignore[assignment]
 
 from ._config import Config
 from ._config_errors import near_miss
@@ -61,20 +64,23 @@ def _covers(pattern: Sequence[str], path: Sequence[str]) -> bool:
     return len(pattern) == len(path) and all(part in ("*", word) for part, word in zip(pattern, path))
 
 
-class _Dumper(yaml.SafeDumper):
-    """Lists are indented below their key, and nothing is abbreviated with anchors."""
+def _dumper_class() -> Type[yaml.SafeDumper]:
+    class Dumper(yaml.SafeDumper):
+        """Lists are indented below their key, and nothing is abbreviated with anchors."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+            super().increase_indent(flow, False)
 
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    return Dumper
 
 
 def as_text(data: Mapping[str, Any], form: str) -> str:
     if form == "json":
         return json.dumps(data, indent=2, ensure_ascii=False)
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110).rstrip()
+    return yaml.dump(data, Dumper=_dumper_class(), sort_keys=False, allow_unicode=True, width=110).rstrip()
 
 
 def documentation(section: str) -> str:

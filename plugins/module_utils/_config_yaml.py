@@ -7,10 +7,14 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, Sequence, Tuple, Union
+from functools import lru_cache
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, Sequence, Tuple, Type, Union
 
-import yaml
-from yaml.reader import ReaderError
+try:
+    import yaml
+    from yaml.reader import ReaderError
+except ImportError:  # Only the controller has it, and only the controller gets here.
+    yaml = None  # type: ignore[assignment]
 
 from ._errors import Problem
 
@@ -43,24 +47,24 @@ class Document:
         return ""
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe loading; dates, 22:22 and 0755 stay the text that was written."""
+@lru_cache(maxsize=1)
+def _loader_class() -> Type[yaml.SafeLoader]:
+    class Loader(yaml.SafeLoader):
+        """Safe loading; dates, 22:22 and 0755 stay the text that was written."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":timestamp", ":int", ":float"))]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    for name, pattern in _NUMBERS.items():
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", re.compile(pattern), list("-+0123456789."))
+    return Loader
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":timestamp", ":int", ":float"))]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+_NUMBERS = {
+    "int": r"^[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$",
+    "float": r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9_]+)$",
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int",
-    re.compile(r"^[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$"),
-    list("-+0123456789"),
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9_]+)$"),
-    list("-+0123456789."),
-)
 _SCALAR_TAGS = frozenset("tag:yaml.org,2002:" + name for name in ("null", "bool", "int", "float", "str"))
 
 
@@ -68,7 +72,7 @@ def read_yaml(text: str, place: LineToPlace) -> Document:
     """`place` turns a line number, counted from 1, into the words that name it."""
     document = Document()
     try:
-        loader = _Loader(text)
+        loader = _loader_class()(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         document.problems.append(_syntax_problem(error, place))
@@ -95,7 +99,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, place: LineToPlace) -> Problem:
 
 
 class _Reader:
-    def __init__(self, loader: _Loader, document: Document, place: LineToPlace, count: Iterator[int]) -> None:
+    def __init__(self, loader: yaml.SafeLoader, document: Document, place: LineToPlace, count: Iterator[int]) -> None:
         self._loader = loader
         self._document = document
         self._place = place
