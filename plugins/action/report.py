@@ -32,10 +32,11 @@ class ActionModule(ActionBase):
 
 
 def _answers(variable, task_vars):
-    """What each host of the play registered; None for one that failed or was never asked."""
+    """What each host of the play registered; None for one that failed or was lost. One that was not asked is left out."""
     found = {host: task_vars["hostvars"][host].get(variable) for host in task_vars["ansible_play_hosts_all"]}
-    return {host: None if _is_missing(answer) else answer for host, answer in found.items()}
+    asked = {host: answer for host, answer in found.items() if not (answer and answer.get("skipped"))}
+    return {host: None if _has_failed(answer) else answer for host, answer in asked.items()}
 
 
-def _is_missing(answer):
-    return not answer or answer.get("failed") or answer.get("unreachable") or answer.get("skipped")
+def _has_failed(answer):
+    return not answer or answer.get("failed") or answer.get("unreachable")

@@ -54,6 +54,11 @@ def previous_good(histories: Mapping[str, Sequence[Mapping[str, Any]]], running:
     versions = set(candidates.values())
     if len(versions) == 1 and None not in versions:
         return str(versions.pop())
+    if versions <= {None}:
+        raise RollbackError(
+            f"No other version was live before on {', '.join(sorted(candidates))}, so there is nothing to go back to. "
+            "Name a version whose image exists: -e kamal_version=VERSION."
+        )
     found = ", ".join(f"{host}: {version or 'none'}" for host, version in sorted(candidates.items()))
     raise RollbackError(
         f"The hosts do not agree on a previous good version ({found}). "

@@ -48,8 +48,7 @@ def _telling(answer: Mapping[str, Any]) -> List[Mapping[str, Any]]:
     found: List[Mapping[str, Any]] = []
     for container in answer["containers"]:
         if container["state"] in ("running", "restarting") or (
-            container["role"] not in answer["running"]
-            and container["role"] not in [other["role"] for other in found]
+            container["role"] not in answer["running"] and container["role"] not in [other["role"] for other in found]
         ):
             found.append(container)
     return sorted(found, key=lambda container: str(container["role"]))
@@ -109,7 +108,12 @@ def _log_sections(answers: Answers) -> Iterator[Tuple[str, Optional[List[str]]]]
 
 
 def actions(answers: Answers) -> str:
-    return _sections((host, answer["actions"] if answer else None) for host, answer in answers.items())
+    return _sections((host, _actions(answer) if answer else None) for host, answer in answers.items())
+
+
+def _actions(answer: Mapping[str, Any]) -> List[str]:
+    """Of a task, or of each item of a task with a loop."""
+    return [action for result in answer.get("results", [answer]) for action in result["actions"]]
 
 
 def _sections(sections: Any) -> str:

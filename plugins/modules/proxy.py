@@ -95,7 +95,7 @@ import json
 
 from ..module_utils import _module, _proxy
 from ..module_utils._names import NETWORK, PROXY_CONTAINER
-from ..module_utils._proxy_container import proxy_container
+from ..module_utils._plan_proxy import proxy_container
 
 OPTIONS = {
     "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
