@@ -23,7 +23,7 @@ class ActionModule(ActionBase):
         form = {"type": "str", "default": "yaml", "choices": ["yaml", "json"]}
         _spec, arguments = self.validate_argument_spec({"format": form})
         try:
-            config = _config_source.from_task_vars(task_vars, self._value, os.environ.get("PWD") or os.getcwd())
+            config = _config_source.from_task_vars(task_vars, self._value, os.getcwd())
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
         overview = _config_show.overview(config)
