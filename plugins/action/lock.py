@@ -84,7 +84,13 @@ class ActionModule(ActionBase):
         return self._hold() if state == "held" else self._free()
 
     def _ask(self, script):
-        done = self._low_level_execute_command(script, sudoable=False, executable="/bin/sh")
+        try:
+            done = self._low_level_execute_command(script, sudoable=False, executable="/bin/sh")
+        except AnsibleConnectionFailure as error:
+            raise LockError(
+                f"{self._host}, which keeps the deploy lock of {self._name}, cannot be reached: {str(error).strip()}. "
+                "A lock that is held there ends when its lease does."
+            ) from error
         said = done["stdout"] if done["rc"] == 0 else done["stdout"] + done["stderr"]
         return _lease.parse_answer(said, self._host)
 

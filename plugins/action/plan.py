@@ -56,7 +56,7 @@ class ActionModule(ActionBase):
 
     def _plan(self, arguments):
         self._require_app_hosts()
-        config = _config_source.from_task_vars(self._variables, self._value, os.environ.get("PWD") or os.getcwd())
+        config = _config_source.from_task_vars(self._variables, self._value, os.getcwd())
         run = self._run(config, arguments)
         made = plan(config, run)
         if arguments["command"] != "inspect":
@@ -97,7 +97,8 @@ class ActionModule(ActionBase):
         present = self._variables["ansible_play_hosts_all"]
         absent = [host for host in configured if host not in present]
         if absent and not self._variables.get("ansible_limit"):
-            message = f"{', '.join(absent)}: not among the hosts of this play. Run it over all of them, or choose with --limit."
+            hosts = ", ".join(absent)
+            message = f"{hosts}: not among the hosts of this play. Run it over all of them, or choose with --limit."
             raise ConfigError([Problem(message, "servers", config.where("servers"))])
         return [host for host in configured if host in present]
 

@@ -10,7 +10,8 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Shows the stages of a rollout, what was done on each host, and each failure once and readable.
-  - Tasks that found nothing to do are not shown for each host. With C(-v) everything is shown as the default callback does.
+  - Tasks that found nothing to do are not shown for each host.
+  - With C(-v) everything is shown, as the default callback does.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback

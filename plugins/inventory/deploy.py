@@ -9,7 +9,8 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Reads C(config/deploy.yml) as it is. Its servers become hosts, with the connection settings of its C(ssh) section.
-  - The groups are C(app) with all servers, one for each role, C(accessories), one for each accessory, and one for each tag.
+  - The groups are C(app) with all servers, one for each role, C(accessories), one for each accessory, and one for each
+    tag.
   - A file whose name begins with C(deploy.) is read directly if this plugin stands first in C(enable_plugins).
     Without that setting, a small file that names the plugin and the configuration does the same.
 options:
@@ -43,8 +44,8 @@ import re
 import shlex
 import sys
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.inventory.group import to_safe_group_name
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars

@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A container as it should be: its Docker API body without secrets, its fingerprint, and whether one found is the same."""
+"""A container as it should be: its Docker API body without secrets, and whether one that was found is the same."""
 
 from __future__ import annotations
 

@@ -97,7 +97,9 @@ class Engine:
 
     def create(self, name: str, body: Mapping[str, Any]) -> str:
         with _calling(f"create container {name}"):
-            return str(self.api.create_container_from_config(dict(body), name=name)["Id"])
+            config = {key: value for key, value in body.items() if key != "Platform"}
+            platform = body.get("Platform")
+            return str(self.api.create_container_from_config(config, name=name, platform=platform)["Id"])
 
     def start(self, container: str) -> None:
         with _calling(f"start container {container}"):

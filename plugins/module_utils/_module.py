@@ -48,8 +48,8 @@ def run(
 ) -> None:
     """Build the AnsibleModule and answer with what `act` returns beside the changes that it recorded.
 
-    A `secrets` option holds a JSON object of strings, one no_log string for Ansible; its values are masked here, so that
-    a short one does not black out unrelated text.
+    A `secrets` option holds a JSON object of strings, one no_log string for Ansible; its values are masked here, so
+    that a short one does not black out unrelated text.
     """
     module = AnsibleModule(
         argument_spec=dict(DOCKER_OPTIONS, **options) if docker else dict(options),
@@ -73,7 +73,9 @@ def _secrets(params: Mapping[str, Any]) -> Dict[str, str]:
 
 def masked(value: Any, secrets: Mapping[str, str]) -> Any:
     """`value` with every secret in it blacked out; a multi-line secret also line by line."""
-    words = {line for secret in secrets.values() for line in (secret, *secret.splitlines()) if len(line) >= SHORTEST_MASKED}
+    words = {
+        line for secret in secrets.values() for line in (secret, *secret.splitlines()) if len(line) >= SHORTEST_MASKED
+    }
     return _mask(value, sorted(words, key=len, reverse=True)) if words else value
 
 

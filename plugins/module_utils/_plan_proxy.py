@@ -30,6 +30,8 @@ def proxy_container(run: Mapping[str, Any]) -> Dict[str, Any]:
         logging={"options": {"max-size": size} if size else {}},
     )
     _run_options.add_ports(_published(run), body)
+    if "metrics_port" in run:
+        _run_options.apply({"expose": str(run["metrics_port"])}, body)
     _run_options.apply(run.get("options") or {}, body)
     return body
 

@@ -42,7 +42,7 @@ LEAST_WORK = """\
 set -e
 old=$(docker ps -q --filter label=role={role} --filter label=service=hello)
 docker run -d --restart unless-stopped --name hello-{role}-{version} --network kamal --label service=hello \
-  --label role={role} --label destination= --log-opt max-size=10m -e KAMAL_VERSION={version} {image}:{version} {cmd} >/dev/null
+  --label role={role} --label destination= --log-opt max-size=10m -e KAMAL_VERSION={version}   {image}:{version} {cmd} >/dev/null
 {switch}
 [ -z "$old" ] || docker stop $old >/dev/null
 docker tag {image}:{version} {image}:latest
@@ -99,7 +99,16 @@ class Fleet:
 
     def _images(self) -> None:
         """Every version is on the hosts before: what is measured is the deploy, not the network."""
-        build = ["docker", "build", "-q", "--label", "service=hello", "-t", f"{IMAGE}:base", str(ROOT / "examples/hello")]
+        build = [
+            "docker",
+            "build",
+            "-q",
+            "--label",
+            "service=hello",
+            "-t",
+            f"{IMAGE}:base",
+            str(ROOT / "examples/hello"),
+        ]
         subprocess.run(build, check=True, env={**os.environ, "DOCKER_BUILDKIT": "0"}, capture_output=True)
         lab.load_image(f"{IMAGE}:base", self.hosts)
         tags = "; ".join(f"docker tag {IMAGE}:base {IMAGE}:b{number}" for number in range(1, 4 * RUNS + 8))
@@ -129,7 +138,14 @@ class Fleet:
         return f"b{self.number}"
 
     def play(self, playbook: str, version: str = "") -> None:
-        command = ["ansible-playbook", "-i", "config/deploy.yml", f"caravan.kamal.{playbook}", "-e", "kamal_build=false"]
+        command = [
+            "ansible-playbook",
+            "-i",
+            "config/deploy.yml",
+            f"caravan.kamal.{playbook}",
+            "-e",
+            "kamal_build=false",
+        ]
         if version:
             command += ["-e", f"kamal_version={version}"]
         with tempfile.TemporaryDirectory(prefix="caravan") as cold:
@@ -168,16 +184,18 @@ def plan_for_many() -> float:
     hosts = ", ".join(f"192.0.2.{number}" for number in range(PLANNED_HOSTS))
     path = PROJECT / "many" / "config" / "deploy.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"service: hello\nservers: [{hosts}]\nproxy: {{host: hello.example.com}}\nenv: {{secret: [A, B]}}\n")
+    path.write_text(
+        f"service: hello\nservers: [{hosts}]\nproxy: {{host: hello.example.com}}\nenv: {{secret: [A, B]}}\n"
+    )
     program = (
         "import sys, time; sys.path.insert(0, sys.argv[1])\n"
-        "from ansible_collections.caravan.kamal.plugins.{where} import _config, _plan\n"
+        "from ansible_collections.caravan.kamal.plugins.module_utils import _config, _plan\n"
         "began = time.monotonic()\n"
-        "config = _config.load(sys.argv[2], None, _config.Settings(environ={{}}))\n"
-        "hosts = [f'192.0.2.{{number}}' for number in range(int(sys.argv[3]))]\n"
+        "config = _config.load(sys.argv[2], None, _config.Settings(environ={}))\n"
+        "hosts = [f'192.0.2.{number}' for number in range(int(sys.argv[3]))]\n"
         "assert len(_plan.plan(config, _plan.Run(version='v1', hosts=hosts))['hosts']) == len(hosts)\n"
         "print(time.monotonic() - began)\n"
-    ).format(where="plugin_utils")
+    )
     command = [sys.executable, "-c", program, str(ROOT / ".cache" / "collections"), str(path), str(PLANNED_HOSTS)]
     runs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _run in range(RUNS)]
     return statistics.median(map(float, runs))
@@ -197,11 +215,14 @@ def report(rows: Dict[str, Dict[str, float]], planning: float) -> str:
 HEAD = """\
 # Performance
 
-Written by `make bench`. Medians of five runs, each with cold SSH connections, on test hosts in containers (web hosts and, with three, one
-worker; each with its own Docker engine), all of them and the controller on one machine with two cores. The image is on the hosts, every
-run but the second one deploys a new version, `readiness_delay` is 0. In brackets: how many times the least work, which is one shell script
-per host over ssh that runs the container, switches kamal-proxy, stops the old one and moves `latest`, with no plan, lock, check,
-history or undo.
+Written by `make bench`. Medians of five runs, each with cold SSH connections, on test hosts in containers
+(web hosts and, with three, one worker; each with its own Docker engine), all of them and the controller on
+one machine with two cores. The image is on the hosts, every run but the second one deploys a new version,
+`readiness_delay` is 0. In brackets: how many times the least work, which is one shell script per host over
+ssh that runs the container, switches kamal-proxy, stops the old one and moves `latest`, with no plan, lock,
+check, history or undo.
+
+
 
 """
 
