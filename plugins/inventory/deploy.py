@@ -109,7 +109,7 @@ class InventoryModule(BaseInventoryPlugin):
 
     def _group(self, name, parent, hosts):
         group = self.inventory.add_group(to_safe_group_name(name, force=True, silent=True))
-        if parent:
+        if parent and parent != group:
             self.inventory.add_group(parent)
             self.inventory.add_child(parent, group)
         for host in hosts:

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from . import _container, _env, _roles, _run_options
+from . import _container, _env, _plan_later, _roles, _run_options
 from ._config import Config
-from ._errors import ConfigError, Problem
 from ._names import NETWORK, VERSION_LABEL, Names, accessory_service, short_version
 from ._plan_proxy import proxy_container
 from ._secrets import DEFAULT_PATH as SECRETS_PATH
@@ -24,18 +22,6 @@ DOCKER_STOP_TIMEOUT = 10
 LEASE_MARGIN = 300
 
 BOOTING = ("deploy", "redeploy", "rollback", "setup")
-ACCESSORY_LATER = ("files", "directories", "proxy")
-HOOKS = (
-    "docker-setup",
-    "pre-connect",
-    "pre-build",
-    "pre-deploy",
-    "pre-app-boot",
-    "post-app-boot",
-    "pre-proxy-reboot",
-    "post-proxy-reboot",
-    "post-deploy",
-)
 
 
 @dataclass(frozen=True)
@@ -68,7 +54,7 @@ class _Planner:
 
     def plan(self) -> Dict[str, Any]:
         if self.run.command in BOOTING:
-            _refuse_what_is_not_done_yet(self.config, self.all_roles, self.run)
+            _plan_later.refuse(self.config, self.all_roles, self.run.command, self.run.build, self.run.skip_hooks)
         hosts = {host: self._host(host) for host in self.order}
         accessories = {name: self._accessory(name, section) for name, section in self._accessories()}
         return {
@@ -91,7 +77,7 @@ class _Planner:
             "accessories": accessories,
             "secrets": self._secret_names(hosts, accessories),
             "registry": self._registry(),
-            "notices": [*self.config.notices, *self._notices()],
+            "notices": [*self.config.notices, *self._notices(), *_plan_later.notices(self.config)],
         }
 
     # Hosts, batches, lock
@@ -189,6 +175,7 @@ class _Planner:
             "gate_roles": [role.name for role in present if self.gate and role.name == self.gate.name],
             "other_roles": [role.name for role in present if self.gate and role.name != self.gate.name],
             "proxy": self._proxy_container(present) if any(role.proxied for role in present) else None,
+            "parallel_roles": (self.data.get("boot") or {}).get("parallel_roles", False),
             "retain": self.data.get("retain_containers", RETAIN_CONTAINERS),
             "audit_log": self.names.audit_log,
             "history_file": self.names.history_file,
@@ -347,58 +334,3 @@ def _credential(value: Any) -> Any:
 
 def _texts(values: Mapping[str, Any]) -> Dict[str, str]:
     return {str(key): _env.text(value) for key, value in values.items()}
-
-
-def _refuse_what_is_not_done_yet(config: Config, found: Sequence[_roles.Role], run: Run) -> None:
-    """Keys that change what runs must not be passed over in silence."""
-    data = config.data
-    sections = [("", data), *((f"servers/{role.name}/", role.settings) for role in found)]
-    problems = []
-    for prefix, section in sections:
-        if "asset_path" in section:
-            problems.append(_later(config, f"{prefix}asset_path"))
-        proxy = section.get("proxy")
-        if isinstance(proxy, Mapping) and isinstance(proxy.get("ssl"), Mapping):
-            problems.append(_later(config, f"{prefix}proxy/ssl"))
-    if run.command == "setup":
-        problems += _accessory_keys(config)
-    if "error_pages_path" in data:
-        problems.append(_later(config, "error_pages_path"))
-    if not run.skip_hooks:
-        problems += _hooks(config)
-    for key in ("remote", "secrets", "ssh", "pack", "cache"):
-        if run.build and key in (data.get("builder") or {}):
-            problems.append(_later(config, f"builder/{key}"))
-    if problems:
-        raise ConfigError(problems)
-
-
-def _accessory_keys(config: Config) -> List[Problem]:
-    accessories = config.data.get("accessories") or {}
-    return [
-        _later(config, f"accessories/{name}/{key}")
-        for name, section in accessories.items()
-        for key in ACCESSORY_LATER
-        if key in section
-    ]
-
-
-def _later(config: Config, key_path: str) -> Problem:
-    return Problem(
-        "is understood, but this version of caravan.kamal does not act on it yet. Remove it to deploy without it.",
-        key_path,
-        config.where(*key_path.split("/")),
-    )
-
-
-def _hooks(config: Config) -> List[Problem]:
-    folder = os.path.join(config.project_root, config.data.get("hooks_path", ".kamal/hooks"))
-    found = [name for name in HOOKS if os.access(os.path.join(folder, name), os.X_OK)]
-    return [
-        Problem(
-            "this hook would not be run: hooks are not supported yet. Deploy without it with -e kamal_skip_hooks=true.",
-            "",
-            os.path.join(folder, name),
-        )
-        for name in found
-    ]
