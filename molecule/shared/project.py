@@ -25,10 +25,8 @@ LAB = ROOT / ".cache" / "lab"
 STORIES = ROOT / ".cache" / "stories"
 REGISTRY_PASSWORD = LAB / "registry_password"
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
-ANSIBLE_CFG = """\
-[inventory]
-enable_plugins = caravan.kamal.deploy, host_list, script, auto, yaml, ini
-"""
+# What the playbook init writes.
+ANSIBLE_CFG = ROOT / "playbooks" / "templates" / "ansible.cfg.j2"
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +86,7 @@ class Project:
         self.config: dict[str, Any] = yaml.safe_load((SHARED / "deploy.yml").read_text())
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(ROOT / "examples" / "hello", self.root)
-        self.write("ansible.cfg", ANSIBLE_CFG)
+        self.write("ansible.cfg", ANSIBLE_CFG.read_text())
         self.write(".gitignore", ".kamal/secrets*\n")
         self.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD")
         self.configure(changes or {})

@@ -110,8 +110,9 @@ class ActionModule(ActionBase):
         if arguments["command"] in ("inspect", "remove") or (wanted == "previous" and not arguments["histories"]):
             return str(wanted or "none")
         if wanted == "previous":
-            return _previous(arguments["histories"])
+            wanted = _previous(arguments["histories"])
         if wanted:
+            _history.require_everywhere(str(wanted), _containers(arguments["histories"]))
             return str(wanted)
         if not _git.is_repository(config.project_root):
             raise VersionError(
@@ -125,3 +126,7 @@ def _previous(histories):
     records = {host: info["history"] for host, info in histories.items()}
     running = {host: next(iter(info["running"].values()), None) for host, info in histories.items()}
     return _history.previous_good(records, running)
+
+
+def _containers(histories):
+    return {host: info["containers"] for host, info in histories.items()}

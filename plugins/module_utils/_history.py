@@ -66,6 +66,16 @@ def previous_good(histories: Mapping[str, Sequence[Mapping[str, Any]]], running:
     )
 
 
+def require_everywhere(version: str, containers: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Every host still has a container of this version. `containers` holds those of each host, as service_info tells."""
+    lacking = [host for host, found in containers.items() if version not in {one["version"] for one in found}]
+    if lacking:
+        raise RollbackError(
+            f"There is no container of version {version} on {', '.join(lacking)} to go back to. "
+            f"Choose one that caravan.kamal.details shows on every host, or deploy it: -e kamal_version={version}."
+        )
+
+
 def _before(records: Sequence[Mapping[str, Any]], running: Optional[str]) -> Optional[str]:
     """Walking back: past what runs now, to the first other version."""
     for record in reversed(records):

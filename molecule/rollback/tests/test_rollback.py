@@ -1,0 +1,93 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Back to the previous version, to a named one, and what happens when that is impossible."""
+
+from __future__ import annotations
+
+import pytest
+from hosts import Host, ask, load
+from project import Project
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _three_versions(project: Project) -> None:
+    """v1, v2 and v3 were live in turn."""
+    for version in ("v1", "v2", "v3"):
+        project.commit(version)
+        assert project.deploy(version).ok
+
+
+def assert_runs(version: str, web1: Host, web2: Host, worker1: Host) -> None:
+    assert web1.running == web2.running == [f"hello-web-{version}"]
+    assert worker1.running == [f"hello-workers-{version}"]
+    assert {ask().version for _number in range(4)} == {version}
+    assert not any(host.locked() for host in (web1, web2, worker1))
+
+
+def test_without_a_version_it_goes_to_the_previous_one(project: Project, web1: Host, web2: Host, worker1: Host) -> None:
+    with load() as requests:
+        run = project.rollback()
+    assert run.ok
+    assert requests.result["failed"] == 0, requests.result
+    assert_runs("v2", web1, web2, worker1)
+
+
+def test_it_builds_and_pulls_nothing(project: Project) -> None:
+    foreseen = project.rollback("v1", "--check", "--diff")
+    assert foreseen.ok
+    actions = [action for done in foreseen.actions.values() for action in done]
+    assert "start container hello-web-v1" in actions
+    assert [action for action in actions if action.startswith(("build", "push", "pull"))] == []
+
+
+def test_it_goes_to_a_named_version(project: Project, web1: Host, web2: Host, worker1: Host) -> None:
+    with load() as requests:
+        run = project.rollback("v1")
+    assert run.ok
+    assert requests.result["failed"] == 0, requests.result
+    assert_runs("v1", web1, web2, worker1)
+
+
+def test_it_is_on_record(hosts: list[Host]) -> None:
+    for host in hosts:
+        records = [(entry["command"], entry["version"]) for entry in host.history()]
+        assert records == [
+            ("deploy", "v1"),
+            ("deploy", "v2"),
+            ("deploy", "v3"),
+            ("rollback", "v2"),
+            ("rollback", "v1"),
+        ]
+
+
+def test_a_version_that_never_was_touches_nothing(project: Project, hosts: list[Host]) -> None:
+    before = [host.traces for host in hosts]
+    run = project.rollback("nowhere")
+    assert run.code != 0
+    assert "nowhere" in run.output
+    assert "Traceback" not in run.output
+    assert [host.traces for host in hosts] == before
+    assert not any(host.locked() for host in hosts)
+
+
+def test_every_host_is_checked_before_any_is_touched(project: Project, hosts: list[Host], worker1: Host) -> None:
+    """The version is gone from the last host only."""
+    worker1.sh("docker rm hello-workers-v3")
+    before = [host.traces for host in hosts]
+    run = project.rollback("v3")
+    assert run.code != 0
+    assert "worker1" in run.output
+    assert "v3" in run.output
+    assert [host.traces for host in hosts] == before
+    assert not any(host.locked() for host in hosts)
+
+
+def test_hosts_that_disagree_on_the_previous_version_are_named(project: Project, hosts: list[Host], web1: Host) -> None:
+    assert project.rollback("v2", "--limit", "web2,worker1").ok
+    before = [host.traces for host in hosts]
+    run = project.rollback()
+    assert run.code != 0
+    assert "web1" in run.output
+    assert "kamal_version" in run.output
+    assert [host.traces for host in hosts] == before
+    assert web1.running == ["hello-web-v1"]
