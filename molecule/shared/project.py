@@ -101,6 +101,10 @@ class Project:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
 
+    def write_executable(self, path: str, text: str) -> None:
+        self.write(path, text)
+        (self.root / path).chmod(0o755)
+
     def configure(self, changes: Mapping[str, Any], destination: str | None = None) -> None:
         """The whole configuration with these changes, or just these changes for a destination."""
         if destination:
@@ -117,7 +121,9 @@ class Project:
         """Something new under this message; returns the ID of the commit."""
         self.write("www/assets/release.txt", f"{message}\n")
         self._git("add", "-A")
-        self._git("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "-q", "-m", message)
+        self._git(
+            "-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "-q", "--allow-empty", "-m", message
+        )
         return self._git("rev-parse", "HEAD")
 
     def _git(self, *arguments: str) -> str:

@@ -1,0 +1,237 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whatever can be wrong: one clear message that names the place and the remedy, and nothing that served changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hosts import Host, ask, lost
+from project import Project, Run
+
+CONFIG = {"boot": {"limit": 1}, "deploy_timeout": 3, "readiness_delay": 0}
+CONFIG_FILE = "config/deploy.yml"
+BUILT = {"kamal_build": False}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _served(project: Project) -> None:
+    assert project.deploy("v1").ok
+
+
+@pytest.fixture
+def serving(project: Project, hosts: list[Host]) -> Iterator[None]:
+    """What served before still serves, no host is locked, and the project is as it was for the next one."""
+    before = [host.running for host in hosts]
+    config, kept = project.config, {name: (project.root / name).read_text() for name in KEPT}
+    yield
+    project.config = config
+    for name, text in kept.items():
+        project.write(name, text)
+    assert [host.running for host in hosts] == before
+    assert ask().version == "v1"
+    assert not any(host.locked() for host in hosts)
+
+
+KEPT = (CONFIG_FILE, ".kamal/secrets", "ansible.cfg", "Dockerfile")
+
+
+def assert_told(run: Run, words: tuple[str, ...]) -> None:
+    assert run.code != 0
+    assert "Traceback" not in run.output
+    told = " ".join(run.output.split())
+    for word in words:
+        assert word in told
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """How it is made, in the project or as an argument, and the words that the message must have."""
+
+    told: tuple[str, ...]
+    make: Callable[[Project], object] = lambda project: None
+    variables: dict[str, Any] = field(default_factory=dict)
+    inventory: str = CONFIG_FILE
+
+
+def config(changes: dict[str, Any]) -> Callable[[Project], object]:
+    return lambda project: project.configure(changes)
+
+
+def file(path: str, text: str) -> Callable[[Project], object]:
+    return lambda project: project.write(path, text)
+
+
+def add(text: str) -> Callable[[Project], object]:
+    return lambda project: project.write(CONFIG_FILE, (project.root / CONFIG_FILE).read_text() + text)
+
+
+IN_THE_PROJECT = {
+    "config_missing": Mistake(
+        told=("config/deploy.yml", "caravan.kamal.init"), make=lambda project: (project.root / CONFIG_FILE).unlink()
+    ),
+    "config_empty": Mistake(told=("config/deploy.yml", "empty"), make=file(CONFIG_FILE, "")),
+    "yaml_error": Mistake(
+        told=("config/deploy.yml:3", "tab"), make=file(CONFIG_FILE, "service: hello\nservers:\n\t- web1\n")
+    ),
+    "unknown_key": Mistake(told=("config/deploy.yml:", "servrs"), make=add("servrs: [web1]\n")),
+    "wrong_type": Mistake(
+        told=("config/deploy.yml:", "readiness_delay", "soon"), make=config({"readiness_delay": "soon"})
+    ),
+    "service_missing": Mistake(told=("config/deploy.yml", "service"), make=config({"service": None})),
+    "unknown_destination": Mistake(told=("config/deploy.nowhere.yml",), variables={"kamal_destination": "nowhere"}),
+    "no_servers": Mistake(
+        told=("config/deploy.yml", "servers"), make=config({"servers": {"web": [], "workers": None}})
+    ),
+    "no_app_hosts": Mistake(
+        told=("no app hosts", "enable_plugins", "kamal_hosts"), make=file("hosts", "[db]\nweb1\n"), inventory="hosts"
+    ),
+    "plugin_not_enabled": Mistake(
+        told=("no app hosts", "enable_plugins = caravan.kamal.deploy", "caravan.kamal.init"),
+        make=file("ansible.cfg", ""),
+    ),
+    "secret_missing": Mistake(
+        told=("DATABASE_URL", ".kamal/secrets", "kamal_secrets"), make=config({"env": {"secret": ["DATABASE_URL"]}})
+    ),
+    "secrets_file_broken": Mistake(
+        told=(".kamal/secrets:1", "NAME=value"), make=file(".kamal/secrets", "not a secret\n")
+    ),
+    "hook_would_be_passed_over": Mistake(
+        told=("pre-deploy", "kamal_skip_hooks"),
+        make=lambda project: project.write_executable(".kamal/hooks/pre-deploy", "#!/bin/sh\n"),
+    ),
+    "host_not_in_the_inventory": Mistake(
+        told=("web2", "inventory"),
+        make=file("hosts", "web1\nworker1\n"),
+        inventory="hosts",
+        variables={"kamal_hosts": "all", "kamal_config_file": "config/deploy.yml"},
+    ),
+}
+
+IN_WHAT_IT_MEETS = {
+    "image_not_found": Mistake(
+        told=("stories/hello:never", "kamal_build"), variables={**BUILT, "kamal_version": "never"}
+    ),
+    "wrong_password_for_a_push": Mistake(
+        told=("registry:4443", "refused", "registry/password"), make=file(".kamal/secrets", "REGISTRY_PASSWORD=wrong\n")
+    ),
+    "wrong_password_for_a_pull": Mistake(
+        told=("registry:4443", "refused", "registry/password"),
+        make=file(".kamal/secrets", "REGISTRY_PASSWORD=wrong\n"),
+        variables={**BUILT, "kamal_version": "never"},
+    ),
+    "registry_unreachable": Mistake(
+        told=("registry:4444", "registry/server"), make=config({"registry": {"server": "registry:4444"}})
+    ),
+    "dockerfile_missing": Mistake(
+        told=("Dockerfile.nowhere", "builder/dockerfile"),
+        make=config({"builder": {"dockerfile": "Dockerfile.nowhere"}}),
+    ),
+    "build_fails": Mistake(
+        told=("could not be built", "no-such-command"),
+        make=file("Dockerfile", "FROM busybox:1.36\nRUN no-such-command\n"),
+    ),
+    "unhealthy_app": Mistake(
+        told=("hello-web-v1", "web1", "proxy/healthcheck/path", "Last log lines", "listens on port 80"),
+        make=config({"env": {"clear": {"UNHEALTHY": "1"}}}),
+        variables={**BUILT, "kamal_version": "v1"},
+    ),
+    "wrong_app_port": Mistake(
+        told=("hello-web-v1", "web1", "proxy/app_port"),
+        make=config({"proxy": {"app_port": 3000}}),
+        variables={**BUILT, "kamal_version": "v1"},
+    ),
+    "route_taken_by_another_service": Mistake(
+        told=("hello.example.com", "web1"), make=config({"service": "usurper", "image": "stories/usurper"})
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", IN_THE_PROJECT.values(), ids=IN_THE_PROJECT)
+@pytest.mark.usefixtures("serving")
+def test_a_mistake_in_the_project_is_told_before_any_host_is_reached(project: Project, mistake: Mistake) -> None:
+    run = make(project, mistake)
+    assert_told(run, mistake.told)
+    assert run.actions == {}
+    assert not run.of("release")
+
+
+@pytest.mark.parametrize("mistake", IN_WHAT_IT_MEETS.values(), ids=IN_WHAT_IT_MEETS)
+@pytest.mark.usefixtures("serving")
+def test_a_mistake_that_shows_on_the_way_is_told(project: Project, mistake: Mistake) -> None:
+    assert_told(make(project, mistake), mistake.told)
+
+
+def make(project: Project, mistake: Mistake) -> Run:
+    """Deploys the commit that has the mistake, unless the mistake names a version."""
+    mistake.make(project)
+    project.commit(" ".join(mistake.told))
+    try:
+        return project.play("deploy", inventory=mistake.inventory, **mistake.variables)
+    finally:
+        (project.root / ".kamal/hooks/pre-deploy").unlink(missing_ok=True)
+
+
+@contextmanager
+def moved(host: Host, path: str) -> Iterator[None]:
+    host.sh(f"mv {path} {path}.away")
+    try:
+        yield
+    finally:
+        host.sh(f"mv {path}.away {path}")
+
+
+@contextmanager
+def port_taken(host: Host, port: int) -> Iterator[None]:
+    host.sh(f"docker run -d --name squatter -p {port}:{port} busybox:1.36 httpd -f -p {port}")
+    try:
+        yield
+    finally:
+        host.sh("docker rm -f squatter")
+
+
+Trouble = tuple[Callable[[Host], AbstractContextManager[None]], dict[str, Any], tuple[str, ...]]
+ON_A_HOST: dict[str, Trouble] = {
+    "unreachable": (lambda host: lost(host.name), {}, ("worker1", "reach")),
+    "engine_not_running": (
+        lambda host: moved(host, "/run/docker.sock"),
+        {},
+        ("worker1", "No Docker engine answers", "systemctl start docker", "caravan.kamal.setup"),
+    ),
+    "sdk_missing": (
+        lambda host: moved(host, "/usr/lib/python3/dist-packages/docker"),
+        {},
+        ("worker1", "docker is missing", "python3-docker", "caravan.kamal.setup"),
+    ),
+    "port_taken": (
+        lambda host: port_taken(host, 80),
+        {"servers": {"web": ["web1", "web2", "worker1"]}},
+        ("worker1", "port", "80"),
+    ),
+    "user_without_a_login": (
+        lambda host: nullcontext(),
+        {"ssh": {"user": "nobody"}},
+        ("web1", "nobody", "Permission denied"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("trouble", "changes", "told"), ON_A_HOST.values(), ids=ON_A_HOST)
+@pytest.mark.usefixtures("serving")
+def test_trouble_on_one_host_stops_all(
+    project: Project, worker1: Host, trouble: Any, changes: dict[str, Any], told: tuple[str, ...]
+) -> None:
+    project.configure(changes)
+    with trouble(worker1):
+        run = project.deploy("v1", kamal_build=False, kamal_force=True)
+    assert_told(run, told)
+
+
+@pytest.mark.usefixtures("serving")
+def test_all_mistakes_are_told_at_once(project: Project) -> None:
+    project.configure({"readiness_delay": "soon", "proxy": {"app_prt": 80}, "retain_containers": -1})
+    assert_told(project.deploy("v2"), ("readiness_delay", "app_prt", "retain_containers"))
