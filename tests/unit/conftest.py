@@ -7,6 +7,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+pytest_plugins = ["host"]
+
 ROOT = Path(__file__).resolve().parents[2]
 TREE = ROOT / ".cache" / "import"
 

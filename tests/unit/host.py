@@ -1,0 +1,66 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A host in memory: an engine, an empty home, and waits that take no time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils import _health, _proxy
+from ansible_collections.caravan.kamal.plugins.module_utils._config import Config
+from ansible_collections.caravan.kamal.plugins.module_utils._plan import Run, plan
+from fakes import FakeEngine
+
+CONFIG: dict[str, Any] = {
+    "service": "hello",
+    "image": "hello",
+    "servers": {"web": ["host1"], "worker": {"hosts": ["host1"], "cmd": "hello worker"}},
+    "proxy": {"host": "hello.example.com"},
+    "env": {"clear": {"GREETING": "hi"}, "secret": ["TOKEN"]},
+    "readiness_delay": 0,
+    "stop_timeout": 3,
+}
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_health, "POLL", 0.001)
+    monkeypatch.setattr(_health, "LISTENING_WITHIN", 0)
+    monkeypatch.setattr(_proxy, "POLL", 0.001)
+    monkeypatch.setattr(_proxy, "ANSWERS_WITHIN", 0)
+
+
+@pytest.fixture
+def plan_of() -> Callable[..., dict[str, Any]]:
+    """The plan of the example for a version, with some keys of the configuration changed."""
+
+    def make(version: str, command: str = "deploy", destination: str | None = None, **changed: Any) -> dict[str, Any]:
+        config = Config({**CONFIG, **changed}, None, "/project", destination)
+        return plan(config, Run(version=version, hosts=["host1"], command=command, performer="sam"))
+
+    return make
+
+
+@pytest.fixture
+def share_of(plan_of: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """The same for its one host."""
+
+    def make(version: str, **arguments: Any) -> dict[str, Any]:
+        share: dict[str, Any] = plan_of(version, **arguments)["hosts"]["host1"]
+        return share
+
+    return make

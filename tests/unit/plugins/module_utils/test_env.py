@@ -1,0 +1,82 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The forms of env sections, how they merge, and the env file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._env import (
+    Env,
+    for_host,
+    parse_file,
+    read,
+    render_file,
+    secret_source,
+)
+
+
+@pytest.mark.parametrize(
+    ("section", "clear", "secret"),
+    [
+        ({}, {}, {}),
+        ({"A": "x", "B": 1}, {"A": "x", "B": "1"}, {}),
+        ({"clear": {"A": True, "B": None, "C": 1.5}}, {"A": "true", "B": "", "C": "1.5"}, {}),
+        ({"secret": ["TOKEN"]}, {}, {"TOKEN": "TOKEN"}),
+        ({"secret": ["TOKEN:APP_TOKEN", "A:B:C"]}, {}, {"TOKEN": "APP_TOKEN", "A": "B:C"}),
+        ({"clear": None, "secret": None}, {}, {}),
+        ({"clear": {"A": "x"}, "secret": ["T"], "tags": {"db": {"B": "y"}}}, {"A": "x"}, {"T": "T"}),
+    ],
+)
+def test_read(section: Any, clear: dict[str, str], secret: dict[str, str]) -> None:
+    assert read(section) == Env(clear, secret)
+
+
+@pytest.mark.parametrize(
+    ("root", "role", "tags", "clear", "secret"),
+    [
+        ({"A": "root"}, {"A": "role"}, (), {"A": "role"}, {}),
+        ({"clear": {"A": "root"}, "tags": {"t": {"A": "tag"}}}, {"A": "role"}, ("t",), {"A": "tag"}, {}),
+        ({"tags": {"t": {"A": "1"}, "u": {"A": "2"}}}, {}, ("u", "t"), {"A": "1"}, {}),
+        ({"clear": {"A": "1"}}, {}, ("unknown",), {"A": "1"}, {}),
+        ({"secret": ["S:ONE"]}, {"secret": ["S:TWO", "T"]}, (), {}, {"S": "TWO", "T": "T"}),
+        ({"tags": {"t": {"secret": ["S"]}}}, {}, ("t",), {}, {"S": "S"}),
+    ],
+    ids=["role over root", "tag over role", "order of tags", "unknown tag", "secrets", "secret of a tag"],
+)
+def test_what_a_container_gets_on_a_host(root: Any, role: Any, tags: Any, clear: Any, secret: Any) -> None:
+    assert for_host(root, role, tags) == Env(clear, secret)
+
+
+def test_a_clear_value_beats_a_secret_of_the_same_name() -> None:
+    assert Env({"A": "clear"}, {"A": "SOURCE", "B": "B"}).needed() == {"B": "B"}
+
+
+def test_a_secret_entry_splits_at_the_first_colon() -> None:
+    assert secret_source("A:B:C") == ("A", "B:C")
+    assert secret_source("A:") == ("A", "A")
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({}, "\n"),
+        ({"A": "x", "B": ""}, "A=x\nB=\n"),
+        ({"A": "a=b#c\\n 'd' $E"}, "A=a=b#c\\n 'd' $E\n"),
+        ({"A": "é"}, "A=é\n"),
+        ({"K": "one\ntwo", "B": "back\\slash"}, "# caravan: escaped\nK=one\\ntwo\nB=back\\\\slash\n"),
+    ],
+)
+def test_the_env_file_is_raw_until_a_value_has_a_newline(values: dict[str, str], text: str) -> None:
+    assert render_file(values) == text
+
+
+@pytest.mark.parametrize("value", ["", "x", "a=b", "\\n", "a\nb", "\n", "\\", "a\\\nb\\n", "ends\n", "\\\\n\n"])
+def test_every_value_survives_the_file(value: str) -> None:
+    values = {"FIRST": "1", "VALUE": value, "LAST": "2"}
+    assert parse_file(render_file(values)) == values
+
+
+def test_a_file_of_kamal_is_read_as_docker_would() -> None:
+    assert parse_file("A=x\nB=y=z\n\n") == {"A": "x", "B": "y=z"}
