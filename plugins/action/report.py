@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
 
 
 def _answers(variable, task_vars):
-    """What each host of the play registered; None for one that failed or was lost. One that was not asked is left out."""
+    """What each host registered, None for one that failed or was lost; one that was not asked is left out."""
     found = {host: task_vars["hostvars"][host].get(variable) for host in task_vars["ansible_play_hosts_all"]}
     asked = {host: answer for host, answer in found.items() if not (answer and answer.get("skipped"))}
     return {host: None if _has_failed(answer) else answer for host, answer in asked.items()}

@@ -107,11 +107,7 @@ def _proxy_container(engine: Engine) -> Dict[str, Any]:
 def _routes(engine: Engine, names: Names, own: Sequence[Container], roles: Sequence[str]) -> Dict[str, Any]:
     by_id = {container.id[:12]: container.name for container in own}
     wanted = {names.role(role) for role in (*roles, *(container.labels["role"] for container in own))}
-    return {
-        name: _route(service, by_id)
-        for name, service in _proxy.services(engine).items()
-        if name in wanted
-    }
+    return {name: _route(service, by_id) for name, service in _proxy.services(engine).items() if name in wanted}
 
 
 def _route(service: _kamal_proxy.Service, names_by_id: Mapping[str, str]) -> Dict[str, Any]:

@@ -103,9 +103,7 @@ def require_running(engine: Engine) -> None:
         )
 
 
-def _pull_missing(
-    engine: Engine, changes: Changes, image: str, credentials: Optional[Mapping[str, str]]
-) -> None:
+def _pull_missing(engine: Engine, changes: Changes, image: str, credentials: Optional[Mapping[str, str]]) -> None:
     if engine.image(image) is None:
         changes.do(f"pull {image}", lambda: engine.pull(image, credentials))
 

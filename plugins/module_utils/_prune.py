@@ -57,12 +57,7 @@ def expendable_containers(containers: Sequence[Container], retain: int, keep: Se
     for container in containers:
         if container.state in STOPPED and not _names.is_staged(container.name):
             groups[container.labels.get("role", ""), container.labels.get("destination", "")].append(container)
-    return [
-        container
-        for group in groups.values()
-        for container in group[retain:]
-        if _version(container) not in keep
-    ]
+    return [container for group in groups.values() for container in group[retain:] if _version(container) not in keep]
 
 
 def _version(container: Container) -> str:
