@@ -151,7 +151,7 @@ def clean() -> None:
     if PROJECT.exists():
         playbook("remove", ports(), "-e", "kamal_confirm=true")
         shutil.rmtree(PROJECT.parent)
-    say("The demo is gone. The Docker engine and the images of kamal-proxy and busybox are still there.")
+    say("The demo is gone. What the next one needs is still there: Docker, its network kamal, and the images.")
 
 
 def main() -> int:
