@@ -23,7 +23,7 @@ options:
       - V(deployed) sends requests to O(target) as soon as that answers its health check, and lets the one before drain.
       - V(live) serves again after V(paused) or V(stopped).
       - V(paused) holds requests for up to O(max_pause) seconds.
-      - V(stopped) answers requests with 503 and O(message).
+      - V(stopped) answers requests with 503 and O(stop_message).
       - V(absent) forgets the service.
     type: str
     choices: [deployed, live, paused, stopped, absent]
@@ -47,7 +47,7 @@ options:
     description: How many seconds a request may be held with O(state=paused).
     type: int
     default: 30
-  message:
+  stop_message:
     description: What the maintenance page says with O(state=stopped).
     type: str
     default: ""
@@ -81,7 +81,7 @@ EXAMPLES = r"""
   caravan.kamal.proxy_service:
     name: hello-web
     state: stopped
-    message: Back at noon
+    stop_message: Back at noon
 
 - name: Serve again
   caravan.kamal.proxy_service:
@@ -124,7 +124,7 @@ OPTIONS = {
     "deploy_timeout": {"type": "int", "default": 30},
     "drain_timeout": {"type": "int", "default": 30},
     "max_pause": {"type": "int", "default": 30},
-    "message": {"type": "str", "default": ""},
+    "stop_message": {"type": "str", "default": ""},
 }
 
 
@@ -136,7 +136,7 @@ def act(request):
         "deployed": lambda: deploy(route, params),
         "live": route.live,
         "paused": lambda: route.pause(params["drain_timeout"], params["max_pause"]),
-        "stopped": lambda: route.stop(params["drain_timeout"], params["message"]),
+        "stopped": lambda: route.stop(params["drain_timeout"], params["stop_message"]),
         "absent": route.remove,
     }[params["state"]]()
     return {"service": params["name"]}
