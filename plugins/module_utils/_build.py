@@ -45,7 +45,7 @@ class Wanted:
     context: Optional[str]
     dockerfile: str
     target: Optional[str]
-    args: Mapping[str, str]
+    args: Mapping[str, Optional[str]]
     arch: List[str]
     push: bool
     registry: Optional[Mapping[str, Any]]
@@ -189,7 +189,9 @@ class Build:
                 dockerfile=dockerfile,
                 tag=wanted.reference,
                 labels=wanted.labels,
-                buildargs=dict(wanted.args),
+                buildargs={
+                    name: os.environ.get(name) if value is None else value for name, value in wanted.args.items()
+                },
                 target=wanted.target or "",
                 platform=",".join(self._platforms()) or None,
                 nocache=wanted.no_cache,

@@ -31,7 +31,8 @@ def _pairs(value: Any) -> List[str]:
 
 
 def _arguments(value: Any) -> List[str]:
-    return [f"{name}={item}" if STEERING.fullmatch(name) else name for name, item in value.items()]
+    """An argument without a value has the one that the environment gives it."""
+    return [f"{name}={item}" if STEERING.fullmatch(name) and item is not None else name for name, item in value.items()]
 
 
 def _secret_ids(value: Any) -> List[str]:
@@ -83,5 +84,6 @@ def argv(build: Mapping[str, Any]) -> List[str]:
 
 def environment(build: Mapping[str, Any]) -> Dict[str, str]:
     """What the command finds the values of build arguments and secrets by; secrets come as a map of name to value."""
-    values = {name: str(value) for name, value in (build.get("args") or {}).items() if not STEERING.fullmatch(name)}
+    arguments = {name: value for name, value in (build.get("args") or {}).items() if value is not None}
+    values = {name: str(value) for name, value in arguments.items() if not STEERING.fullmatch(name)}
     return {**values, **{name: str(value) for name, value in (build.get("secrets") or {}).items()}}

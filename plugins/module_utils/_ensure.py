@@ -32,6 +32,13 @@ class Changes:
         self._before[thing] = before
         self._after[thing] = after
 
+    def add(self, other: Changes) -> None:
+        """What was done to another part of the same host."""
+        self.actions += other.actions
+        self.notices += other.notices
+        self._before.update(other._before)
+        self._after.update(other._after)
+
     @property
     def changed(self) -> bool:
         return bool(self.actions)

@@ -33,7 +33,7 @@ def absolute(path: str) -> str:
 def absolute_binds(body: Dict[str, Any]) -> Dict[str, Any]:
     """A container's body with folders below the home spelled out: the plan does not know the home."""
     binds = body["HostConfig"].get("Binds") or []
-    body["HostConfig"]["Binds"] = [absolute(bind) if bind.startswith(".") else bind for bind in binds]
+    body["HostConfig"]["Binds"] = [os.path.normpath(absolute(bind)) if bind.startswith(".") else bind for bind in binds]
     return body
 
 

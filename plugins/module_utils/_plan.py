@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import shlex
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from . import _container, _env, _plan_later, _roles, _run_options
 from ._config import Config
+from ._errors import ConfigError, Problem
 from ._names import NETWORK, VERSION_LABEL, Names, accessory_service, short_version
 from ._plan_proxy import proxy_container
 from ._secrets import DEFAULT_PATH as SECRETS_PATH
@@ -20,6 +23,7 @@ READINESS_DELAY = 7
 RETAIN_CONTAINERS = 5
 DOCKER_STOP_TIMEOUT = 10
 LEASE_MARGIN = 300
+DOCKER_HUB = "docker.io"
 
 BOOTING = ("deploy", "redeploy", "rollback", "setup")
 
@@ -54,7 +58,14 @@ class _Planner:
 
     def plan(self) -> Dict[str, Any]:
         if self.run.command in BOOTING:
-            _plan_later.refuse(self.config, self.all_roles, self.run.command, self.run.build, self.run.skip_hooks)
+            _plan_later.refuse(
+                self.config,
+                self.all_roles,
+                self.run.command,
+                self.run.build,
+                self.run.skip_hooks,
+                self._remote_hosts(),
+            )
         hosts = {host: self._host(host) for host in self.order}
         accessories = {name: self._accessory(name, section) for name, section in self._accessories()}
         return {
@@ -77,10 +88,13 @@ class _Planner:
             "accessories": accessories,
             "secrets": self._secret_names(hosts, accessories),
             "registry": self._registry(),
-            "notices": [*self.config.notices, *self._notices(), *_plan_later.notices(self.config)],
+            "notices": [*self.config.notices, *self._notices(), *_plan_later.notices(self.config, self.all_roles)],
         }
 
     # Hosts, batches, lock
+
+    def _remote_hosts(self) -> List[str]:
+        return [host for host in self.order if host not in self.run.local_hosts]
 
     def _all_hosts(self, accessories: Mapping[str, Any]) -> List[str]:
         hosts = [*self.order, *(host for accessory in accessories.values() for host in accessory["hosts"])]
@@ -138,12 +152,18 @@ class _Planner:
         """Where to log in; a secret by name, a plain user name as it is."""
         return _login(self.data.get("registry"))
 
+    def _is_in_registry(self, image: str) -> bool:
+        """Whether an image lies in the app's registry, so that its login is meant for this image too."""
+        server = (self.data.get("registry") or {}).get("server") or DOCKER_HUB
+        first, slash, _rest = image.partition("/")
+        named = first if slash and (first == "localhost" or "." in first or ":" in first) else DOCKER_HUB
+        return "registry" in self.data and named == str(server).partition("/")[0]
+
     def _build(self) -> Optional[Dict[str, Any]]:
         if not self.run.build:
             return None
         builder = self.data.get("builder") or {}
         arch = builder.get("arch") or []
-        remote_hosts = [host for host in self.order if host not in self.run.local_hosts]
         return {
             "service": self.names.service,
             "repository": self.repository,
@@ -153,15 +173,16 @@ class _Planner:
             "context": builder.get("context"),
             "dockerfile": builder.get("dockerfile", "Dockerfile"),
             "target": builder.get("target"),
-            "args": {key: _env.text(value) for key, value in (builder.get("args") or {}).items()},
+            "args": {key: _env.text(value) or None for key, value in (builder.get("args") or {}).items()},
             "arch": arch if isinstance(arch, list) else [arch],
-            "push": bool(remote_hosts) and "registry" in self.data,
+            "push": bool(self._remote_hosts()) and "registry" in self.data,
         }
 
     # One host
 
     def _host(self, host: str) -> Dict[str, Any]:
         present = _roles.on_host(self.all_roles, host)
+        proxy = self._proxy_container(present, host) if any(role.proxied for role in present) else None
         return {
             "host": host,
             "service": self.names.service,
@@ -174,7 +195,8 @@ class _Planner:
             "roles": [self._role(role, host) for role in present],
             "gate_roles": [role.name for role in present if self.gate and role.name == self.gate.name],
             "other_roles": [role.name for role in present if self.gate and role.name != self.gate.name],
-            "proxy": self._proxy_container(present) if any(role.proxied for role in present) else None,
+            "proxy": proxy,
+            "proxy_login": proxy is not None and self._is_in_registry(proxy["Image"]),
             "parallel_roles": (self.data.get("boot") or {}).get("parallel_roles", False),
             "retain": self.data.get("retain_containers", RETAIN_CONTAINERS),
             "audit_log": self.names.audit_log,
@@ -232,14 +254,16 @@ class _Planner:
             cmd=shlex.split(str(cmd)) if cmd else None,
             logging=merge(self.data.get("logging") or {}, role.settings.get("logging") or {}),
         )
-        _run_options.add_volumes(self.data.get("volumes") or (), body)
+        self._add_volumes(body, self.data, "volumes")
         _run_options.apply(role.settings.get("options") or {}, body)
         return body
 
     # The proxy container
 
-    def _proxy_container(self, present: Sequence[_roles.Role]) -> Dict[str, Any]:
+    def _proxy_container(self, present: Sequence[_roles.Role], host: str) -> Dict[str, Any]:
+        """One for all on the host; where several of them say how it runs, they say the same."""
         sections = [self.data.get("proxy") or {}, *(role.settings.get("proxy") for role in present)]
+        sections += [section.get("proxy") for section in self._accessories_on(host)]
         run: Dict[str, Any] = {}
         for section in sections:
             run = merge(run, (section.get("run") or {}) if isinstance(section, Mapping) else {})
@@ -250,14 +274,20 @@ class _Planner:
     def _accessories(self) -> List[Any]:
         return list((self.data.get("accessories") or {}).items())
 
+    def _accessories_on(self, host: str) -> List[Mapping[str, Any]]:
+        return [section for _name, section in self._accessories() if host in self._accessory_hosts(section)]
+
+    def _accessory_hosts(self, section: Mapping[str, Any]) -> List[str]:
+        return _roles.accessory_hosts(section, self.all_roles)
+
     def _accessory(self, name: str, section: Mapping[str, Any]) -> Dict[str, Any]:
         service = section.get("service") or accessory_service(self.names.service, name)
         env = _env.read(section.get("env") or {})
         return {
             "name": name,
             "service": service,
-            "hosts": _roles.accessory_hosts(section, self.all_roles),
-            "body": self._accessory_body(service, section, env),
+            "hosts": self._accessory_hosts(section),
+            "body": self._accessory_body(name, service, section, env),
             "secrets": env.needed(),
             "env_file": self.names.accessory_env_file(name),
             "network": section.get("network", NETWORK),
@@ -265,13 +295,12 @@ class _Planner:
         }
 
     def _accessory_registry(self, section: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
-        """Its own registry, or the app's where its image names that one's server."""
+        """Its own registry, or the app's where its image lies there too."""
         if "registry" in section:
             return _login(section["registry"])
-        server = (self.data.get("registry") or {}).get("server")
-        return self._registry() if server and str(section["image"]).startswith(f"{server}/") else None
+        return self._registry() if self._is_in_registry(str(section["image"])) else None
 
-    def _accessory_body(self, service: str, section: Mapping[str, Any], env: _env.Env) -> Dict[str, Any]:
+    def _accessory_body(self, name: str, service: str, section: Mapping[str, Any], env: _env.Env) -> Dict[str, Any]:
         server = (section.get("registry") or {}).get("server")
         cmd = section.get("cmd")
         body = _container.body(
@@ -282,12 +311,29 @@ class _Planner:
             cmd=shlex.split(str(cmd)) if cmd else None,
             logging=self.data.get("logging"),
         )
-        _run_options.add_volumes(section.get("volumes") or (), body)
-        if "port" in section:
-            port = str(section["port"])
-            _run_options.add_ports([port if ":" in port else f"{port}:{port}"], body)
+        self._add_volumes(body, section, "accessories", name, "volumes")
+        self._add_port(body, section, "accessories", name, "port")
         _run_options.apply(section.get("options") or {}, body)
         return body
+
+    def _add_volumes(self, body: Dict[str, Any], section: Mapping[str, Any], *keys: str) -> None:
+        with self._at(*keys):
+            _run_options.add_volumes([_below_home(str(volume)) for volume in section.get("volumes") or ()], body)
+
+    def _add_port(self, body: Dict[str, Any], section: Mapping[str, Any], *keys: str) -> None:
+        port = str(section.get("port", ""))
+        if port:
+            with self._at(*keys):
+                _run_options.add_ports([port if ":" in port else f"{port}:{port}"], body)
+
+    @contextlib.contextmanager
+    def _at(self, *keys: str) -> Iterator[None]:
+        """What is wrong in here is wrong with this key."""
+        try:
+            yield
+        except ConfigError as error:
+            place = self.config.where(*keys)
+            raise ConfigError([Problem(found.message, "/".join(keys), place) for found in error.problems]) from error
 
     # What the operator should know
 
@@ -301,7 +347,7 @@ class _Planner:
 
     def _notices(self) -> List[str]:
         primary = self.data.get("primary_role", _roles.DEFAULT_PRIMARY)
-        if self.gate and self.gate.name != primary and self.order:
+        if self.run.command in BOOTING and self.gate and self.gate.name != primary:
             return [
                 f"No host of the primary role {primary} takes part in this run: "
                 f"{self.gate.name} is the role that the others wait for."
@@ -316,6 +362,13 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = merge(merged[key], value) if both else value
     return merged
+
+
+def _below_home(volume: str) -> str:
+    """Kamal hands volumes to the shell of the SSH user, so there are several ways to say its home."""
+    source = re.sub(r"^(~|\$(PWD|HOME)|\$\{(PWD|HOME)\})(?=/)", ".", volume)
+    relative = ":" in source and re.match(r"[^/:]+/", source) and not re.match(r"\.{1,2}/", source)
+    return f"./{source}" if relative else source
 
 
 def _login(section: Optional[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:

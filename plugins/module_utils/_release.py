@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional
 
 from . import _container, _files, _health, _history, _image, _kamal_proxy, _names, _proxy, _prune
@@ -47,21 +48,42 @@ class Release:
         """Per role: start, prove, switch, drain, stop. Then, once: tag latest, prune, audit, history."""
         image = self.engine.image(self._reference)
         routes = _proxy.services(self.engine) if self.plan["proxy"] else {}
-        switched = []
-        for role in self._roles(roles):
-            if self._is_live(role, image):
-                self._keep(role, routes)
-            else:
-                self._switch(role, image, routes)
-                switched.append(role["name"])
-        self._settle(image, switched)
+        wanted = self._roles(roles)
+        bring = self._bring_side_by_side if self.plan["parallel_roles"] else self._bring_in_turn
+        self._settle(image, bring(wanted, image, routes))
         return self._answer(image)
+
+    def _bring_in_turn(
+        self, roles: List[Mapping[str, Any]], image: Optional[Image], routes: Mapping[str, Any]
+    ) -> List[str]:
+        """Returns the names of the roles that have new containers."""
+        return [role["name"] for role in roles if self._bring(role, image, routes)]
+
+    def _bring_side_by_side(
+        self, roles: List[Mapping[str, Any]], image: Optional[Image], routes: Mapping[str, Any]
+    ) -> List[str]:
+        """All run to the end whatever becomes of the others; what they did is told in the order of the roles."""
+        beside = [replace(self, changes=Changes(self.changes.check_mode)) for _role in roles]
+        with ThreadPoolExecutor(max_workers=max(1, len(roles))) as pool:
+            running = [pool.submit(one._bring, role, image, routes) for one, role in zip(beside, roles)]
+        for one in beside:
+            self.changes.add(one.changes)
+        return [role["name"] for role, future in zip(roles, running) if future.result()]
+
+    def _bring(self, role: Mapping[str, Any], image: Optional[Image], routes: Mapping[str, Any]) -> bool:
+        """Whether it took a new container."""
+        if self._is_live(role, image):
+            self._keep(role, routes)
+            return False
+        self._switch(role, image, routes)
+        return True
 
     def _ensure_proxy(self) -> None:
         if not self.plan["proxy"]:
             return
         if self.plan["command"] != "redeploy":
-            _proxy.ensure(self.engine, self.changes, self.plan["proxy"], None)
+            credentials = self.credentials if self.plan["proxy_login"] else None
+            _proxy.ensure(self.engine, self.changes, self.plan["proxy"], credentials)
         elif not self.changes.check_mode:
             _proxy.require_running(self.engine)
 
@@ -104,6 +126,7 @@ class Release:
         made = _container.complete(role["body"], role["secrets"], self._values(role), self.plan["host"])
         if image:
             made["Image"] = self._reference
+        _files.absolute_binds(made)
         self.changes.do(
             f"create container {role['container']}",
             lambda: self.engine.create(_names.staged(role["container"]), made),
@@ -210,7 +233,9 @@ class Release:
         latest = f"{self.plan['image']['repository']}:{self.plan['image']['latest']}"
         if image is None or latest not in image.tags:
             repository, tag = self.plan["image"]["repository"], self.plan["image"]["latest"]
-            self.changes.do(f"tag {self._reference} as {tag}", lambda: self.engine.tag(self._reference, repository, tag))
+            self.changes.do(
+                f"tag {self._reference} as {tag}", lambda: self.engine.tag(self._reference, repository, tag)
+            )
         if self.plan["command"] in PRUNING:
             _prune.prune(self.engine, self.changes, self.plan)
         if switched and not self.changes.check_mode:

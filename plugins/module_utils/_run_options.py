@@ -278,8 +278,11 @@ def bind(spec: str) -> Body:
         return {"Volumes": {spec: {}}}
     if len(parts) not in (2, 3) or not parts[1].startswith("/") or parts[1] == "/":
         raise ValueError(f"must look like /on/host:/in/container, NAME:/in/container or …:ro, not {spec!r}")
-    if not re.fullmatch(r"/.*|[A-Za-z0-9][\w.-]+", parts[0]):
-        raise ValueError(f"must start with an absolute path on the host or the name of a volume, not {parts[0]!r}")
+    if not re.fullmatch(r"\.{0,2}/.*|[A-Za-z0-9][\w.-]+", parts[0]):
+        raise ValueError(
+            "must start with an absolute path on the host, one below the SSH user's home that begins with ./, or the "
+            f"name of a volume, not {parts[0]!r}"
+        )
     return {"HostConfig": {"Binds": [spec]}}
 
 

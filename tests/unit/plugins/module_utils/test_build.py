@@ -133,6 +133,14 @@ def test_check_mode_tells_and_does_nothing(project):
     assert (engine.api.builds, engine.api.pushes, engine.tags) == ([], [], [])
 
 
+def test_an_argument_without_a_value_takes_it_from_the_environment(project, monkeypatch):
+    monkeypatch.setenv("FROM_OUTSIDE", "x")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    engine = Engine()
+    run(engine, wanted(project, args={"FROM_OUTSIDE": None, "NOWHERE": None}))
+    assert engine.api.builds[0]["buildargs"] == {"FROM_OUTSIDE": "x", "NOWHERE": None}
+
+
 def test_what_the_engine_is_asked(project):
     engine = Engine()
     run(engine, wanted(project, target="app", no_cache=True))

@@ -17,6 +17,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils import _buildx as bu
         ({"tags": ["app:1", "app:latest"]}, ["--tag=app:1", "--tag=app:latest"]),
         ({"labels": {"service": "app", "a": "b=c"}}, ["--label=service=app", "--label=a=b=c"]),
         ({"args": {"TOKEN": "hidden", "PATH": "/bin"}}, ["--build-arg=TOKEN", "--build-arg=PATH=/bin"]),
+        ({"args": {"TOKEN": None, "PATH": None}}, ["--build-arg=TOKEN", "--build-arg=PATH"]),
         ({"args": {}}, []),
         ({"secrets": {"KEY": "hidden"}}, ["--secret=id=KEY"]),
         ({"dockerfile": "a b/Dockerfile", "target": "app"}, ["--file=a b/Dockerfile", "--target=app"]),
@@ -46,6 +47,7 @@ def test_argv(build, words):
         ({}, {}),
         ({"args": {"TOKEN": "x", "COUNT": 3}}, {"TOKEN": "x", "COUNT": "3"}),
         ({"args": {"DOCKER_HOST": "x", "PATH": "y", "HOME": "z", "GOPROXY": "p"}}, {"GOPROXY": "p"}),
+        ({"args": {"TOKEN": None, "EMPTY": ""}}, {"EMPTY": ""}),
         ({"secrets": {"KEY": "s"}, "args": {"A": "b"}}, {"A": "b", "KEY": "s"}),
     ],
 )
