@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,6 @@ SHARED = ROOT / "molecule" / "shared"
 LAB = ROOT / ".cache" / "lab"
 STORIES = ROOT / ".cache" / "stories"
 REGISTRY_PASSWORD = LAB / "registry_password"
-RECAP = re.compile(r"^(\S+)\s+: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 # What the playbook init writes.
 ANSIBLE_CFG = ROOT / "playbooks" / "templates" / "ansible.cfg.j2"
 
@@ -41,21 +39,17 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Run:
-    """What a command printed, and what the tasks that it ran answered."""
+    """What a command printed, what the tasks that it ran answered, and the number of changed ones by host."""
 
     code: int
     output: str = field(repr=False)
     results: list[dict[str, Any]] = field(repr=False)
-    seconds: float = 0
+    changed: dict[str, int]
+    seconds: float
 
     @property
     def ok(self) -> bool:
         return self.code == 0
-
-    @property
-    def changed(self) -> dict[str, int]:
-        """Changed tasks by host, from the recap."""
-        return {host: int(changed) for host, changed, _unreachable, _failed in RECAP.findall(self.output)}
 
     @property
     def actions(self) -> dict[str, list[str]]:
@@ -91,6 +85,8 @@ class Project:
         self.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD")
         self.configure(changes or {})
         self._git("init", "-q", "-b", "main")
+        self._git("config", "user.name", "Ada")
+        self._git("config", "user.email", "ada@example.com")
         self.commit("first")
         self._forget_images()
 
@@ -121,9 +117,7 @@ class Project:
         """Something new under this message; returns the ID of the commit."""
         self.write("www/assets/release.txt", f"{message}\n")
         self._git("add", "-A")
-        self._git(
-            "-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "-q", "--allow-empty", "-m", message
-        )
+        self._git("commit", "-q", "--allow-empty", "-m", message)
         return self._git("rev-parse", "HEAD")
 
     def _git(self, *arguments: str) -> str:
@@ -151,6 +145,9 @@ class Project:
 
     def play(self, playbook: str, *arguments: str, inventory: str = "config/deploy.yml", **variables: Any) -> Run:
         return self.start(playbook, *arguments, inventory=inventory, **variables).wait()
+
+    def run(self, *command: str) -> Run:
+        return Started(self.root, command).wait()
 
     def start(self, playbook: str, *arguments: str, inventory: str = "config/deploy.yml", **variables: Any) -> Started:
         """The playbook as a user runs it, in the project's folder."""
@@ -197,8 +194,11 @@ class Started:
         output = self.process.communicate()[0]
         print("$", *self.command)
         print(output)
-        results = [json.loads(line) for line in self.record.read_text().splitlines()]
-        return Run(self.process.returncode, output, results, time.monotonic() - self.began)
+        seconds = time.monotonic() - self.began
+        lines = [json.loads(line) for line in self.record.read_text().splitlines()]
+        results = [line for line in lines if "outcome" in line]
+        changed = next((line["changed"] for line in lines if "changed" in line), {})
+        return Run(self.process.returncode, output, results, changed, seconds)
 
 
 if __name__ == "__main__":

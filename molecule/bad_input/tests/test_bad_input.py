@@ -143,10 +143,10 @@ IN_WHAT_IT_MEETS = {
     "wrong_app_port": Mistake(
         told=("hello-web-v1", "web1", "proxy/app_port"),
         make=config({"proxy": {"app_port": 3000}}),
-        variables={**BUILT, "kamal_version": "v1"},
+        variables={**BUILT, "kamal_version": "v1", "kamal_force": True},
     ),
     "route_taken_by_another_service": Mistake(
-        told=("hello.example.com", "web1"), make=config({"service": "usurper", "image": "stories/usurper"})
+        told=("web1", "Another service", "proxy/host"), make=config({"service": "usurper", "image": "stories/usurper"})
     ),
 }
 

@@ -8,7 +8,7 @@ import pytest
 from hosts import Host, ask, load
 from project import Project, Run
 
-CONFIG = {"boot": {"limit": 1}, "deploy_timeout": 4}
+CONFIG = {"boot": {"limit": 1}, "deploy_timeout": 60}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,6 +38,7 @@ def test_a_version_that_exits_stops_the_rollout(project: Project, web1: Host, we
     project.commit("broken")
     with load() as requests:
         run = project.deploy("bad")
+    assert run.seconds < 30, "it waited although the container had exited"
     assert requests.result["failed"] == 0, requests.result
     assert set(requests.result["versions"]) == {"v1"}
     assert_only_the_first_host_tried(run, "bad", web1, web2, worker1)
@@ -48,17 +49,10 @@ def test_a_version_that_exits_stops_the_rollout(project: Project, web1: Host, we
     assert "Traceback" not in run.output
 
 
-def test_it_fails_at_once_when_the_container_has_exited(project: Project) -> None:
-    project.configure({"deploy_timeout": 60})
-    run = project.deploy("bad")
-    assert run.code != 0
-    assert run.seconds < 15
-
-
 def test_a_version_that_never_gets_healthy_stops_the_rollout(
     project: Project, web1: Host, web2: Host, worker1: Host
 ) -> None:
-    project.configure({"builder": None, "deploy_timeout": 4, "env": {"clear": {"UNHEALTHY": "1"}}})
+    project.configure({"builder": None, "deploy_timeout": 3, "env": {"clear": {"UNHEALTHY": "1"}}})
     project.commit("unhealthy")
     with load() as requests:
         run = project.deploy("sick")

@@ -107,7 +107,7 @@ def test_the_env_file_is_for_its_owner_only(web1: Host) -> None:
 def test_the_deploy_is_on_record(hosts: list[Host]) -> None:
     for host in hosts:
         assert "Booted app version v1" in host.audit()[-1]
-        assert "[Ada]" in host.audit()[-1] or "] [" in host.audit()[-1]
+        assert "ada@example.com" in host.audit()[-1]
         assert [(entry["version"], entry["command"]) for entry in host.history()] == [("v1", "deploy")]
 
 

@@ -23,22 +23,29 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "record"
 
-    def _write(self, outcome, result):
-        line = {
-            "outcome": outcome,
-            "host": result._host.get_name(),
-            "task": result._task.get_name(),
-            "module": result._task.action,
-            "result": result._result,
-        }
+    def _told(self, outcome, result):
+        self._write(
+            {
+                "outcome": outcome,
+                "host": result._host.get_name(),
+                "task": result._task.get_name(),
+                "module": result._task.action,
+                "result": result._result,
+            }
+        )
+
+    def _write(self, line):
         with open(os.environ["STORY_RECORD"], "a", encoding="utf-8") as record:
             record.write(json.dumps(line, cls=AnsibleJSONEncoder) + "\n")
 
     def v2_runner_on_ok(self, result):
-        self._write("ok", result)
+        self._told("ok", result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        self._write("failed", result)
+        self._told("failed", result)
 
     def v2_runner_on_unreachable(self, result):
-        self._write("unreachable", result)
+        self._told("unreachable", result)
+
+    def v2_playbook_on_stats(self, stats):
+        self._write({"changed": {host: stats.changed.get(host, 0) for host in sorted(stats.processed)}})

@@ -1,0 +1,145 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The other ways in: an inventory of one's own, a playbook of one's own, caravan.yml, and destinations."""
+
+from __future__ import annotations
+
+import pytest
+from hosts import Host, ask
+from project import Project
+
+OWN_HOSTS = """\
+webservers:
+  hosts:
+    first:
+      ansible_host: web1
+    second:
+      ansible_host: web2
+workers:
+  hosts:
+    third:
+      ansible_host: worker1
+all:
+  vars:
+    ansible_user: root
+    ansible_ssh_common_args: -F {{ lookup('env', 'LAB_SSH_CONFIG') }}
+"""
+OWN_CONFIG = """\
+app_name: hello
+kamal_config:
+  service: "{{ app_name }}"
+  image: stories/{{ app_name }}
+  servers:
+    web: "{{ groups['webservers'] }}"
+    workers:
+      hosts: "{{ groups['workers'] }}"
+      cmd: "{{ app_name }} worker"
+  proxy: {host: hello.example.com, app_port: 80}
+  registry: {server: "registry:4443", username: caravan, password: [REGISTRY_PASSWORD]}
+  env: {secret: [GREETING]}
+  readiness_delay: 0
+
+kamal_secrets:
+  REGISTRY_PASSWORD: "{{ lookup('env', 'LAB_REGISTRY_PASSWORD') }}"
+  GREETING: "{{ 'Good ' ~ 'day' }}"
+"""
+OWN_PLAYBOOK = """\
+- ansible.builtin.import_playbook: caravan.kamal.deploy
+  vars:
+    kamal_hosts: webservers:workers
+
+- name: Afterwards
+  hosts: webservers
+  gather_facts: false
+  tasks:
+    - name: Say it
+      ansible.builtin.debug:
+        msg: Afterwards on {{ inventory_hostname }}
+"""
+CARAVAN = """\
+plugin: caravan.kamal.deploy
+config: config/deploy.yml
+"""
+STAGING = {
+    "servers": {"web": ["worker1"], "workers": {"hosts": ["worker1"]}},
+    "proxy": {"host": "staging.example.com"},
+    "env": {"secret": ["GREETING"]},
+}
+
+
+@pytest.fixture(scope="module")
+def own(project: Project) -> Project:
+    """The project as it is for people with an inventory: no config/deploy.yml, no ansible.cfg, no secrets file."""
+    for name in ("config/deploy.yml", "ansible.cfg", ".kamal/secrets"):
+        (project.root / name).rename(project.root / f"{name}.away")
+    project.write("inventory/hosts.yml", OWN_HOSTS)
+    project.write("inventory/group_vars/all/hello.yml", OWN_CONFIG)
+    project.write("site.yml", OWN_PLAYBOOK)
+    return project
+
+
+def test_an_inventory_of_ones_own(own: Project, web1: Host, worker1: Host) -> None:
+    run = own.play("deploy", inventory="inventory", kamal_hosts="webservers:workers", kamal_version="v1")
+    assert run.ok
+    assert {ask().version for _number in range(4)} == {"v1"}
+    assert worker1.running == ["hello-workers-v1"]
+    environment = web1.environment("hello-web-v1")
+    assert environment["GREETING"] == "Good day"
+    assert environment["KAMAL_HOST"] == "first"
+    assert not web1.locked()
+
+
+def test_a_playbook_of_ones_own(own: Project) -> None:
+    run = own.run("ansible-playbook", "-i", "inventory", "site.yml", "-e", "kamal_version=v2")
+    assert run.ok
+    assert ask().version == "v2"
+    assert "Afterwards on second" in run.output
+
+
+def test_a_rollback_there(own: Project, web1: Host) -> None:
+    assert own.play("rollback", inventory="inventory", kamal_hosts="webservers:workers").ok
+    assert web1.running == ["hello-web-v1"]
+
+
+@pytest.fixture(scope="module")
+def kamals(project: Project) -> Project:
+    """The project as Kamal has it, again."""
+    for name in ("config/deploy.yml", ".kamal/secrets"):
+        (project.root / f"{name}.away").rename(project.root / name)
+    return project
+
+
+def test_caravan_yml_needs_no_setting(kamals: Project, web1: Host) -> None:
+    kamals.write("caravan.yml", CARAVAN)
+    assert not (kamals.root / "ansible.cfg").exists()
+    run = kamals.play("deploy", inventory="caravan.yml", kamal_version="v3")
+    assert run.ok
+    assert web1.running == ["hello-web-v3"]
+    assert {ask().version for _number in range(4)} == {"v3"}
+
+
+@pytest.fixture(scope="module")
+def staging(kamals: Project) -> Project:
+    """The project with a destination, whose hosts and secrets are its own."""
+    (kamals.root / "ansible.cfg.away").rename(kamals.root / "ansible.cfg")
+    kamals.configure(STAGING, destination="staging")
+    kamals.write(".kamal/secrets-common", "REGISTRY_PASSWORD=$LAB_REGISTRY_PASSWORD\n")
+    kamals.write(".kamal/secrets.staging", "GREETING=Hello staging\n")
+    return kamals
+
+
+def test_a_destination_has_hosts_names_and_secrets_of_its_own(staging: Project, web1: Host, worker1: Host) -> None:
+    run = staging.deploy("s1", kamal_destination="staging")
+    assert run.ok
+    assert worker1.running == ["hello-web-staging-s1", "hello-workers-staging-s1", "hello-workers-v3"]
+    assert worker1.environment("hello-web-staging-s1")["GREETING"] == "Hello staging"
+    assert worker1.ask(host="staging.example.com").version == "s1"
+    assert web1.running == ["hello-web-v3"]
+    assert ask().version == "v3"
+    assert "[staging]" in worker1.audit("hello-staging")[-1]
+
+
+def test_a_destination_by_its_file(staging: Project, worker1: Host) -> None:
+    run = staging.play("deploy", inventory="config/deploy.staging.yml", kamal_version="s2")
+    assert run.ok
+    assert worker1.running == ["hello-web-staging-s2", "hello-workers-staging-s2", "hello-workers-v3"]

@@ -1,0 +1,172 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A service from init to remove, with an accessory, all of it as a user who is not root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hosts import Host, ask
+from project import Project, Run
+
+STORE = {
+    "image": "busybox:1.36",
+    "host": "worker1",
+    "cmd": "sh -c 'trap exit TERM; while true; do sleep 0.1; done'",
+    "env": {"clear": {"SIZE": "small"}, "secret": ["STORE_PASSWORD"]},
+    "volumes": ["store-data:/data"],
+}
+CONFIG = {"ssh": {"user": "deploy"}, "accessories": {"store": STORE}}
+HOME = "/home/deploy"
+
+
+@pytest.fixture(scope="module")
+def web1() -> Host:
+    return Host("web1", HOME)
+
+
+@pytest.fixture(scope="module")
+def web2() -> Host:
+    return Host("web2", HOME)
+
+
+@pytest.fixture(scope="module")
+def worker1() -> Iterator[Host]:
+    """A host on which the user may not talk to Docker yet."""
+    host = Host("worker1", HOME)
+    host.sh("gpasswd -d deploy docker")
+    yield host
+    host.sh("usermod -aG docker deploy")
+
+
+@pytest.fixture(scope="module")
+def hosts(web1: Host, web2: Host, worker1: Host) -> list[Host]:
+    return [web1, web2, worker1]
+
+
+@pytest.fixture(scope="module")
+def ready(project: Project, hosts: list[Host]) -> Run:
+    """The first thing that is run."""
+    project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", STORE_PASSWORD="open-sesame")
+    return project.play("setup", kamal_version="v1")
+
+
+def test_init_writes_what_is_missing_and_keeps_what_is_there(project: Project) -> None:
+    (project.root / "ansible.cfg").unlink()
+    kept = (project.root / "config/deploy.yml").read_text()
+    run = project.play("init", inventory="")
+    assert run.ok
+    assert "caravan.kamal.deploy" in (project.root / "ansible.cfg").read_text()
+    assert (project.root / "config/deploy.yml").read_text() == kept
+    assert (project.root / ".gitignore").read_text().splitlines() == [".kamal/secrets*"]
+    assert project.play("init", inventory="").changed == {"localhost": 0}
+
+
+def test_config_shows_what_was_understood(project: Project) -> None:
+    run = project.play("config")
+    assert run.ok
+    assert "hello.example.com" in run.output
+
+
+def test_setup_makes_the_hosts_ready_and_deploys(ready: Run, hosts: list[Host], worker1: Host) -> None:
+    assert ready.ok
+    assert {ask().version for _number in range(4)} == {"v1"}
+    assert worker1.running == ["hello-store", "hello-workers-v1"]
+    assert "docker" in worker1.sh("id -nG deploy").split()
+    assert not any(host.locked() for host in hosts)
+
+
+def test_everything_is_in_the_users_home(hosts: list[Host], web1: Host) -> None:
+    for host in hosts:
+        assert not host.file("/root/.kamal").exists
+        assert host.file(".kamal").user == "deploy"
+    env_file = web1.file(".kamal/apps/hello/env/roles/web.env")
+    assert (env_file.mode, env_file.user) == (0o600, "deploy")
+
+
+def test_the_accessory_has_its_values_and_its_volume(worker1: Host, ready: Run) -> None:
+    environment = worker1.environment("hello-store")
+    assert environment["STORE_PASSWORD"] == "open-sesame"
+    assert environment["SIZE"] == "small"
+    assert worker1.inspect("hello-store")["Mounts"][0]["Name"] == "store-data"
+    assert worker1.file(".kamal/apps/hello/env/accessories/store.env").mode == 0o600
+    assert "open-sesame" not in ready.output
+
+
+def test_a_second_setup_changes_nothing(project: Project, hosts: list[Host]) -> None:
+    before = [host.traces for host in hosts]
+    again = project.play("setup", kamal_version="v1")
+    assert again.ok
+    assert again.actions == {}
+    assert set(again.changed.values()) == {0}
+    assert [host.traces for host in hosts] == before
+
+
+def test_a_deploy_never_touches_an_accessory(project: Project, worker1: Host) -> None:
+    project.commit("second")
+    project.configure({"accessories": {"store": {"env": {"clear": {"SIZE": "large"}}}}})
+    before = worker1.started("hello-store")
+    assert project.deploy("v2").ok
+    assert worker1.running == ["hello-store", "hello-workers-v2"]
+    assert worker1.started("hello-store") == before
+
+
+def test_details_tell_what_runs_where(project: Project) -> None:
+    run = project.play("details")
+    assert run.ok
+    for told in ("web1", "web2", "worker1", "v2", "hello.example.com", "kamal-proxy", "hello-store"):
+        assert told in run.output
+
+
+def test_the_audit_tells_what_was_done(project: Project) -> None:
+    run = project.play("audit")
+    assert run.ok
+    assert run.output.count("Booted app version v2") == 3
+
+
+def test_logs_can_be_read_by_role_and_searched(project: Project) -> None:
+    run = project.play("logs", roles="workers", grep="works", lines=3)
+    assert run.ok
+    assert "worker v2 works" in run.output
+    assert "listens on port" not in run.output
+
+
+def test_a_lock_taken_by_hand_stops_a_deploy_and_names_its_holder(project: Project, hosts: list[Host]) -> None:
+    assert project.play("lock", state="held", message="moving the database").ok
+    assert "moving the database" in project.play("lock").output
+    before = [host.traces for host in hosts]
+    run = project.deploy("v3")
+    assert run.code != 0
+    for told in ("moving the database", "caravan.kamal.lock", "state=free"):
+        assert told in " ".join(run.output.split())
+    assert [host.traces for host in hosts] == before
+    assert project.play("lock", state="free").ok
+    assert project.deploy("v2").ok
+    assert not any(host.locked() for host in hosts)
+
+
+def test_remove_only_shows_what_would_go(project: Project, hosts: list[Host]) -> None:
+    before = [host.traces for host in hosts]
+    run = project.play("remove")
+    assert run.code != 0
+    for told in ("hello-web-v2", "hello-store", "kamal_confirm=true"):
+        assert told in run.output
+    assert [host.traces for host in hosts] == before
+
+
+def test_remove_leaves_data_and_the_audit_log_only(project: Project, hosts: list[Host], worker1: Host) -> None:
+    assert project.play("remove", kamal_confirm=True).ok
+    for host in hosts:
+        assert host.containers == {}
+        assert "kamal-proxy" not in host.sh("docker ps -a")
+        assert "stories/hello" not in host.sh("docker images")
+        assert not host.file(".kamal/apps/hello").exists
+        assert not host.locked()
+        assert any("Removed app" in line for line in host.audit())
+    assert "store-data" in worker1.sh("docker volume ls -q")
+    assert ask().status == 502
+
+
+def test_removing_it_again_is_no_error(project: Project) -> None:
+    assert project.play("remove", kamal_confirm=True).ok
