@@ -50,8 +50,10 @@ def test_a_file_and_a_folder_can_be_removed_but_not_what_a_link_leads_to(home: P
     (home / "kept/data").write_text("x")
     _files.write(PATH, "")
     (home / ".kamal/apps/hello/link").symlink_to(home / "kept")
-    _files.remove(PATH)
-    assert not _files.exists(PATH)
+    (home / "link").symlink_to(home / "kept")
+    for path in (PATH, "link"):
+        _files.remove(path)
+        assert not _files.exists(path)
     _files.remove(".kamal/apps/hello")
     assert not (home / ".kamal/apps/hello").exists() and (home / "kept/data").exists()
 

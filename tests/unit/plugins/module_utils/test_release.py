@@ -90,11 +90,14 @@ def test_check_mode_predicts_a_first_release_and_does_nothing(host: FakeEngine, 
     assert predicted.actions == done.actions == FIRST
 
 
-def test_the_same_release_again_changes_nothing(host: FakeEngine, share_of: Share) -> None:
+def test_the_same_release_again_changes_nothing(host: FakeEngine, share_of: Share, home: Path) -> None:
     release(host, share_of("v1"))
+    files = [home / ".kamal/apps/hello/history.jsonl", home / ".kamal/hello-audit.log"]
+    before = [file.read_text() for file in files]
     host.calls.clear()
     changes = release(host, share_of("v1"))
     assert (changes.actions, host.calls) == ([], [])
+    assert [file.read_text() for file in files] == before
 
 
 def test_the_next_version_takes_over_and_the_one_before_stops(host: FakeEngine, share_of: Share) -> None:

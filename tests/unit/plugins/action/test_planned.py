@@ -1,0 +1,108 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the actions hand to the modules on the hosts, and what becomes of a host that is lost."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any, Callable
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, release
+from ansible_collections.caravan.kamal.plugins.plugin_utils._planned import PlannedAction
+
+SECRETS = {"TOKEN": "t", "DB": "d", "UNUSED": "u"}
+Plan = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def variables(plan_of: Plan) -> dict[str, Any]:
+    accessories = {"db": {"image": "postgres", "host": "host1", "env": {"secret": ["PASSWORD:DB"]}}}
+    plan = plan_of("v1", accessories=accessories)
+    return {
+        "hostvars": {"localhost": {"kamal_plan": plan}, "host1": {}},
+        "inventory_hostname": "host1",
+        "kamal_secrets": SECRETS,
+    }
+
+
+def act(action: Any, arguments: dict[str, Any], variables: dict[str, Any], answer: Any = None) -> dict[str, Any]:
+    """Run an action whose module answers with what it was given, or fails with `answer`."""
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), _remote_is_local=True)
+    task = SimpleNamespace(args=arguments, async_val=0, check_mode=False, diff=False, environment=None)
+    templar = SimpleNamespace(template=lambda value: value)
+    made = action.ActionModule.__new__(action.ActionModule)
+    made._task, made._connection, made._templar = task, connection, templar
+    made._supports_check_mode = made._supports_async = True
+
+    def execute(module: str, given: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+        if answer:
+            raise answer
+        return {"module": module, "given": given}
+
+    made._execute_module = execute
+    return dict(made.run(task_vars=variables))
+
+
+def test_a_release_is_handed_its_share_and_just_its_secrets(variables: dict[str, Any]) -> None:
+    result = act(release, {"state": "live", "roles": ["web"]}, variables)
+    assert result["module"] == "caravan.kamal.release"
+    given = result["given"]
+    assert (given["state"], given["roles"], given["plan"]["host"]) == ("live", ["web"], "host1")
+    assert json.loads(given["secrets"]) == {"TOKEN": "t"}
+    assert json.loads(given["registry"]) is None
+
+
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+def test_ending_a_service_needs_no_secrets(variables: dict[str, Any], state: str) -> None:
+    given = act(release, {"state": state}, {**variables, "kamal_secrets": {}})["given"]
+    assert "secrets" not in given
+
+
+def test_an_accessory_is_handed_its_entry(variables: dict[str, Any]) -> None:
+    given = act(accessory, {"name": "db"}, variables)["given"]
+    assert (given["plan"]["service"], given["plan"]["host"]) == ("hello-db", "host1")
+    assert json.loads(given["secrets"]) == {"DB": "d"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "secrets"),
+    [
+        ({"role": "web"}, {"TOKEN": "t"}),
+        ({"accessory": "db"}, {"PASSWORD": "d"}),
+        ({"role": "web", "service": "other", "secrets": '{"A": "1"}'}, {"A": "1"}),
+        ({"role": "web", "service": "other", "state": "absent"}, None),
+    ],
+)
+def test_an_env_file_gets_values_by_variable(variables: dict[str, Any], arguments: Any, secrets: Any) -> None:
+    given = act(env_file, arguments, variables)["given"]
+    assert given["service"] == arguments.get("service", "hello")
+    assert (json.loads(given["secrets"]) if "secrets" in given else None) == secrets
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"kamal_secrets": {}}, "TOKEN"),
+        ({"inventory_hostname": "host9"}, "host9 has no role"),
+        ({"hostvars": {"localhost": {}}}, "no plan"),
+    ],
+)
+def test_what_is_missing_fails_before_the_host_is_asked(variables: Any, changed: Any, message: str) -> None:
+    result = act(release, {"state": "live"}, {**variables, **changed})
+    assert result["failed"] and message in result["msg"]
+    assert "module" not in result
+
+
+def test_a_lost_host_fails_so_that_rescue_sees_it(variables: dict[str, Any]) -> None:
+    result = act(release, {"state": "live"}, variables, AnsibleConnectionFailure("No route to host"))
+    assert result["failed"] and not result.get("unreachable")
+    assert "The connection to host1 was lost: No route to host" in result["msg"]
+
+
+def test_what_is_no_loss_of_the_host_is_not_told_as_one(variables: dict[str, Any]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        act(release, {"state": "live"}, variables, ZeroDivisionError())
+    assert issubclass(release.ActionModule, PlannedAction)
