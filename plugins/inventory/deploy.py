@@ -11,6 +11,8 @@ description:
   - Reads C(config/deploy.yml) as it is. Its servers become hosts, with the connection settings of its C(ssh) section.
   - The groups are C(app) with all servers, one for each role, C(accessories), one for each accessory, and one for each
     tag.
+  - A name that is taken already, by Ansible or by one that stands before it in this list, gets what it is in front,
+    as in C(tag_web).
   - A file whose name begins with C(deploy.) is read directly if this plugin stands first in C(enable_plugins).
     Without that setting, a small file that names the plugin and the configuration does the same.
 options:
@@ -92,13 +94,13 @@ class InventoryModule(BaseInventoryPlugin):
 
     def _fill(self, config):
         found = roles(config.data)
+        self._taken = {"all", "ungrouped", "app", "accessories"}
         for role in found:
-            self._group(role.name, "app", role.hosts)
-            for host, tags in role.tags.items():
-                for tag in tags:
-                    self._group(tag, None, [host])
+            self._group("role", role.name, role.hosts, parent="app")
         for name, accessory in (config.data.get("accessories") or {}).items():
-            self._group(name, "accessories", accessory_hosts(accessory, found))
+            self._group("accessory", name, accessory_hosts(accessory, found), parent="accessories")
+        for tag, hosts in _hosts_of_tags(found).items():
+            self._group("tag", tag, hosts)
         self.inventory.set_variable("all", "kamal_config_file", config.path)
         if config.destination:
             self.inventory.set_variable("all", "kamal_destination", config.destination)
@@ -107,9 +109,13 @@ class InventoryModule(BaseInventoryPlugin):
             for name, value in connection(config.data.get("ssh") or {}).items():
                 self.inventory.set_variable(group, name, value)
 
-    def _group(self, name, parent, hosts):
-        group = self.inventory.add_group(to_safe_group_name(name, force=True, silent=True))
-        if parent and parent != group:
+    def _group(self, kind, name, hosts, parent=None):
+        group = to_safe_group_name(name, force=True, silent=True)
+        while group in self._taken:
+            group = f"{kind}_{group}"
+        self._taken.add(group)
+        self.inventory.add_group(group)
+        if parent:
             self.inventory.add_group(parent)
             self.inventory.add_child(parent, group)
         for host in hosts:
@@ -125,6 +131,15 @@ def _names_us(path):
             return re.search(r"^plugin:\s*['\"]?caravan\.kamal\.deploy\b", source.read(), re.MULTILINE) is not None
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def _hosts_of_tags(found):
+    hosts = {}
+    for role in found:
+        for host, tags in role.tags.items():
+            for tag in tags:
+                hosts.setdefault(tag, []).append(host)
+    return hosts
 
 
 def connection(ssh):
@@ -163,5 +178,5 @@ def _ssh_config(config):
     """OpenSSH reads one configuration file; `true` is its own default and `false` none at all."""
     if config is False:
         return ["-F", "/dev/null"]
-    files = config if isinstance(config, list) else [config]
+    files = (config or [True]) if isinstance(config, list) else [config]
     return ["-F", os.path.expanduser(str(files[0]))] if isinstance(files[0], str) else []
