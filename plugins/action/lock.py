@@ -50,10 +50,6 @@ class ActionModule(ActionBase):
             answer = self._act(arguments["state"])
         except CaravanError as error:
             return {**result, **error.details, "failed": True, "msg": error.message}
-        except AnsibleConnectionFailure as error:
-            # Unreachable would pass by the rescue of a rollout.
-            message = f"The connection to {self._host}, which keeps the deploy lock, was lost: {str(error).strip()}"
-            return {**result, "failed": True, "msg": message}
         for notice in self._notices:
             Display().warning(notice)
         return {**result, "changed": False, "owner": self._owner, "notices": self._notices, **answer}
@@ -87,6 +83,7 @@ class ActionModule(ActionBase):
         try:
             done = self._low_level_execute_command(script, sudoable=False, executable="/bin/sh")
         except AnsibleConnectionFailure as error:
+            # Unreachable would pass by the rescue of a rollout.
             raise LockError(
                 f"{self._host}, which keeps the deploy lock of {self._name}, cannot be reached: {str(error).strip()}. "
                 "A lock that is held there ends when its lease does."

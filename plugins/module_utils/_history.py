@@ -67,7 +67,7 @@ def previous_good(histories: Mapping[str, Sequence[Mapping[str, Any]]], running:
 
 
 def require_everywhere(version: str, containers: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Every host still has a container of this version. `containers` holds those of each host, as service_info tells."""
+    """Every host still has a container of this version. `containers` holds those of each host, as service_info says."""
     lacking = [host for host, found in containers.items() if version not in {one["version"] for one in found}]
     if lacking:
         raise RollbackError(

@@ -42,7 +42,8 @@ LEAST_WORK = """\
 set -e
 old=$(docker ps -q --filter label=role={role} --filter label=service=hello)
 docker run -d --restart unless-stopped --name hello-{role}-{version} --network kamal --label service=hello \
-  --label role={role} --label destination= --log-opt max-size=10m -e KAMAL_VERSION={version}   {image}:{version} {cmd} >/dev/null
+  --label role={role} --label destination= --log-opt max-size=10m \
+  -e KAMAL_VERSION={version} {image}:{version} {cmd} >/dev/null
 {switch}
 [ -z "$old" ] || docker stop $old >/dev/null
 docker tag {image}:{version} {image}:latest

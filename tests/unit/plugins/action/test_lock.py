@@ -175,4 +175,4 @@ def test_a_lost_connection_is_a_failure(host):
     host.execute = lose
     result = run(host, state="held")
     assert result["failed"]
-    assert "web1, which keeps the deploy lock, was lost: timed out" in result["msg"]
+    assert "web1, which keeps the deploy lock of app-staging, cannot be reached: timed out" in result["msg"]
