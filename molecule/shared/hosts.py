@@ -96,6 +96,13 @@ class Host:
     def running(self) -> list[str]:
         return sorted(name for name, state in self.containers.items() if state == "running")
 
+    @property
+    def serving(self) -> str:
+        """The containers that run and the locks that are held."""
+        return self.sh(
+            f"docker ps --format '{{{{.ID}}}} {{{{.Names}}}}' | sort; ls -d {self.home}/.kamal/lock-* || true"
+        )
+
     def inspect(self, container: str) -> dict[str, Any]:
         return json.loads(self.sh(f"docker inspect --type container {container}"))[0]
 

@@ -46,6 +46,7 @@ def test_a_version_that_exits_stops_the_rollout(project: Project, web1: Host, we
     (reason,) = reasons(run)
     for told in ("hello-web-bad", "web1", "State: ", "exit code 1", "cannot start, this version is broken"):
         assert told in reason
+    assert run.output.count("hello-web-bad did not go live on web1") == 1
     assert "Traceback" not in run.output
 
 

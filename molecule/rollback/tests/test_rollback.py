@@ -71,7 +71,7 @@ def test_a_version_that_never_was_touches_nothing(project: Project, hosts: list[
 
 def test_every_host_is_checked_before_any_is_touched(project: Project, hosts: list[Host], worker1: Host) -> None:
     """The version is gone from the last host only."""
-    worker1.sh("docker rm hello-workers-v1")
+    worker1.sh("docker ps -aq --filter label=caravan.version=v1 | xargs docker rm")
     before = [host.traces for host in hosts]
     run = project.rollback("v1")
     assert run.code != 0
