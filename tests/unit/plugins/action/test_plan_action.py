@@ -1,0 +1,219 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The plan action: which version is meant, which hosts take part, and what is refused before any host is touched."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.action import plan
+
+HOSTS = ["h1", "h2"]
+
+
+def git(root, *arguments):
+    who = ["-c", "user.name=Sam", "-c", "user.email=sam@example.com"]
+    done = subprocess.run(["git", *who, *arguments], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.delenv("VERSION", raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    configure(tmp_path, "")
+    return tmp_path
+
+
+@pytest.fixture
+def checkout(project):
+    git(project, "init", "--quiet")
+    git(project, "config", "user.email", "sam@example.com")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "first")
+    return project
+
+
+def configure(project, extra):
+    (project / "config/deploy.yml").write_text(f"service: app\nservers: [{', '.join(HOSTS)}]\n{extra}\n")
+
+
+def run(project, variables=None, arguments=None, groups=None, present=HOSTS):
+    groups = {"all": HOSTS, "app": HOSTS} if groups is None else groups
+    action = plan.ActionModule.__new__(plan.ActionModule)
+    action._task = SimpleNamespace(args=arguments or {}, async_val=0, check_mode=False, environment=None, action="plan")
+    action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    action._templar = SimpleNamespace(template=lambda value: value)
+    action._supports_async = False
+    return action.run(
+        None,
+        {
+            "kamal_config_file": str(project / "config/deploy.yml"),
+            "groups": groups,
+            "hostvars": {host: {} for host in groups["all"]},
+            "ansible_play_hosts_all": list(present),
+            **(variables or {}),
+        },
+    )
+
+
+def planned(*arguments, **named):
+    result = run(*arguments, **named)
+    assert not result.get("failed"), result
+    return result["ansible_facts"]["kamal_plan"]
+
+
+# The version
+
+
+@pytest.mark.parametrize(
+    "argument, variable, environment, expected",
+    [
+        ("v1", "v2", "v3", "v1"),
+        (None, "v2", "v3", "v2"),
+        (None, "", "v3", "v3"),
+        (None, None, "v3", "v3"),
+        (None, 12, None, "12"),
+    ],
+)
+def test_a_version_that_is_named(checkout, monkeypatch, argument, variable, environment, expected):
+    if environment:
+        monkeypatch.setenv("VERSION", environment)
+    variables = {} if variable is None else {"kamal_version": variable}
+    assert planned(checkout, variables, {"version": argument} if argument else {})["version"] == expected
+
+
+def test_else_it_is_the_commit(checkout):
+    made = planned(checkout)
+    assert made["version"] == git(checkout, "rev-parse", "HEAD")
+    assert made["short_version"] == made["version"][:7]
+    assert made["performer"] == "sam@example.com"
+
+
+@pytest.mark.parametrize("extra, suffix", [("", False), ("builder: {context: .}", True)])
+def test_changes_without_a_commit_count_where_they_go_into_the_image(checkout, extra, suffix):
+    configure(checkout, extra)
+    (checkout / "new").touch()
+    version = planned(checkout)["version"]
+    assert bool(re.fullmatch(r"[0-9a-f]{40}_uncommitted_[0-9a-f]{16}", version)) is suffix
+    assert version.startswith(git(checkout, "rev-parse", "HEAD"))
+
+
+def test_without_a_checkout_a_version_must_be_named(project):
+    result = run(project)
+    assert result["failed"]
+    assert f"{project} is not a git checkout" in result["msg"]
+    assert "-e kamal_version=VERSION" in result["msg"]
+    assert planned(project, {"kamal_version": "v1"})["version"] == "v1"
+
+
+@pytest.mark.parametrize("command", ["inspect", "remove"])
+def test_looking_and_removing_need_no_version(project, command):
+    assert planned(project, arguments={"command": command})["version"] == "none"
+
+
+def history(*versions, running, containers=("v1", "v2", "v3")):
+    return {
+        "history": [{"version": version} for version in versions],
+        "running": {"web": running},
+        "containers": [{"version": version} for version in containers],
+    }
+
+
+@pytest.mark.parametrize(
+    "version, histories, expected",
+    [
+        ("previous", {"h1": history("v1", "v2", running="v2"), "h2": history("v1", "v2", running="v2")}, "v1"),
+        ("previous", {"h1": history("v1", "v2", "v3", running="v3")}, "v2"),
+        ("v1", {"h1": history("v1", "v2", running="v2")}, "v1"),
+        ("previous", {}, "previous"),
+    ],
+)
+def test_going_back(project, version, histories, expected):
+    arguments = {"command": "rollback", "version": version, "histories": histories}
+    assert planned(project, arguments=arguments)["version"] == expected
+
+
+@pytest.mark.parametrize(
+    "version, histories, said",
+    [
+        ("previous", {"h1": history("v1", running="v1")}, "nothing to go back to"),
+        (
+            "previous",
+            {"h1": history("v1", "v2", running="v2"), "h2": history("v3", "v2", running="v2")},
+            "do not agree",
+        ),
+        ("v9", {"h1": history("v1", running="v1")}, "no container of version v9 on h1"),
+        ("previous", {"h1": history("v1", "v2", running="v2", containers=["v2"])}, "no container of version v1 on h1"),
+    ],
+)
+def test_not_going_back(project, version, histories, said):
+    result = run(project, arguments={"command": "rollback", "version": version, "histories": histories})
+    assert result["failed"]
+    assert said in result["msg"]
+
+
+# The hosts
+
+V1 = {"kamal_version": "v1"}
+
+
+def test_all_hosts_take_part(project):
+    assert planned(project, V1)["order"] == HOSTS
+
+
+def test_limit_leaves_some(project):
+    made = planned(project, {**V1, "ansible_limit": "h2"}, present=["h2"])
+    assert (made["order"], made["lock"]["host"]) == (["h2"], "h1")
+
+
+@pytest.mark.parametrize(
+    "named, said",
+    [
+        ({"groups": {"all": ["h1"], "app": ["h1"]}, "present": ["h1"]}, "h2: not in the inventory"),
+        ({"present": ["h1"]}, "h2: not among the hosts of this play"),
+    ],
+)
+def test_a_host_that_is_missing_is_told(project, named, said):
+    result = run(project, V1, **named)
+    assert result["failed"]
+    assert said in result["msg"]
+
+
+def test_no_inventory_at_all_says_what_to_add(project):
+    result = run(project, {**V1, "kamal_config_file": None}, groups={"all": []}, present=["localhost"])
+    assert result["failed"]
+    assert "enable_plugins = caravan.kamal.deploy" in result["msg"]
+
+
+# Everything else is decided before a host is touched
+
+
+@pytest.mark.parametrize(
+    "command, wanted, built",
+    [("deploy", None, True), ("deploy", False, False), ("redeploy", "yes", True), ("rollback", True, False)],
+)
+def test_who_builds(project, command, wanted, built):
+    variables = {**V1, **({} if wanted is None else {"kamal_build": wanted})}
+    assert (planned(project, variables, {"command": command})["build"] is not None) is built
+
+
+def test_a_missing_secret_is_told_and_looking_needs_none(project):
+    configure(project, "env: {secret: [DATABASE_URL]}")
+    result = run(project, V1)
+    assert result["failed"]
+    assert "No value for the secret DATABASE_URL" in result["msg"]
+    assert planned(project, {**V1, "kamal_secrets": {"DATABASE_URL": "x"}})["secrets"] == ["DATABASE_URL"]
+    assert planned(project, V1, {"command": "inspect"})["secrets"] == ["DATABASE_URL"]
+
+
+def test_a_mistake_in_the_configuration_is_told(project):
+    configure(project, "bogus: 1")
+    result = run(project, V1)
+    assert result["failed"]
+    assert "config/deploy.yml:3: bogus" in result["msg"]

@@ -1,0 +1,271 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""deploy.yml as an inventory: its groups, how hosts are reached, and which destination is meant."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.inventory.data import InventoryData
+from ansible_collections.caravan.kamal.plugins.inventory import deploy
+from ansible_collections.caravan.kamal.plugins.module_utils._config import from_mapping
+
+TREE = Path(__file__).resolve().parents[4] / ".cache" / "import"
+ALIVE = ["-o", "ServerAliveInterval=30"]
+
+
+# How hosts are reached
+
+
+@pytest.mark.parametrize(
+    "ssh, variables",
+    [
+        ("", {"ansible_user": "root"}),
+        ("user: app", {"ansible_user": "app"}),
+        ("port: 2222", {"ansible_user": "root", "ansible_port": 2222}),
+        ("keys: [/a, /b]", {"ansible_user": "root", "ansible_ssh_private_key_file": "/a"}),
+        ("keys: [~/a]", {"ansible_user": "root", "ansible_ssh_private_key_file": os.path.expanduser("~/a")}),
+    ],
+)
+def test_connection(ssh, variables):
+    found = deploy.connection(yaml.safe_load(f"{{{ssh}}}"))
+    arguments = found.pop("ansible_ssh_common_args")
+    assert shlex.split(arguments)[:2] == ALIVE
+    assert found == {"ansible_pipelining": True, "ansible_python_interpreter": "/usr/bin/python3", **variables}
+
+
+@pytest.mark.parametrize(
+    "ssh, words",
+    [
+        ("", []),
+        ("proxy: jump@192.0.2.1", ["-o", "ProxyJump=jump@192.0.2.1"]),
+        ("proxy: 192.0.2.1", ["-o", "ProxyJump=root@192.0.2.1"]),
+        ("proxy_command: ssh -W '%h:%p' jump", ["-o", "ProxyCommand=ssh -W '%h:%p' jump"]),
+        ("proxy: a@b, proxy_command: nc", ["-o", "ProxyJump=a@b"]),
+        ("keys: [/a, '/b c', ~/d]", ["-i", "/b c", "-i", os.path.expanduser("~/d")]),
+        ("keys_only: true", ["-o", "IdentitiesOnly=yes"]),
+        ("keys_only: false", []),
+        ("forward_agent: true", ["-o", "ForwardAgent=yes"]),
+        ("forward_agent: false", ["-o", "ForwardAgent=no"]),
+        ("config: true", []),
+        ("config: false", ["-F", "/dev/null"]),
+        ("config: ~/ssh_config", ["-F", os.path.expanduser("~/ssh_config")]),
+        ("config: [/one, /two]", ["-F", "/one"]),
+        ("config: []", []),
+        ("log_level: debug, key_data: [A]", []),
+    ],
+)
+def test_ssh_arguments(ssh, words):
+    arguments = deploy.connection(yaml.safe_load(f"{{{ssh}}}"))["ansible_ssh_common_args"]
+    assert shlex.split(arguments) == ALIVE + words
+
+
+# Groups
+
+
+def inventory_of(text, path=None):
+    plugin = deploy.InventoryModule()
+    plugin.inventory = InventoryData()
+    plugin._fill(from_mapping({"service": "app", **yaml.safe_load(text)}, None, "/project"))
+    return plugin.inventory
+
+
+def layout(inventory):
+    return {
+        name: sorted(host.name for host in group.get_hosts())
+        for name, group in inventory.groups.items()
+        if name not in ("all", "ungrouped")
+    }
+
+
+@pytest.mark.parametrize(
+    "text, groups",
+    [
+        ("servers: [h1, h2]", {"app": ["h1", "h2"], "web": ["h1", "h2"], "accessories": []}),
+        (
+            "servers: {web: [h1], jobs: [h1, h2]}\naccessories: {db: {image: a, host: h3}, log: {image: a, role: web}}",
+            {
+                "app": ["h1", "h2"],
+                "web": ["h1"],
+                "jobs": ["h1", "h2"],
+                "accessories": ["h1", "h3"],
+                "db": ["h3"],
+                "log": ["h1"],
+            },
+        ),
+        (
+            "servers: {web: [{h1: red}], jobs: [{h2: [red, blue]}]}\nenv: {tags: {red: {}, blue: {}}}",
+            {
+                "app": ["h1", "h2"],
+                "web": ["h1"],
+                "jobs": ["h2"],
+                "red": ["h1", "h2"],
+                "blue": ["h2"],
+                "accessories": [],
+            },
+        ),
+        (
+            "servers: {web: [h1], my-jobs.x: [h2]}",
+            {"app": ["h1", "h2"], "web": ["h1"], "my_jobs_x": ["h2"], "accessories": []},
+        ),
+        (
+            "accessories: {db: {image: a, hosts: [h1, h2]}}",
+            {"accessories": ["h1", "h2"], "db": ["h1", "h2"], "app": []},
+        ),
+    ],
+    ids=["list", "roles and accessories", "tags", "names", "only accessories"],
+)
+def test_groups(text, groups):
+    assert layout(inventory_of(text)) == groups
+
+
+CLASHES = """
+servers:
+  web: [{h1: jobs}, {h2: [all, db]}]
+  jobs: [{h3: app}]
+  app: [h4]
+  all: [h5]
+  accessories: [h6]
+  my-role: [h7]
+  my_role: [h8]
+env: {tags: {jobs: {}, all: {}, db: {}, app: {}}}
+accessories: {db: {image: a, host: h9}, web: {image: a, host: h9}}
+"""
+
+
+def test_names_that_clash_stay_apart():
+    inventory = inventory_of(CLASHES)
+    assert layout(inventory) == {
+        "app": [f"h{number}" for number in range(1, 9)],
+        "web": ["h1", "h2"],
+        "jobs": ["h3"],
+        "role_app": ["h4"],
+        "role_all": ["h5"],
+        "role_accessories": ["h6"],
+        "my_role": ["h7"],
+        "role_my_role": ["h8"],
+        "accessories": ["h9"],
+        "db": ["h9"],
+        "accessory_web": ["h9"],
+        "tag_jobs": ["h1"],
+        "tag_all": ["h2"],
+        "tag_db": ["h2"],
+        "tag_app": ["h3"],
+    }
+
+
+def test_how_hosts_are_reached_is_said_for_both_kinds_of_hosts():
+    inventory = inventory_of("servers: [h1]\naccessories: {db: {image: a, host: h2}}\nssh: {user: app}")
+    for group in ("app", "accessories"):
+        assert inventory.groups[group].vars["ansible_user"] == "app"
+    assert "ansible_user" not in inventory.groups["all"].vars
+
+
+def test_localhost_needs_no_ssh():
+    host = inventory_of("servers: [localhost, h1]").hosts
+    assert host["localhost"].vars["ansible_connection"] == "local"
+    assert host["localhost"].vars["ansible_python_interpreter"] == sys.executable
+    assert "ansible_connection" not in host["h1"].vars
+
+
+# Whose file it is
+
+
+@pytest.mark.parametrize(
+    "name, ours",
+    [
+        ("deploy.yml", True),
+        ("deploy.yaml", True),
+        ("deploy.staging.yml", True),
+        ("deploy.prod.eu-1.yml", True),
+        ("deploys.yml", False),
+        ("my-deploy.yml", False),
+        ("hosts.yml", False),
+    ],
+)
+def test_a_file_is_known_by_its_name(tmp_path, name, ours):
+    assert deploy.InventoryModule().verify_file(str(tmp_path / name)) is ours
+
+
+@pytest.mark.parametrize(
+    "text, ours",
+    [
+        ("plugin: caravan.kamal.deploy\n", True),
+        ("---\nplugin: 'caravan.kamal.deploy'\n", True),
+        ("plugin: caravan.kamal.deployed\n", False),
+        ("# plugin: caravan.kamal.deploy\n", False),
+        ("plugin: amazon.aws.aws_ec2\n", False),
+    ],
+)
+def test_or_by_the_plugin_that_it_names(tmp_path, text, ours):
+    (tmp_path / "caravan.yml").write_text(text)
+    assert deploy.InventoryModule().verify_file(str(tmp_path / "caravan.yml")) is ours
+
+
+# As ansible-inventory sees it
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "ansible.cfg").write_text("[inventory]\nenable_plugins = caravan.kamal.deploy, yaml, ini\n")
+    (tmp_path / "caravan.yml").write_text("plugin: caravan.kamal.deploy\n")
+    (tmp_path / "staging.yml").write_text("plugin: caravan.kamal.deploy\ndestination: staging\n")
+    (tmp_path / "config/deploy.yml").write_text("service: app\nservers: [base1]\nssh: {user: app}\n")
+    (tmp_path / "config/deploy.staging.yml").write_text("servers: [staging1]\n")
+    (tmp_path / "config/deploy.empty.yml").write_text("# nothing is different here\n")
+    return tmp_path
+
+
+def listed(project, *arguments):
+    command = [str(Path(sys.executable).parent / "ansible-inventory"), "--list", *arguments]
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def as_text(value):
+    """What comes from a file is marked as not to be templated."""
+    return value["__ansible_unsafe"] if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize(
+    "arguments, hosts, destination",
+    [
+        (["-i", "config/deploy.staging.yml"], ["staging1"], "staging"),
+        (["-i", "config/deploy.yml", "-e", "kamal_destination=staging"], ["staging1"], "staging"),
+        (["-i", "caravan.yml"], ["base1"], None),
+        (["-i", "staging.yml", "-e", "kamal_destination=empty"], ["base1"], "empty"),
+    ],
+)
+def test_the_destination_chooses_the_hosts(project, arguments, hosts, destination):
+    code, output, errors = listed(project, *arguments)
+    assert code == 0, errors
+    found = json.loads(output)
+    assert found["web"]["hosts"] == hosts
+    variables = {name: as_text(value) for name, value in found["_meta"]["hostvars"][hosts[0]].items()}
+    assert variables["ansible_user"] == "app"
+    assert variables.get("kamal_destination") == destination
+    assert variables["kamal_config_file"] == str(project / "config/deploy.yml")
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["-i", "config/deploy.yml", "-e", "kamal_destination=stagin"], "no destination stagin"),
+        (["-i", "config/deploy.broken.yml"], "servers"),
+    ],
+)
+def test_a_mistake_ends_the_run(project, arguments, said):
+    (project / "config/deploy.broken.yml").write_text("servers: 5\n")
+    code, output, errors = listed(project, *arguments)
+    assert (code, output) == (deploy.PARSER_ERROR, "")
+    assert said in errors
+    assert "Traceback" not in errors
