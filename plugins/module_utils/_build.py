@@ -267,7 +267,7 @@ def _digest(found: Optional[Image], repository: str) -> Optional[str]:
     """The digest under which the registry knows the image; Docker writes names on Docker Hub in their short form."""
     wanted = HUB.sub("", repository)
     for entry in found.digests if found else ():
-        name, _, digest = entry.partition("@")
+        name, _rest, digest = entry.partition("@")
         if HUB.sub("", name) == wanted:
             return digest
     return None

@@ -16,7 +16,7 @@ def names_of(settings: Mapping[str, Any]) -> List[str]:
 
 
 def host_or_hosts(view: View) -> Iterator[Finding]:
-    written = {path: settings for path, settings in view.proxies()}
+    written = dict(view.proxies())
     for path, settings in written.items():
         for one, many in (("host", "hosts"), ("path_prefix", "path_prefixes")):
             if one in settings and many in settings:

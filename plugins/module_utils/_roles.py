@@ -50,7 +50,7 @@ def _role(name: str, section: Any, primary: bool) -> Role:
 
 def host_tags(servers: ServerList) -> Dict[str, List[str]]:
     """Hosts with their tags. A host that is named again keeps its place and takes the later tags, as with Kamal."""
-    return {host: tags for host, tags in map(_entry, servers)}
+    return dict(map(_entry, servers))
 
 
 def _entry(server: Union[str, Mapping[str, Any]]) -> Tuple[str, List[str]]:

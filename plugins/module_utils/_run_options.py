@@ -132,7 +132,7 @@ def pair(word: str) -> Tuple[str, str]:
 
 
 def label(word: str) -> Tuple[str, str]:
-    name, _, value = word.partition("=")
+    name, _rest, value = word.partition("=")
     if not name:
         raise ValueError(f"must be NAME=value, not {word!r}")
     if name in OWN_LABELS or name.startswith("caravan."):
@@ -248,7 +248,7 @@ def _gpu_fields(word: str) -> Iterable[Tuple[str, str]]:
 def security_option(word: str) -> Body:
     if word == "systempaths=unconfined":
         return {"HostConfig": {"MaskedPaths": [], "ReadonlyPaths": []}}
-    name, _, value = word.replace(":", "=", 1).partition("=") if "=" not in word else word.partition("=")
+    name, _rest, value = word.replace(":", "=", 1).partition("=") if "=" not in word else word.partition("=")
     if name == "seccomp" and value not in ("unconfined", "builtin") and not _is_json(value):
         raise ValueError("must hold the profile itself in one line of JSON, unconfined or builtin, not a file name")
     return {"HostConfig": {"SecurityOpt": [text(word)]}}
@@ -262,7 +262,7 @@ def _is_json(value: str) -> bool:
 
 
 def tmpfs(word: str) -> Tuple[str, str]:
-    path, _, options = word.partition(":")
+    path, _rest, options = word.partition(":")
     if not path.startswith("/"):
         raise ValueError(f"must look like /run or /run:size=64m, not {word!r}")
     return path, options
@@ -327,7 +327,7 @@ MOUNT_ALIASES = {"src": "source", "dst": "target", "destination": "target", "ro"
 def mount(word: str) -> Body:
     entry: Body = {"Type": "volume"}
     for part in next(csv.reader([text(word)])):
-        key, _, value = part.partition("=")
+        key, _rest, value = part.partition("=")
         name = MOUNT_ALIASES.get(key, key)
         if name not in MOUNT_FIELDS:
             raise ValueError(f"must not have the field {key!r}; fields are {', '.join(sorted(MOUNT_FIELDS))}")
@@ -352,7 +352,7 @@ def _ports(word: str) -> List[int]:
 
 
 def _container_ports(spec: str) -> Tuple[List[int], str]:
-    ports, _, protocol = spec.partition("/")
+    ports, _rest, protocol = spec.partition("/")
     if (protocol or "tcp") not in PROTOCOLS:
         raise ValueError(f"must use one of {', '.join(PROTOCOLS)}, not {protocol!r}")
     return _ports(ports), protocol or "tcp"
@@ -364,8 +364,8 @@ def expose(word: str) -> Body:
 
 
 def _split_publish(spec: str) -> Tuple[str, str, str]:
-    rest, _, container = spec.rpartition(":")
-    ip, _, host = rest.rpartition(":")
+    rest, _rest, container = spec.rpartition(":")
+    ip, _rest, host = rest.rpartition(":")
     ip = ip[1:-1] if ip.startswith("[") and ip.endswith("]") else ip
     return any_address(ip) if ip else "", host, container
 

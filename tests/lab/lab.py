@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The test lab: hosts with a Docker engine and sshd, a registry and a load balancer, all containers of this machine."""
@@ -53,7 +52,7 @@ def side_by_side(work: Callable[..., Any], items: Iterable[Tuple[Any, ...]]) -> 
 
 def current_hosts(client: docker.DockerClient) -> List[Machine]:
     names = lab_machines.all_containers(client)
-    return [host for host in settings.test_hosts(sum(name not in ("registry", "load_balancer") for name in names))]
+    return list(settings.test_hosts(sum(name not in ("registry", "load_balancer") for name in names)))
 
 
 def host_container(client: docker.DockerClient, name: str) -> Container:
@@ -156,7 +155,7 @@ def load_image(image: str, names: List[str]) -> None:
 
 
 def ssh(name: str, command: List[str]) -> int:
-    return subprocess.run(["ssh", "-F", str(settings.SSH_CONFIG), name, *command]).returncode
+    return subprocess.run(["ssh", "-F", str(settings.SSH_CONFIG), name, *command], check=False).returncode
 
 
 def host_count(text: str) -> int:

@@ -21,7 +21,7 @@ BUILDX = "/usr/libexec/docker/cli-plugins/docker-buildx"
 
 def _as_root(*command: str, text: str = "") -> None:
     prefix = () if os.geteuid() == 0 else ("sudo", "-n")
-    done = subprocess.run([*prefix, *command], input=text, capture_output=True, text=True)
+    done = subprocess.run([*prefix, *command], input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = done.stderr.strip()
         raise LabError(f"'{' '.join(command)}' needs root: {reason}; run as root or allow sudo without a password")
@@ -41,7 +41,7 @@ def make_registry_known() -> None:
     others = _other_hosts_lines()
     if others and not others.endswith("\n"):
         others += "\n"
-    name = REGISTRY.split(":")[0]
+    name = REGISTRY.partition(":")[0]
     wanted = f"{others}{REGISTRY_MACHINE.ip} {name} {MARKER}\n"
     if HOSTS.read_text() != wanted:
         _write(HOSTS, wanted)
@@ -63,10 +63,13 @@ def ensure_buildx(host: Container) -> None:
     """A client configuration of the lab's own, with the test hosts' buildx where this machine has none."""
     DOCKER_CONFIG.mkdir(parents=True, exist_ok=True)
     plugin = DOCKER_CONFIG / "cli-plugins" / "docker-buildx"
-    if plugin.exists() or not subprocess.run(["docker", "buildx", "version"], capture_output=True).returncode:
+    if (
+        plugin.exists()
+        or not subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode
+    ):
         return
     plugin.parent.mkdir(exist_ok=True)
-    stream, _ = host.get_archive(BUILDX)
+    stream, _stat = host.get_archive(BUILDX)
     with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as tar:
         member = tar.extractfile("docker-buildx")
         if member is not None:

@@ -61,7 +61,7 @@ def machine_image(client: docker.DockerClient) -> str:
 
 def script(path: Path, *arguments: str) -> None:
     """Runs one of our shell scripts; it explains a failure itself."""
-    if subprocess.run([str(path), *arguments]).returncode:
+    if subprocess.run([str(path), *arguments], check=False).returncode:
         raise LabError(f"{path.relative_to(ROOT)} failed; its reason is above")
 
 

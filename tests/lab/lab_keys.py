@@ -73,7 +73,7 @@ def make_keys() -> None:
 
 
 def _make_certificate() -> None:
-    name = REGISTRY.split(":")[0]
+    name = REGISTRY.partition(":")[0]
     run(
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
         *("-days", "3650", "-subj", f"/CN={name}"),

@@ -115,7 +115,7 @@ def host_config(client: docker.DockerClient, machine: Machine) -> Dict[str, Any]
     config = client.api.create_host_config(
         network_mode=NETWORK,
         binds={machine.volume: {"bind": "/var/lib/docker", "mode": "rw"}},
-        extra_hosts={REGISTRY.split(":")[0]: REGISTRY_MACHINE.ip},
+        extra_hosts={REGISTRY.partition(":")[0]: REGISTRY_MACHINE.ip},
         **NESTED_ENGINE,
     )
     # What the docker command's "systempaths=unconfined" means.
@@ -132,7 +132,7 @@ def shell(container: Container, command: str) -> str:
 
 def wait_until_ready(container: Container, machine: Machine) -> None:
     wait = f"timeout {PATIENCE} sh -c 'until {READY[machine.kind]}; do sleep 0.1; done'"
-    code, _ = container.exec_run(["sh", "-c", wait])
+    code, _output = container.exec_run(["sh", "-c", wait])
     if code:
         log = container.logs(tail=3).decode(errors="replace").strip()
         raise LabError(f"{container.name} is not ready after {PATIENCE} s; the end of its log: {log}")
@@ -145,6 +145,7 @@ def load_image(container: Container, image: str) -> None:
             ["docker", "exec", "-i", str(container.name), "docker", "load", "-q"],
             stdin=save.stdout,
             capture_output=True,
+            check=False,
             text=True,
         )
         complaint = save.stderr.read().decode().strip() if save.stderr else ""
@@ -154,7 +155,7 @@ def load_image(container: Container, image: str) -> None:
 
 def preload(container: Container) -> None:
     for image in kept_images():
-        code, _ = container.exec_run(["docker", "image", "inspect", image])
+        code, _output = container.exec_run(["docker", "image", "inspect", image])
         if code:
             load_image(container, image)
 

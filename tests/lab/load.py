@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A bounded load on the lab: every request is counted, and none is tried twice.
@@ -78,7 +77,7 @@ class Load:
         self._versions: Counter[str] = Counter()
         self._errors: List[str] = []
         self._slowest = self._longest_gap = 0.0
-        self._workers = [threading.Thread(target=self._work, daemon=True) for _ in range(concurrency)]
+        self._workers = [threading.Thread(target=self._work, daemon=True) for _number in range(concurrency)]
 
     def __enter__(self) -> Load:
         self._start = self._end = self._next = self._last_good = time.monotonic()

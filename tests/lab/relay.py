@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """An SSH ProxyCommand that makes a lab host look distant: ssh -o 'ProxyCommand relay.py --round-trip 50 %h %p' web1."""

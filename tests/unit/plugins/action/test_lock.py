@@ -34,6 +34,7 @@ class Host:
             env={"HOME": str(self.home), "PATH": os.environ["PATH"]},
             capture_output=True,
             text=True,
+            check=False,
         )
         return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
 

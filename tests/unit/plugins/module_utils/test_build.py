@@ -93,8 +93,8 @@ def run(engine, wanted, check_mode=False):
     return changes.result(**result)
 
 
-def image(digests=(), labels=LABELS):
-    return Image("sha256:old", ["registry.example.com/app:v1"], digests, labels)
+def image(digests=(), labels=None):
+    return Image("sha256:old", ["registry.example.com/app:v1"], digests, LABELS if labels is None else labels)
 
 
 BUILD = "build registry.example.com/app:v1"

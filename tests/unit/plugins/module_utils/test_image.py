@@ -18,9 +18,9 @@ REFERENCE = "r:1/hello:v1"
 LOGIN = {"username": "u", "password": "p"}
 
 
-def ensure(engine: FakeEngine, wanted: Any = WANTED, check: bool = False, **built: str) -> tuple[list[str], Any]:
+def ensure(engine: FakeEngine, wanted: Any = None, check: bool = False, **built: str) -> tuple[list[str], Any]:
     changes = Changes(check_mode=check)
-    found = _image.ensure(engine, changes, wanted, built, LOGIN)  # type: ignore[arg-type]
+    found = _image.ensure(engine, changes, wanted or WANTED, built, LOGIN)  # type: ignore[arg-type]
     return changes.actions, found
 
 
