@@ -48,7 +48,9 @@ def alive(engine: Engine, container: str) -> Mapping[str, Any]:
         raise HealthError("the container is gone")
     state: Mapping[str, Any] = found["State"]
     if state["Status"] != "running" or found.get("RestartCount"):
-        raise HealthError(f"it exited with code {state['ExitCode']}" + (" (out of memory)" if state.get("OOMKilled") else ""))
+        raise HealthError(
+            f"it exited with code {state['ExitCode']}" + (" (out of memory)" if state.get("OOMKilled") else "")
+        )
     return state
 
 
