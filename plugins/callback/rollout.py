@@ -24,6 +24,7 @@ import time
 from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as Default
 
+NAMED_HOSTS = 8
 MESSAGES = ("ansible.builtin.debug", "debug")
 
 
@@ -91,8 +92,8 @@ class CallbackModule(Default):
         failed = [host for host, count in counts.items() if count["failures"] or count["unreachable"]]
         changed = [host for host, count in counts.items() if count["changed"] and host not in failed]
         same = [host for host in counts if host not in failed and host not in changed]
-        parts = (("failed", failed), ("changed", changed), ("unchanged", same))
-        outcome = "; ".join(f"{word}: {', '.join(hosts)}" for word, hosts in parts if hosts)
+        parts = (("failed", ", ".join(failed)), ("changed", _some(changed)), ("unchanged", _some(same)))
+        outcome = "; ".join(f"{word}: {hosts}" for word, hosts in parts if hosts)
         seconds = time.monotonic() - self._began
         self._display.display(f"\n{outcome} ({seconds:.1f} s)", color=C.COLOR_ERROR if failed else C.COLOR_OK)
 
@@ -114,6 +115,10 @@ class CallbackModule(Default):
         self._display.display(f"    {host:<12}  {first}", color=color)
         for line in more:
             self._display.display(f"    {'':<12}  {line}", color=color)
+
+
+def _some(hosts):
+    return ", ".join(hosts) if len(hosts) <= NAMED_HOSTS else f"{len(hosts)} hosts"
 
 
 def _result(result):
