@@ -39,7 +39,9 @@ options:
     type: bool
     default: false
   registry:
-    description: A JSON object with C(username) and C(password) for pulling the proxy's image, where it needs them.
+    description:
+      - A JSON object with C(username) and C(password) for pulling the proxy's image, where it needs them.
+      - With O(plan), filled in on the controller where the image lies in the registry of the configuration.
     type: str
 extends_documentation_fragment:
   - caravan.kamal.attributes

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, release
+from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, proxy, release
 from ansible_collections.caravan.kamal.plugins.plugin_utils._planned import PlannedAction
 
 SECRETS = {"TOKEN": "t", "DB": "d", "UNUSED": "u"}
@@ -80,6 +80,30 @@ def test_an_env_file_gets_values_by_variable(variables: dict[str, Any], argument
     given = act(env_file, arguments, variables)["given"]
     assert given["service"] == arguments.get("service", "hello")
     assert (json.loads(given["secrets"]) if "secrets" in given else None) == secrets
+
+
+LOGIN = {"username": "me", "password": "d"}
+
+
+@pytest.mark.parametrize(
+    ("server", "arguments", "host", "login"),
+    [
+        (None, {"plan": {"Image": "a"}}, "host1", LOGIN),
+        ("r.example.com", {"plan": {"Image": "a"}}, "host1", None),
+        (None, {"plan": {"Image": "a"}, "registry": '{"username": "you"}'}, "host1", {"username": "you"}),
+        (None, {"plan": {"Image": "a"}}, "host9", None),
+        (None, {"run": {}}, "host1", None),
+        (None, {"state": "absent"}, "host1", None),
+    ],
+    ids=["same registry", "another", "given", "no share of the plan", "no plan", "absent"],
+)
+def test_the_proxy_is_pulled_with_the_login_of_its_registry(
+    plan_of: Plan, variables: dict[str, Any], server: Any, arguments: Any, host: str, login: Any
+) -> None:
+    registry = {"username": "me", "password": ["DB"], **({"server": server} if server else {})}
+    variables["hostvars"]["localhost"]["kamal_plan"] = plan_of("v1", registry=registry)
+    given = act(proxy, arguments, {**variables, "inventory_hostname": host})["given"]
+    assert (json.loads(given["registry"]) if "registry" in given else None) == login
 
 
 @pytest.mark.parametrize(

@@ -264,3 +264,28 @@ def test_secret_values_reach_the_container_and_nothing_else(host: FakeEngine, sh
     )
     assert SECRET not in told and "n3w-t0ken" not in told
     assert "web/secrets changed: TOKEN" in changes.result()["diff"]["before"]
+
+
+@pytest.mark.parametrize("server", [None, "r.example.com"])
+def test_the_proxys_image_is_pulled_with_the_login_of_its_own_registry(
+    engine: FakeEngine, share_of: Share, server: str | None
+) -> None:
+    share = share_of("v1", registry={"username": "u", "password": "p", **({"server": server} if server else {})})
+    engine.registry["basecamp/kamal-proxy:v0.9.2"] = engine.add_image("elsewhere", "ip", service=None)
+    engine.add_image(f"{share['image']['repository']}:v1", "i1")
+    login = {"username": "u", "password": "p"}
+    Release(engine, Changes(False), share, {"TOKEN": SECRET}, {}, login).stage(None)  # type: ignore[arg-type]
+    assert "pull basecamp/kamal-proxy:v0.9.2" in engine.calls
+    assert engine.pulled_with == (None if server else login)
+
+
+def test_folders_below_the_home_are_spelled_out_on_the_host(host: FakeEngine, share_of: Share, home: Path) -> None:
+    volumes = ["./storage:/storage:ro", "~/up:/up", "named:/named", "/srv:/srv"]
+    release(host, share_of("v1", volumes=volumes))
+    assert host.here["hello-web-v1"]["Config"]["HostConfig"]["Binds"] == [
+        f"{home}/storage:/storage:ro",
+        f"{home}/up:/up",
+        "named:/named",
+        "/srv:/srv",
+    ]
+    assert release(host, share_of("v1", volumes=volumes)).actions == []

@@ -1,0 +1,27 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Gives the proxy module the registry's credentials where the proxy's image lies in the app's registry."""
+
+from __future__ import annotations
+
+import json
+
+from ..module_utils import _share
+from ..module_utils._errors import ConfigError
+from ..plugin_utils._planned import PlannedAction
+
+
+class ActionModule(PlannedAction):
+    module = "caravan.kamal.proxy"
+
+    def filled(self, arguments, task_vars):
+        if not arguments.get("plan") or arguments.get("registry"):
+            return arguments
+        try:
+            plan = _share.plan_of(task_vars)
+            share = _share.host_share(plan, task_vars["inventory_hostname"])
+        except ConfigError:
+            return arguments  # The container was planned elsewhere.
+        if not share["proxy_login"]:
+            return arguments
+        return {**arguments, "registry": json.dumps(_share.registry(plan, self.known_secrets(plan, task_vars)))}
