@@ -395,6 +395,11 @@ def test_a_stand_in_for_the_primary_role_is_told_when_something_boots() -> None:
     assert made(SERVERS)["notices"] == []
 
 
+@pytest.mark.parametrize(("boot", "side_by_side"), [("", False), ("boot: {parallel_roles: true}", True)])
+def test_roles_take_turns_unless_told_otherwise(boot: str, side_by_side: bool) -> None:
+    assert made(f"{SERVERS}\n{boot}")["hosts"]["h2"]["parallel_roles"] is side_by_side
+
+
 def test_the_gate_of_each_host() -> None:
     found = made(SERVERS)["hosts"]
     gates = {name: (host["gate_roles"], host["other_roles"]) for name, host in found.items()}
@@ -457,6 +462,7 @@ def test_an_accessory() -> None:
         ("{server: r.example.com}", "image: mysql", "mysql", None),
         ("{server: r.example.com}", "image: r.example.com/mysql", "r.example.com/mysql", "r.example.com"),
         ("{server: r.example.com}", "image: r.example.community/mysql", "r.example.community/mysql", None),
+        ("{server: my.ghcr.io}", "image: ghcr.io/db", "ghcr.io/db", None),
         ("{server: ghcr.io/acme}", "image: ghcr.io/acme/db", "ghcr.io/acme/db", "ghcr.io/acme"),
         ("{server: o.example.com}", "image: db, registry: {server: r.io}", "r.io/db", "r.io"),
     ],
