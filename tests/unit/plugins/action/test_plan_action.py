@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.caravan.kamal.plugins.action import plan
 
-HOSTS = ["h1", "h2"]
+HOSTS = ("h1", "h2")
 
 
 def git(root, *arguments):
@@ -44,7 +44,7 @@ def configure(project, extra):
 
 
 def run(project, variables=None, arguments=None, groups=None, present=HOSTS):
-    groups = {"all": HOSTS, "app": HOSTS} if groups is None else groups
+    groups = {"all": list(HOSTS), "app": list(HOSTS)} if groups is None else groups
     action = plan.ActionModule.__new__(plan.ActionModule)
     action._task = SimpleNamespace(args=arguments or {}, async_val=0, check_mode=False, environment=None, action="plan")
     action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
