@@ -164,7 +164,7 @@ V1 = {"kamal_version": "v1"}
 
 
 def test_all_hosts_take_part(project):
-    assert planned(project, V1)["order"] == HOSTS
+    assert planned(project, V1)["order"] == list(HOSTS)
 
 
 def test_limit_leaves_some(project):
