@@ -19,3 +19,11 @@ attributes:
     description: Run again with the same options, it finds nothing to do and reports no change.
     support: full
 """
+
+    # Of modules that only look or tell.
+    CHANGES_NOTHING = r"""
+options: {}
+attributes:
+  diff_mode:
+    details: Nothing is changed, so there is never a difference to show.
+"""

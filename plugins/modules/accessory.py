@@ -24,32 +24,10 @@ options:
     type: str
     choices: [present, stopped, absent]
     default: present
-  plan:
-    description: The accessory as the plan has it. Where it is left out, it is taken from the plan that was made in
-      this run.
-    type: dict
-  secrets:
-    description:
-      - A JSON object with the values of the secrets that the plan names.
-      - Filled in on the controller from the variable C(kamal_secrets) and the project's secrets files.
-    type: str
-  registry:
-    description:
-      - A JSON object with C(username) and C(password) for pulling.
-      - Filled in on the controller. It goes into the API call and is never stored on the host.
-    type: str
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-seealso:
-  - module: caravan.kamal.plan
+  - caravan.kamal.planned
 """
 
 EXAMPLES = r"""

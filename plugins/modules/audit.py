@@ -12,13 +12,6 @@ description:
   - Appends a line to the audit log and answers with the last lines of it. Without O(text) it only reads.
   - The file and the form of its lines are Kamal's.
 options:
-  service:
-    description: The service, as the configuration names it.
-    type: str
-    required: true
-  destination:
-    description: The destination, if there is one.
-    type: str
   text:
     description: What happened. It is written with the time, O(performer), O(destination) and O(role).
     type: str
@@ -34,11 +27,8 @@ options:
     default: 50
 extends_documentation_fragment:
   - caravan.kamal.attributes
+  - caravan.kamal.service
 attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
   idempotent:
     support: partial
     details: Reading changes nothing. With O(text) every run adds a line, since it tells of another occasion.

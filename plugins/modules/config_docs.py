@@ -17,14 +17,7 @@ options:
     type: str
 extends_documentation_fragment:
   - caravan.kamal.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-    details: Printing changes nothing, so there is never a difference to show.
-  idempotent:
-    support: full
+  - caravan.kamal.attributes.changes_nothing
 notes:
   - Implemented as an action plugin.
 seealso:

@@ -22,14 +22,7 @@ options:
     default: yaml
 extends_documentation_fragment:
   - caravan.kamal.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-    details: Reading changes nothing, so there is never a difference to show.
-  idempotent:
-    support: full
+  - caravan.kamal.attributes.changes_nothing
 notes:
   - The configuration comes from the variable C(kamal_config), from the file that C(kamal_config_file) names, or from
     C(config/deploy.yml) below the current folder. C(kamal_destination) chooses the destination.

@@ -22,7 +22,6 @@ options:
   service:
     description: The service. By default the one of the plan that was made in this run.
     type: str
-
   destination:
     description: The destination, if there is one.
     type: str
@@ -40,13 +39,6 @@ options:
     type: str
 extends_documentation_fragment:
   - caravan.kamal.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 seealso:
   - module: caravan.kamal.release
 notes:

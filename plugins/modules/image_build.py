@@ -91,13 +91,9 @@ extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
     details: An image that is built has no earlier state to compare with; RV(actions) says what is done.
-  idempotent:
-    support: full
 notes:
   - A module cannot show progress while it runs. When a build fails, the end of its output is in the message.
 seealso:

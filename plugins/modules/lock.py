@@ -67,13 +67,8 @@ options:
 extends_documentation_fragment:
   - caravan.kamal.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
     details: A lock is never a change, so there is never a difference to show.
-  idempotent:
-    support: full
 notes:
   - It never reports a change.
   - Implemented as an action plugin. Nothing but a POSIX shell is needed on the host, and become is not used.

@@ -10,8 +10,7 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Reads the configuration, checks all of it, finds the version, and resolves every name, environment, label, option,
-    batch and
-    path for the hosts of this run.
+    batch and path for the hosts of this run.
   - The plan holds the names of secrets, never their values. Whether every secret has a value is checked here.
   - Runs on the controller and connects to no host.
 options:
@@ -24,8 +23,7 @@ options:
     description:
       - The version to plan for.
       - Without it the variable C(kamal_version), the environment variable E(VERSION) and the commit of the git
-        checkout are tried,
-        in this order.
+        checkout are tried, in this order.
       - With V(previous) and O(command=rollback) the previous good version is taken from O(histories).
     type: str
   histories:
@@ -37,14 +35,7 @@ options:
     type: bool
 extends_documentation_fragment:
   - caravan.kamal.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-    details: Planning changes nothing, so there is never a difference to show.
-  idempotent:
-    support: full
+  - caravan.kamal.attributes.changes_nothing
 notes:
   - The configuration comes from the variable C(kamal_config), or from the file that C(kamal_config_file) names.
   - Implemented as an action plugin.

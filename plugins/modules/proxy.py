@@ -11,8 +11,7 @@ author: Caravan contributors (@caravan-deploy)
 description:
   - Keeps kamal-proxy running. There is one on a host, and all services share it.
   - One that exists is started but never changed, because a change means a moment without it. With O(recreate=true)
-    one that
-    differs from the wanted settings is replaced; routes and certificates are in a volume and stay.
+    one that differs from the wanted settings is replaced; routes and certificates are in a volume and stay.
 options:
   state:
     description:
@@ -46,13 +45,6 @@ options:
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 seealso:
   - module: caravan.kamal.proxy_service
 """

@@ -54,13 +54,6 @@ options:
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 seealso:
   - module: caravan.kamal.proxy
   - module: caravan.kamal.release

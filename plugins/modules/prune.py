@@ -10,17 +10,9 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Removes stopped containers of a service, of each role and destination all but the newest O(retain), and then the
-    images
-    of the service that no container needs any more.
+    images of the service that no container needs any more.
   - The last two versions that were live here stay, whatever O(retain) says. So does every image tagged as latest.
 options:
-  service:
-    description: The service, as the configuration names it.
-    type: str
-    required: true
-  destination:
-    description: The destination, if there is one.
-    type: str
   retain:
     description: How many stopped containers of each role and destination stay.
     type: int
@@ -33,13 +25,7 @@ options:
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
+  - caravan.kamal.service
 seealso:
   - module: caravan.kamal.release
 """

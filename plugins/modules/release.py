@@ -10,11 +10,9 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - V(staged) does everything that can be done beside the running version. The network and kamal-proxy are there, the
-    image is
-    pulled, and the container of each role is created but not started.
+    image is pulled, and the container of each role is created but not started.
   - V(live) starts each role's container, proves it healthy, switches the route in kamal-proxy to it, lets the old
-    container
-    drain and stops it. Then it tags the image as latest, prunes, and writes the audit log and the history.
+    container drain and stops it. Then it tags the image as latest, prunes, and writes the audit log and the history.
   - A container that does not become healthy is stopped and kept for a look at it. What served before still serves.
   - V(stopped) takes the roles out of kamal-proxy and stops their containers. They stay, for a later deploy or rollback.
   - V(absent) removes the containers, the images that no other destination uses, and the service's files on this host.
@@ -26,11 +24,6 @@ options:
     type: str
     choices: [staged, live, stopped, absent]
     required: true
-  plan:
-    description:
-      - This host's share of the plan, RV(caravan.kamal.plan#module:ansible_facts.kamal_plan.hosts).
-      - Where it is left out, it is taken from the plan that M(caravan.kamal.plan) made in this run.
-    type: dict
   roles:
     description: The roles of this host to act on. Left out, all of them; with an empty list the task is skipped.
     type: list
@@ -38,36 +31,18 @@ options:
   built:
     description:
       - What M(caravan.kamal.image_build) answered, if it was run. The host then takes that very image, by digest or,
-        on the
-        same engine, by ID.
+        on the same engine, by ID.
     type: dict
     default: {}
   force:
     description: Replace containers even if nothing about them differs.
     type: bool
     default: false
-  secrets:
-    description:
-      - A JSON object with the values of the secrets that the plan names.
-      - Filled in on the controller from the variable C(kamal_secrets) and the project's secrets files.
-    type: str
-  registry:
-    description:
-      - A JSON object with C(username) and C(password) for pulling.
-      - Filled in on the controller. It goes into the API call and is never stored on the host.
-    type: str
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
+  - caravan.kamal.planned
 seealso:
-  - module: caravan.kamal.plan
   - module: caravan.kamal.proxy_service
 """
 

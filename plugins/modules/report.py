@@ -32,14 +32,7 @@ options:
     default: ""
 extends_documentation_fragment:
   - caravan.kamal.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-    details: Nothing is changed, so there is never a difference to show.
-  idempotent:
-    support: full
+  - caravan.kamal.attributes.changes_nothing
 notes:
   - Implemented as an action plugin.
 """

@@ -10,17 +10,9 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Tells which version of each role runs, all containers with their state and health, the routes in kamal-proxy, the
-    proxy
-    itself, accessories, and what went live here before.
+    proxy itself, accessories, and what went live here before.
   - It asks the Docker engine a handful of questions and changes nothing. Containers that Kamal made are understood.
 options:
-  service:
-    description: The service, as the configuration names it.
-    type: str
-    required: true
-  destination:
-    description: The destination, if there is one.
-    type: str
   roles:
     description: The roles to tell about. An empty list means all that have a container.
     type: list
@@ -33,14 +25,9 @@ options:
     default: []
 extends_documentation_fragment:
   - caravan.kamal.attributes
+  - caravan.kamal.attributes.changes_nothing
   - caravan.kamal.docker
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
+  - caravan.kamal.service
 seealso:
   - module: caravan.kamal.service_logs
 """

@@ -11,13 +11,6 @@ author: Caravan contributors (@caravan-deploy)
 description:
   - Reads what the container of each role logged. Where none runs, the newest one is taken, which may tell why.
 options:
-  service:
-    description: The service, as the configuration names it.
-    type: str
-    required: true
-  destination:
-    description: The destination, if there is one.
-    type: str
   roles:
     description: The roles to read. An empty list means all that have a container.
     type: list
@@ -34,14 +27,9 @@ options:
     type: str
 extends_documentation_fragment:
   - caravan.kamal.attributes
+  - caravan.kamal.attributes.changes_nothing
   - caravan.kamal.docker
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
+  - caravan.kamal.service
 seealso:
   - module: caravan.kamal.service_info
 """
