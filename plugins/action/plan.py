@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
@@ -60,8 +61,15 @@ class ActionModule(ActionBase):
         run = self._run(config, arguments)
         made = plan(config, run)
         if arguments["command"] != "inspect":
-            _share.secrets(made, self._value("kamal_secrets")).require(made["secrets"])
+            _share.secrets(made, self._given_secrets()).require(made["secrets"])
         return made
+
+    def _given_secrets(self):
+        given = self._value("kamal_secrets")
+        if given is not None and not isinstance(given, Mapping):
+            message = "expected a map of names to values; as an extra variable: -e '{\"kamal_secrets\": {\"NAME\": \"…\"}}'"
+            raise ConfigError([Problem(message, where="kamal_secrets")])
+        return given
 
     def _value(self, name):
         return self._templar.template(self._variables[name]) if name in self._variables else None

@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         if arguments["of"] != "text":
             parts.append(_report.TEXTS[arguments["of"]](_answers(arguments["answers"], task_vars)))
         text = "\n\n".join(part for part in parts if part)
-        Display().display(f"\n{text}\n")
+        Display().display(f"\n{text.rstrip()}\n")
         return {**result, "changed": False, "text": text}
 
 

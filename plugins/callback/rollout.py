@@ -61,7 +61,24 @@ class CallbackModule(Default):
         self._announce()
         self._handle_warnings(told)
         for line in _done(told, _task(result)):
-            self._line(result, line, C.COLOR_CHANGED if told.get("changed") else C.COLOR_OK)
+            self._line(result, line, _color(told))
+
+    def v2_runner_item_on_ok(self, result):
+        if self._verbose:
+            return super().v2_runner_item_on_ok(result)
+        told = _result(result)
+        for line in _done(told, _task(result)):
+            self._line(result, f"{self._get_item_label(told)}: {line}", _color(told))
+
+    def v2_runner_item_on_failed(self, result):
+        if self._verbose:
+            return super().v2_runner_item_on_failed(result)
+        told = _result(result)
+        self._line(result, f"FAILED: {self._get_item_label(told)}: {_reason(told)}", C.COLOR_ERROR)
+
+    def v2_runner_item_on_skipped(self, result):
+        if self._verbose:
+            super().v2_runner_item_on_skipped(result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         if self._verbose:
@@ -70,7 +87,8 @@ class CallbackModule(Default):
         self._handle_warnings(told)
         for action in told.get("actions") or ():
             self._line(result, action, C.COLOR_CHANGED)
-        self._line(result, f"FAILED: {_reason(told)}", C.COLOR_SKIP if ignore_errors else C.COLOR_ERROR)
+        if not _has_items(told):
+            self._line(result, f"FAILED: {_reason(told)}", C.COLOR_SKIP if ignore_errors else C.COLOR_ERROR)
 
     def v2_runner_on_unreachable(self, result):
         if self._verbose:
@@ -110,7 +128,7 @@ class CallbackModule(Default):
 
     def _line(self, result, text, color):
         self._announce()
-        host = self.host_label(result).partition(" -> ")[0]
+        host = self.host_label(result).rpartition(" -> ")[2]
         first, *more = text.splitlines() or [""]
         self._display.display(f"    {host:<12}  {first}", color=color)
         for line in more:
@@ -130,8 +148,19 @@ def _task(result):
     return result.task if hasattr(result, "task") else result._task
 
 
+def _color(told):
+    return C.COLOR_CHANGED if told.get("changed") else C.COLOR_OK
+
+
+def _has_items(told):
+    """Of a task with a loop, each item of which was told already."""
+    return any("ansible_loop_var" in item for item in told.get("results") or () if isinstance(item, dict))
+
+
 def _done(told, task):
     """What a task did, one line each: our modules say it, others only whether they changed something."""
+    if _has_items(told):
+        return []
     if told.get("actions"):
         return told["actions"]
     if task.action in MESSAGES:

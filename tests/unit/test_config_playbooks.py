@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The playbooks docs and config, run as a user runs them, with nothing but localhost."""
+"""The playbooks docs, config and init, run as a user runs them, with nothing but localhost."""
 
 from __future__ import annotations
 
@@ -80,3 +80,23 @@ def test_everything_wrong_is_told_without_a_traceback(folder):
     assert "config/deploy.yml:1: service: found" in output
     assert "config/deploy.yml:2: serverz: unknown key; did you mean `servers`?" in output
     assert "Traceback" not in output
+
+
+def test_a_new_project_begins_with_its_files(folder, monkeypatch):
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "caravan.kamal.rollout")
+    code, output = play("init", folder)
+    assert code == 0
+    assert (folder / "config" / "deploy.yml").read_text().startswith("service: hey\n")
+    assert (folder / ".kamal" / "secrets").stat().st_mode & 0o777 == 0o600
+    told = [line.split() for line in output.splitlines() if line.startswith("    localhost")]
+    assert [line[1:] for line in told] == [
+        [".kamal:", "changed"],
+        [".kamal/secrets:", "changed"],
+        ["ansible.cfg:", "changed"],
+        ["changed"],
+    ]
+    assert "TASK" not in output
+    code, output = play("init", folder)
+    assert code == 0
+    assert "unchanged: localhost" in output
+    assert "    localhost" not in output

@@ -212,6 +212,12 @@ def test_a_missing_secret_is_told_and_looking_needs_none(project):
     assert planned(project, V1, {"command": "inspect"})["secrets"] == ["DATABASE_URL"]
 
 
+def test_secrets_that_are_no_map_are_told(project):
+    result = run(project, {"kamal_version": "v1", "kamal_secrets": '{"TOKEN": "hidden"}'})
+    assert result["failed"] and result["msg"].startswith("kamal_secrets: expected a map of names to values")
+    assert "hidden" not in result["msg"]
+
+
 def test_a_mistake_in_the_configuration_is_told(project):
     configure(project, "bogus: 1")
     result = run(project, V1)
