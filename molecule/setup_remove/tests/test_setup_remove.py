@@ -60,7 +60,6 @@ def test_init_writes_what_is_missing_and_keeps_what_is_there(project: Project) -
     assert "caravan.kamal.deploy" in (project.root / "ansible.cfg").read_text()
     assert (project.root / "config/deploy.yml").read_text() == kept
     assert (project.root / ".gitignore").read_text().splitlines() == [".kamal/secrets*"]
-    assert project.play("init", inventory="").changed == {"localhost": 0}
 
 
 def test_config_shows_what_was_understood(project: Project) -> None:
@@ -142,7 +141,6 @@ def test_a_lock_taken_by_hand_stops_a_deploy_and_names_its_holder(project: Proje
         assert told in " ".join(run.output.split())
     assert [host.traces for host in hosts] == before
     assert project.play("lock", state="free").ok
-    assert project.deploy("v2").ok
     assert not any(host.locked() for host in hosts)
 
 
