@@ -176,7 +176,8 @@ class Started:
 
     def _environment(self, folder: Path) -> dict[str, str]:
         """A user's environment: none of molecule's own settings for Ansible, and where the lab is."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
+        not_a_users = ("ANSIBLE_", "MOLECULE_", "VERSION")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(not_a_users)}
         return {
             **clean,
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
