@@ -67,7 +67,7 @@ class ActionModule(ActionBase):
     def _given_secrets(self):
         given = self._value("kamal_secrets")
         if given is not None and not isinstance(given, Mapping):
-            message = "expected a map of names to values; as an extra variable: -e '{\"kamal_secrets\": {\"NAME\": \"\"}}'"
+            message = 'expected a map of names to values; as an extra variable: -e \'{"kamal_secrets": {"NAME": "…"}}\''
             raise ConfigError([Problem(message, where="kamal_secrets")])
         return given
 
