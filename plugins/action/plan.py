@@ -106,7 +106,8 @@ class ActionModule(ActionBase):
         absent = [host for host in configured if host not in present]
         if absent and not self._variables.get("ansible_limit"):
             hosts = ", ".join(absent)
-            message = f"{hosts}: not among the hosts of this play. Run it over all of them, or choose with --limit."
+            remedy = "Run it over all of them (-e kamal_hosts=PATTERN), or choose with --limit."
+            message = f"{hosts}: not among the hosts of this play. {remedy}"
             raise ConfigError([Problem(message, "servers", config.where("servers"))])
         return [host for host in configured if host in present]
 
