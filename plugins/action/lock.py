@@ -16,12 +16,13 @@ from ansible.utils.display import Display
 from ..module_utils import _git, _lease, _share
 from ..module_utils._errors import CaravanError, LockError
 from ..module_utils._names import Names
+from ..plugin_utils._ahead import prepared
 
 POLL = 5
 DEFAULT_TTL = 900
 
 ARGUMENTS = {
-    "state": {"type": "str", "choices": ["held", "free", "status"], "required": True},
+    "state": {"type": "str", "choices": ["held", "free", "status", "reached"], "required": True},
     "renew": {"type": "bool", "default": False},
     "service": {"type": "str"},
     "destination": {"type": "str"},
@@ -32,7 +33,9 @@ ARGUMENTS = {
     "version": {"type": "str"},
     "performer": {"type": "str"},
     "wait": {"type": "int"},
+    "delay": {"type": "int", "default": 0},
     "force": {"type": "bool", "default": False},
+    "prepare": {"type": "str"},
 }
 
 
@@ -47,7 +50,10 @@ class ActionModule(ActionBase):
         self._notices = []
         try:
             self._fill_in(arguments, task_vars)
-            answer = self._act(arguments["state"])
+            if arguments["delay"] and not self._task.check_mode:
+                time.sleep(arguments["delay"])
+            with prepared(self, arguments["prepare"], task_vars):
+                answer = self._act(arguments["state"])
         except CaravanError as error:
             return {**result, **error.details, "failed": True, "msg": error.message}
         for notice in self._notices:
@@ -75,19 +81,32 @@ class ActionModule(ActionBase):
         )
 
     def _act(self, state):
+        if state == "reached":
+            return self._reach()
         if state == "status" or self._task.check_mode:
             return self._look(state)
         return self._hold() if state == "held" else self._free()
 
-    def _ask(self, script):
+    def _reach(self):
+        """Only the connection. It is kept open, so that the next task does not wait for it."""
+        self._command(
+            "true", f"{self._host} cannot be reached", "See that it is up and that its SSH settings are right."
+        )
+        return {"held": False, "status": None, "holder": None, "msg": f"{self._host} can be reached"}
+
+    def _command(self, script, failure, remedy):
         try:
-            done = self._low_level_execute_command(script, sudoable=False, executable="/bin/sh")
+            return self._low_level_execute_command(script, sudoable=False, executable="/bin/sh")
         except AnsibleConnectionFailure as error:
             # Unreachable would pass by the rescue of a rollout.
-            raise LockError(
-                f"{self._host}, which keeps the deploy lock of {self._name}, cannot be reached: {str(error).strip()}. "
-                "A lock that is held there ends when its lease does."
-            ) from error
+            raise LockError(f"{failure}: {str(error).strip().rstrip('.')}. {remedy}") from error
+
+    def _ask(self, script):
+        done = self._command(
+            script,
+            f"{self._host}, which keeps the deploy lock of {self._name}, cannot be reached",
+            "See that it is up and that its SSH settings are right; a lock held there ends when its lease does.",
+        )
         said = done["stdout"] if done["rc"] == 0 else done["stdout"] + done["stderr"]
         return _lease.parse_answer(said, self._host)
 

@@ -59,7 +59,7 @@ def complete(
     made["Env"] = [*made.get("Env", ()), *(f"{name}={value}" for name, value in values.items())]
     made["Labels"][FINGERPRINT_LABEL] = fingerprint(wanted, secrets)
     made["Labels"][SPEC_LABEL] = json.dumps(wanted, sort_keys=True)
-    made["Labels"][SECRETS_LABEL] = ",".join(sorted(secrets))
+    made["Labels"][SECRETS_LABEL] = ", ".join(sorted(secrets))
     if host and "Hostname" not in made:
         made["Hostname"] = container_hostname(host)
     return made

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ._durations import duration
 from ._errors import ConfigError, Problem, ProxyError
-from ._run_options import duration
 
 ACME_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 LOGGED_HEADERS = ("Cache-Control", "Last-Modified", "User-Agent")

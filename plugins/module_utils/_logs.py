@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Optional, Sequence
 
 from ._docker import Container, Engine
+from ._durations import duration
 from ._errors import ConfigError, Problem
 from ._info import current, of_service
 from ._names import Names, is_staged
-from ._run_options import duration
 
 DEFAULT_LINES = 100
 NANOSECONDS = 10**9

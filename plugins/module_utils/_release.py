@@ -7,13 +7,15 @@ from __future__ import annotations
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from . import _container, _files, _health, _history, _image, _kamal_proxy, _names, _proxy, _prune
 from ._docker import Container, Engine, Image
 from ._ensure import Changes
 from ._env import render_file
 from ._errors import CaravanError, HealthError
+
+Routes = Callable[[], Mapping[str, _kamal_proxy.Service]]
 
 PRUNING = ("deploy", "setup")
 
@@ -47,21 +49,23 @@ class Release:
     def live(self, roles: Optional[List[str]]) -> Dict[str, Any]:
         """Per role: start, prove, switch, drain, stop. Then, once: tag latest, prune, audit, history."""
         image = self.engine.image(self._reference)
-        routes = _proxy.services(self.engine) if self.plan["proxy"] else {}
+        routes = self._look_up_routes()
         wanted = self._roles(roles)
         bring = self._bring_side_by_side if self.plan["parallel_roles"] else self._bring_in_turn
         self._settle(image, bring(wanted, image, routes))
         return self._answer(image)
 
-    def _bring_in_turn(
-        self, roles: List[Mapping[str, Any]], image: Optional[Image], routes: Mapping[str, Any]
-    ) -> List[str]:
+    def _look_up_routes(self) -> Routes:
+        """What kamal-proxy routes now. It is read while the container starts; who needs it waits for it."""
+        if not self.plan["proxy"]:
+            return dict
+        return ThreadPoolExecutor(max_workers=1).submit(_proxy.services, self.engine).result
+
+    def _bring_in_turn(self, roles: List[Mapping[str, Any]], image: Optional[Image], routes: Routes) -> List[str]:
         """Returns the names of the roles that have new containers."""
         return [role["name"] for role in roles if self._bring(role, image, routes)]
 
-    def _bring_side_by_side(
-        self, roles: List[Mapping[str, Any]], image: Optional[Image], routes: Mapping[str, Any]
-    ) -> List[str]:
+    def _bring_side_by_side(self, roles: List[Mapping[str, Any]], image: Optional[Image], routes: Routes) -> List[str]:
         """All run to the end whatever becomes of the others; what they did is told in the order of the roles."""
         beside = [replace(self, changes=Changes(self.changes.check_mode)) for _role in roles]
         with ThreadPoolExecutor(max_workers=max(1, len(roles))) as pool:
@@ -70,7 +74,7 @@ class Release:
             self.changes.add(one.changes)
         return [role["name"] for role, future in zip(roles, running) if future.result()]
 
-    def _bring(self, role: Mapping[str, Any], image: Optional[Image], routes: Mapping[str, Any]) -> bool:
+    def _bring(self, role: Mapping[str, Any], image: Optional[Image], routes: Routes) -> bool:
         """Whether it took a new container."""
         if self._is_live(role, image):
             self._keep(role, routes)
@@ -143,16 +147,25 @@ class Release:
 
     # Going live
 
-    def _keep(self, role: Mapping[str, Any], routes: Mapping[str, Any]) -> None:
+    def _keep(self, role: Mapping[str, Any], routes: Routes) -> None:
         """The role already runs as wanted; only its route and its neighbours can differ."""
         found = self.engine.inspect(role["container"]) or {}
         if role["proxy"] is not None:
             target, options = _proxy.route(role, found["Id"])
-            if not _kamal_proxy.routes_to(routes.get(role["route"]), target, options):
-                self.changes.do(f"route {role['route']} to {target}", lambda: self._route(role, found["Id"]))
+            if not _kamal_proxy.routes_to(routes().get(role["route"]), target, options):
+                self.changes.do(f"route {role['route']} to {target}", lambda: self._reroute(role, found["Id"]))
         self._stop_others(role, found["Id"])
 
-    def _switch(self, role: Mapping[str, Any], image: Optional[Image], routes: Mapping[str, Any]) -> None:
+    def _reroute(self, role: Mapping[str, Any], container: str) -> None:
+        try:
+            self._route(role, container)
+        except CaravanError as error:
+            raise HealthError(
+                f"{role['container']} on {self.plan['host']} could not get its new route: {error.message}. "
+                "It runs on, and what kamal-proxy routed before still holds. Mend proxy and deploy again."
+            ) from error
+
+    def _switch(self, role: Mapping[str, Any], image: Optional[Image], routes: Routes) -> None:
         self.changes.do(f"start container {role['container']}", lambda: self._start_and_prove(role, image, routes))
         if role["proxy"] is not None:
             self.changes.actions.append(f"route {role['route']} to {role['container']}")
@@ -160,16 +173,18 @@ class Release:
         self._stop_others(role, new["Id"] if new else None)
         self._write_env_file(role)
 
-    def _start_and_prove(self, role: Mapping[str, Any], image: Optional[Image], routes: Mapping[str, Any]) -> None:
+    def _start_and_prove(self, role: Mapping[str, Any], image: Optional[Image], routes: Routes) -> None:
         if self.engine.inspect(_names.staged(role["container"])) is None:
             self._create(role, image)
         replaced = self._make_way(role)
         self.engine.rename(_names.staged(role["container"]), role["container"])
+        before: Optional[_kamal_proxy.Service] = None
         try:
             self.engine.start(role["container"])
+            before = routes().get(role["route"] or "")
             self._prove(role)
         except CaravanError as error:
-            raise self._undo(role, replaced, routes, error) from error
+            raise self._undo(role, replaced, before, error) from error
 
     def _make_way(self, role: Mapping[str, Any]) -> Optional[str]:
         """A container that has the name already is renamed, as Kamal does. Returns its new name."""
@@ -194,11 +209,16 @@ class Release:
         _proxy.deploy(self.engine, argv, lambda: _health.alive(self.engine, container))
 
     def _undo(
-        self, role: Mapping[str, Any], replaced: Optional[str], routes: Mapping[str, Any], error: CaravanError
+        self,
+        role: Mapping[str, Any],
+        replaced: Optional[str],
+        before: Optional[_kamal_proxy.Service],
+        error: CaravanError,
     ) -> HealthError:
         """Back to what was: the route first, then names. The failed container stays, stopped, for a look at it."""
         told = _health.report(self.engine, role["container"])
-        self._restore_route(role, routes)
+        with contextlib.suppress(CaravanError):
+            self._restore_route(role, before)
         with contextlib.suppress(CaravanError):
             self.engine.stop(role["container"], role["stop_timeout"])
         name = role["container"]
@@ -208,8 +228,7 @@ class Release:
             self.engine.rename(replaced, role["container"])
         return HealthError(_failure(self.plan["host"], name, error, told), container=name, **told)
 
-    def _restore_route(self, role: Mapping[str, Any], routes: Mapping[str, Any]) -> None:
-        before = routes.get(role["route"] or "")
+    def _restore_route(self, role: Mapping[str, Any], before: Optional[_kamal_proxy.Service]) -> None:
         now = _proxy.services(self.engine).get(role["route"]) if before else None
         if before and now and before.targets != now.targets:
             _proxy.command(self.engine, _kamal_proxy.deploy_argv(role["route"], before.targets[0], before.options))

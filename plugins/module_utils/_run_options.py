@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Pattern, Sequence, Tuple
 
+from ._durations import duration
 from ._errors import ConfigError, Problem
 
 Body = Dict[str, Any]
@@ -20,7 +21,6 @@ Path = Tuple[str, ...]
 
 NETWORK = "@network"
 OWN_LABELS = ("service", "role", "destination")
-NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 PROTOCOLS = ("tcp", "udp", "sctp")
 # fmt: off
 ULIMITS = (
@@ -49,16 +49,6 @@ def number(lowest: int, highest: float = float("inf")) -> Callable[[str], int]:
         return int(word)
 
     return parse
-
-
-def duration(word: str) -> int:
-    """Go's notation (10s, 1m30s, 500ms) in nanoseconds."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", word)
-    if word == "0":
-        return 0
-    if not parts or "".join(amount + unit for amount, unit in parts) != word:
-        raise ValueError(f"must be a duration such as 10s or 1m30s, not {word!r}")
-    return int(sum(Decimal(amount) * NANOSECONDS[unit] for amount, unit in parts))
 
 
 def size(word: str) -> int:

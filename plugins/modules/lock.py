@@ -21,8 +21,10 @@ options:
       - With V(held) this run takes the lock, or renews it where it has it already. It fails when another run has it.
       - With V(free) the lock is released if this run holds it. Another run's lock is left alone, with a warning.
       - With V(status) it is only looked at.
+      - With V(reached) nothing is looked at; the task fails if the host cannot be reached. Hosts that do not keep the
+        lock are reached while another one takes it, so that the tasks after it find their connections open.
     type: str
-    choices: [held, free, status]
+    choices: [held, free, status, reached]
     required: true
   renew:
     description: With O(state=held), renew only; fail if this run does not hold the lock any more.
@@ -60,10 +62,19 @@ options:
       - For how many seconds to wait while another run holds the lock. With V(0) it fails at once.
       - Left out, the variable C(kamal_lock_wait) counts, else V(0).
     type: int
+  delay:
+    description: For how many seconds to wait before anything else is done. In check mode it does not wait.
+    type: int
+    default: 0
   force:
     description: Take or release the lock whoever holds it.
     type: bool
     default: false
+  prepare:
+    description:
+      - The module that the next task runs on the hosts.
+      - It is made ready to be sent while this task waits for the host, which saves the next one that time.
+    type: str
 extends_documentation_fragment:
   - caravan.kamal.attributes
 attributes:

@@ -86,9 +86,7 @@ class Fleet:
         web = ", ".join(host for host in hosts if host.startswith("web"))
         text = CONFIG.format(image=IMAGE, web=web, worker=worker, ssh_config=self.ssh_config)
         (PROJECT / "config" / "deploy.yml").write_text(text)
-        (PROJECT / "ansible.cfg").write_text(
-            "[inventory]\nenable_plugins = caravan.kamal.deploy, yaml\n[defaults]\nforks = 20\n"
-        )
+        subprocess.run(["ansible-playbook", "caravan.kamal.init"], cwd=PROJECT, check=True, capture_output=True)
         self._images()
 
     def _distance(self, round_trip: int) -> Path:

@@ -177,3 +177,27 @@ def test_a_lost_connection_is_a_failure(host):
     result = run(host, state="held")
     assert result["failed"]
     assert "web1, which keeps the deploy lock of app-staging, cannot be reached: timed out" in result["msg"]
+
+
+def test_a_host_that_keeps_no_lock_is_only_reached(host):
+    assert run(host, state="reached")["msg"] == "web1 can be reached"
+    assert not (host.home / ".kamal").exists()
+
+
+def test_a_host_that_cannot_be_reached_is_named_with_a_remedy(host):
+    def lose(*_arguments, **_options):
+        raise AnsibleConnectionFailure("Connection refused.")
+
+    host.execute = lose
+    result = run(host, state="reached")
+    assert result["failed"]
+    assert result["msg"].startswith("web1 cannot be reached: Connection refused. See that")
+
+
+@pytest.mark.parametrize(("check", "slept"), [(False, [3]), (True, [])])
+def test_the_wait_between_batches_comes_before_the_renewal(host, monkeypatch, check, slept):
+    run(host, state="held")
+    waits = []
+    monkeypatch.setattr(lock.time, "sleep", waits.append)
+    run(host, check_mode=check, state="held", renew=True, delay=3)
+    assert waits == slept
