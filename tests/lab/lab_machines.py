@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from typing import Any, Dict, List, Optional
 
@@ -68,16 +69,22 @@ def environment(machine: Machine, web: List[Machine]) -> Dict[str, str]:
     return {}
 
 
-def is_current(container: Optional[Container], image: str, env: Dict[str, str]) -> bool:
+def setup(machine: Machine, env: Dict[str, str]) -> str:
+    """Changes with whatever a machine is made with: another clone's keys too make it a machine to be made anew."""
+    return hashlib.sha256(repr((env, files_for(machine))).encode()).hexdigest()[:16]
+
+
+def is_current(container: Optional[Container], machine: Machine, image: str, env: Dict[str, str]) -> bool:
     if container is None:
         return False
-    return container.labels.get(IMAGE_LABEL) == image and container.labels.get(SETUP_LABEL) == str(env)
+    labels = container.labels
+    return labels.get(IMAGE_LABEL) == image and labels.get(SETUP_LABEL) == setup(machine, env)
 
 
 def ensure_machine(client: docker.DockerClient, machine: Machine, image: str, web: List[Machine]) -> None:
     env = environment(machine, web)
     container = all_containers(client).get(machine.name)
-    if container is not None and not is_current(container, image, env):
+    if container is not None and not is_current(container, machine, image, env):
         container.remove(force=True, v=True)
         container = None
     if container is None:
@@ -96,7 +103,7 @@ def create(client: docker.DockerClient, machine: Machine, image: str, env: Dict[
         machine.kind,
         name=machine.container,
         hostname=machine.name.replace("_", "-"),
-        labels={LABEL: machine.name, IMAGE_LABEL: image, SETUP_LABEL: str(env)},
+        labels={LABEL: machine.name, IMAGE_LABEL: image, SETUP_LABEL: setup(machine, env)},
         environment=env,
         host_config=host_config(client, machine),
         networking_config={"EndpointsConfig": {NETWORK: endpoint}},
