@@ -219,9 +219,8 @@ Written by `make bench`. Medians of five runs, each with cold SSH connections, o
 one machine with two cores. The image is on the hosts, every run but the second one deploys a new version,
 `readiness_delay` is 0. In brackets: how many times the least work, which is one shell script per host over
 ssh that runs the container, switches kamal-proxy, stops the old one and moves `latest`, with no plan, lock,
-check, history or undo.
-
-
+check, history or undo. Their sshd agrees on a key exchange that costs little (curve25519 or
+mlkem768); with sntrup761, the default of OpenSSH 9.0 to 9.8, every cold connection took 70 ms more here.
 
 """
 
