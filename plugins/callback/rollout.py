@@ -99,6 +99,10 @@ class CallbackModule(Default):
         if self._verbose:
             super().v2_runner_on_skipped(result)
 
+    def v2_playbook_on_include(self, included_file):
+        if self._verbose:
+            super().v2_playbook_on_include(included_file)
+
     def v2_playbook_on_no_hosts_remaining(self):
         if self._verbose:
             super().v2_playbook_on_no_hosts_remaining()
