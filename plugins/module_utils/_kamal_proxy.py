@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ._durations import duration
 from ._errors import ConfigError, Problem, ProxyError
@@ -366,20 +366,6 @@ def resume_argv(service: str) -> List[str]:
 
 def list_argv() -> List[str]:
     return ["kamal-proxy", "list"]
-
-
-def rollout_deploy_argv(service: str, target: str, deploy_timeout: float, drain_timeout: float) -> List[str]:
-    argv = ["kamal-proxy", "rollout", "deploy", service, f"--target={target}"]
-    return [*argv, _seconds("deploy-timeout", deploy_timeout), _seconds("drain-timeout", drain_timeout)]
-
-
-def rollout_set_argv(service: str, percent: Optional[int] = None, values: Sequence[str] = ()) -> List[str]:
-    argv = ["kamal-proxy", "rollout", "set", service]
-    return [*argv, *([] if percent is None else [f"--percent={percent}"]), *(f"--list={value}" for value in values)]
-
-
-def rollout_stop_argv(service: str) -> List[str]:
-    return ["kamal-proxy", "rollout", "stop", service]
 
 
 def run_argv(run: Mapping[str, Any]) -> List[str]:

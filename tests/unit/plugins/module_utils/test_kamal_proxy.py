@@ -227,13 +227,6 @@ def test_wrong_values(proxy, place):
         (kamal_proxy.pause_argv("a", 5, 20), ["pause", "a", "--drain-timeout=5s", "--max-pause=20s"]),
         (kamal_proxy.resume_argv("a"), ["resume", "a"]),
         (kamal_proxy.list_argv(), ["list"]),
-        (
-            kamal_proxy.rollout_deploy_argv("a", "b:1", 30, 5),
-            ["rollout", "deploy", "a", "--target=b:1", "--deploy-timeout=30s", "--drain-timeout=5s"],
-        ),
-        (kamal_proxy.rollout_set_argv("a", 0), ["rollout", "set", "a", "--percent=0"]),
-        (kamal_proxy.rollout_set_argv("a", values=["x", "y"]), ["rollout", "set", "a", "--list=x", "--list=y"]),
-        (kamal_proxy.rollout_stop_argv("a"), ["rollout", "stop", "a"]),
         (kamal_proxy.run_argv({}), ["run"]),
         (kamal_proxy.run_argv({"debug": True, "metrics_port": 9090}), ["run", "--debug", "--metrics-port=9090"]),
         (kamal_proxy.run_argv({"debug": False}), ["run"]),
