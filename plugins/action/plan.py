@@ -52,7 +52,7 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": error.message}
         for notice in made["notices"]:
             Display().warning(notice)
-        facts = {"kamal_plan": made, "kamal_barrier": False, "kamal_built": {}}
+        facts = {"kamal_plan": made, "kamal_barrier": False}
         return {**result, "changed": False, "ansible_facts": facts}
 
     def _plan(self, arguments):

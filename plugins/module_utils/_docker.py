@@ -23,7 +23,6 @@ else:
     HAS_DOCKER = True
 
 RUNNING = ("running", "restarting")
-NEVER_RAN = ("created",)
 STOPPED = ("created", "exited", "dead")
 PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 DENIED = ("unauthorized", "denied", "no basic auth credentials", "authentication required")

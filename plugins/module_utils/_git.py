@@ -77,11 +77,6 @@ def version(root: str, *, context_given: bool) -> str:
     return f"{sha}_uncommitted_{secrets.token_hex(8)}" if context_given and uncommitted(root) else sha
 
 
-def short(version: str) -> str:
-    """Seven characters are enough to tell commits apart; a version with a suffix is no commit."""
-    return version if "_" in version else version[:7]
-
-
 def clone(root: str, into: str, sha: str) -> str:
     """A clean checkout of `sha` below the folder `into`, kept for next time. Returns what `root` is in there."""
     _make_private(into)

@@ -12,7 +12,6 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from ._durations import duration
 from ._errors import ConfigError, Problem, ProxyError
 
-ACME_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 LOGGED_HEADERS = ("Cache-Control", "Last-Modified", "User-Agent")
 STATES = ("running", "paused", "stopped")
 SECOND = 10**9

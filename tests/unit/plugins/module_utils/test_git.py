@@ -13,6 +13,7 @@ import subprocess
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils import _git as git
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError, VersionError
+from ansible_collections.caravan.kamal.plugins.module_utils._names import short_version
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +119,7 @@ def test_version(repository, dirty, context_given, pattern):
     [("0123456789abcdef", "0123456"), ("v1", "v1"), ("0123456789_uncommitted_ab", "0123456789_uncommitted_ab")],
 )
 def test_short(version, expected):
-    assert git.short(version) == expected
+    assert short_version(version) == expected
 
 
 @pytest.mark.parametrize(
