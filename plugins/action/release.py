@@ -23,9 +23,15 @@ class ActionModule(PlannedAction):
     def filled(self, arguments, task_vars):
         plan = _share.plan_of(task_vars)
         share = _share.option(arguments, "plan", lambda: _share.host_share(plan, task_vars["inventory_hostname"]))
-        filled = {**arguments, "plan": share}
+        filled = {**arguments, "plan": share, "built": _built(arguments.get("built"), share["image"])}
         if arguments.get("state") in NEEDS_SECRETS:
             known = self.known_secrets(plan, task_vars)
             filled["secrets"] = _share.values(known, share["roles"])
             filled["registry"] = json.dumps(_share.registry(plan, known))
         return filled
+
+
+def _built(built, image):
+    """What a build answered, unless that was another one of this run: a rollback or a second service reads it too."""
+    ours = built and (built.get("repository"), built.get("tag")) == (image["repository"], image["tag"])
+    return built if ours else {}

@@ -55,6 +55,16 @@ def test_a_release_is_handed_its_share_and_just_its_secrets(variables: dict[str,
     assert json.loads(given["registry"]) is None
 
 
+@pytest.mark.parametrize(("tag", "known"), [("v1", True), ("v2", False)])
+def test_a_build_of_another_version_in_the_same_run_is_left_aside(
+    variables: dict[str, Any], tag: str, known: bool
+) -> None:
+    repository = variables["hostvars"]["localhost"]["kamal_plan"]["hosts"]["host1"]["image"]["repository"]
+    built = {"repository": repository, "tag": tag, "digest": "sha256:1"}
+    given = act(release, {"state": "staged", "built": built}, variables)["given"]
+    assert given["built"] == (built if known else {})
+
+
 @pytest.mark.parametrize("state", ["stopped", "absent"])
 def test_ending_a_service_needs_no_secrets(variables: dict[str, Any], state: str) -> None:
     given = act(release, {"state": state}, {**variables, "kamal_secrets": {}})["given"]
