@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from plugins.module_utils._config_schema import Key, Section, build_schema, flow, load_sections  # noqa: E402
+from plugins.plugin_utils.config.schema import Key, Section, build_schema, flow, load_sections  # noqa: E402
 
 ORDER = ("root", "servers", "role", "env", "proxy", "run", "accessory", "mount", "registry", "builder", "boot")
 INTRODUCTION = """\

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import json
 
-from ..module_utils import _share
-from ..plugin_utils._planned import PlannedAction
+from ..plugin_utils.plan import handover
+from ..plugin_utils.plan.action import PlannedAction
 
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.accessory"
 
     def filled(self, arguments, task_vars):
-        plan, host = _share.plan_of(task_vars), task_vars["inventory_hostname"]
-        share = _share.option(arguments, "plan", lambda: _share.accessory_share(plan, arguments.get("name"), host))
+        plan, host = handover.plan_of(task_vars), task_vars["inventory_hostname"]
+        share = handover.option(arguments, "plan", lambda: handover.accessory_share(plan, arguments.get("name"), host))
         filled = {**arguments, "plan": share}
         if arguments.get("state", "present") == "present":
             known = self.known_secrets(plan, task_vars)
-            filled["secrets"] = _share.values(known, [share])
-            filled["registry"] = json.dumps(_share.registry(share, known))
+            filled["secrets"] = handover.values(known, [share])
+            filled["registry"] = json.dumps(handover.registry(share, known))
         return filled

@@ -7,8 +7,8 @@ from __future__ import annotations
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils import _config_show
 from ..module_utils._errors import CaravanError
+from ..plugin_utils.config import show
 
 
 class ActionModule(ActionBase):
@@ -20,7 +20,7 @@ class ActionModule(ActionBase):
         _spec, arguments = self.validate_argument_spec({"section": {"type": "str"}})
         section = arguments["section"]
         try:
-            text = _config_show.documentation(section) if section else _config_show.contents()
+            text = show.documentation(section) if section else show.contents()
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
         Display().display(text)

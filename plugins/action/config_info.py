@@ -9,8 +9,8 @@ import os
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils import _config_show, _config_source
 from ..module_utils._errors import CaravanError
+from ..plugin_utils.config import show, source
 
 
 class ActionModule(ActionBase):
@@ -23,11 +23,11 @@ class ActionModule(ActionBase):
         form = {"type": "str", "default": "yaml", "choices": ["yaml", "json"]}
         _spec, arguments = self.validate_argument_spec({"format": form})
         try:
-            config = _config_source.from_task_vars(task_vars, self._value, os.getcwd())
+            config = source.from_task_vars(task_vars, self._value, os.getcwd())
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
-        overview = _config_show.overview(config)
-        text = _config_show.as_text(overview, arguments["format"])
+        overview = show.overview(config)
+        text = show.as_text(overview, arguments["format"])
         Display().display(text)
         return {**result, "changed": False, "text": text, **overview}
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 
-from ..module_utils import _share
-from ..plugin_utils._planned import PlannedAction
+from ..plugin_utils.plan import handover
+from ..plugin_utils.plan.action import PlannedAction
 
 
 class ActionModule(PlannedAction):
@@ -15,12 +15,12 @@ class ActionModule(PlannedAction):
 
     def filled(self, arguments, task_vars):
         if not arguments.get("service"):
-            plan = _share.plan_of(task_vars)
+            plan = handover.plan_of(task_vars)
             arguments = {**arguments, "service": plan["service"], "destination": plan["destination"]}
         if arguments.get("secrets") or arguments.get("state") == "absent":
             return arguments
-        plan = _share.plan_of(task_vars)
-        wanted = _share.wanted_secrets(
+        plan = handover.plan_of(task_vars)
+        wanted = handover.wanted_secrets(
             plan, task_vars["inventory_hostname"], arguments.get("role"), arguments.get("accessory")
         )
         return {**arguments, "secrets": json.dumps(self.known_secrets(plan, task_vars).values(wanted))}

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ..module_utils import _share
-from ..plugin_utils._planned import PlannedAction
+from ..plugin_utils.plan import handover
+from ..plugin_utils.plan.action import PlannedAction
 
 
 class ActionModule(PlannedAction):
@@ -14,7 +14,7 @@ class ActionModule(PlannedAction):
     def filled(self, arguments, task_vars):
         if arguments.get("service"):
             return arguments
-        plan = _share.plan_of(task_vars)
-        credentials = _share.registry(plan, self.known_secrets(plan, task_vars)) or {}
+        plan = handover.plan_of(task_vars)
+        credentials = handover.registry(plan, self.known_secrets(plan, task_vars)) or {}
         server = (plan["registry"] or {}).get("server")
         return {**plan["build"], "registry": {"server": server, **credentials}, **arguments}

@@ -13,10 +13,12 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils import _git, _lease, _share
+from ..module_utils._build import git
 from ..module_utils._errors import CaravanError, LockError
 from ..module_utils._names import Names
-from ..plugin_utils._ahead import prepared
+from ..plugin_utils import lease
+from ..plugin_utils.ahead import prepared
+from ..plugin_utils.plan import handover
 
 POLL = 5
 DEFAULT_TTL = 900
@@ -29,7 +31,7 @@ ARGUMENTS = {
     "directory": {"type": "str"},
     "owner": {"type": "str"},
     "ttl": {"type": "int"},
-    "message": {"type": "str", "default": _lease.AUTOMATIC},
+    "message": {"type": "str", "default": lease.AUTOMATIC},
     "version": {"type": "str"},
     "performer": {"type": "str"},
     "wait": {"type": "int"},
@@ -62,7 +64,7 @@ class ActionModule(ActionBase):
 
     def _fill_in(self, arguments, task_vars):
         """What the task leaves open comes from the plan of this run; without a plan the service is enough."""
-        plan = {} if arguments["service"] else _share.plan_of(task_vars)
+        plan = {} if arguments["service"] else handover.plan_of(task_vars)
         lock = plan.get("lock", {})
         names = Names(arguments["service"] or plan["service"], arguments["destination"] or plan.get("destination"))
         self._name = names.qualified
@@ -73,8 +75,8 @@ class ActionModule(ActionBase):
         self._wait = int(self._templar.template(task_vars.get("kamal_lock_wait", 0))) if wait is None else wait
         self._only_renew = arguments["renew"]
         self._force = arguments["force"]
-        self._details = _lease.Details(
-            by=arguments["performer"] or plan.get("performer") or _git.user(os.getcwd()),
+        self._details = lease.Details(
+            by=arguments["performer"] or plan.get("performer") or git.user(os.getcwd()),
             at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             version=arguments["version"] or plan.get("version") or "",
             message=arguments["message"],
@@ -108,26 +110,26 @@ class ActionModule(ActionBase):
             "See that it is up and that its SSH settings are right; a lock held there ends when its lease does.",
         )
         said = done["stdout"] if done["rc"] == 0 else done["stdout"] + done["stderr"]
-        return _lease.parse_answer(said, self._host)
+        return lease.parse_answer(said, self._host)
 
     # Looking
 
     def _look(self, state):
-        answer = self._ask(_lease.status(self._directory))
-        verdict = _lease.judge(answer, self._owner)
+        answer = self._ask(lease.status(self._directory))
+        verdict = lease.judge(answer, self._owner)
         said = self._said(answer, verdict)
         if state == "held":
-            may = self._force or verdict in (_lease.FREE, _lease.OURS) or _lease.can_be_taken_over(verdict)
+            may = self._force or verdict in (lease.FREE, lease.OURS) or lease.can_be_taken_over(verdict)
             said = f"would take {said}" if may else f"could not take {said}"
             if not may:
                 self._notices.append(f"A run now would stop: {self._said(answer, verdict)}")
         elif state == "free":
-            said = f"would release {said}" if self._force or verdict == _lease.OURS else f"would leave {said}"
-        held = verdict != _lease.FREE
-        return {"held": held, "status": verdict, "holder": _lease.holder(answer) if held else None, "msg": said}
+            said = f"would release {said}" if self._force or verdict == lease.OURS else f"would leave {said}"
+        held = verdict != lease.FREE
+        return {"held": held, "status": verdict, "holder": lease.holder(answer) if held else None, "msg": said}
 
     def _said(self, answer, verdict):
-        state = "free" if verdict == _lease.FREE else _lease.describe(answer, verdict)
+        state = "free" if verdict == lease.FREE else lease.describe(answer, verdict)
         return f"the deploy lock of {self._name} on {self._host}: {state}"
 
     # Holding
@@ -138,8 +140,8 @@ class ActionModule(ActionBase):
         while True:
             answer = self._attempt()
             if answer.outcome in ("acquired", "renewed"):
-                return {"held": True, "status": _lease.OURS, "holder": None, "msg": answer.outcome}
-            verdict = _lease.judge(answer, self._owner)
+                return {"held": True, "status": lease.OURS, "holder": None, "msg": answer.outcome}
+            verdict = lease.judge(answer, self._owner)
             left = deadline - time.monotonic()
             if self._only_renew or left <= 0:
                 raise self._held_by_another(answer, verdict)
@@ -150,19 +152,19 @@ class ActionModule(ActionBase):
 
     def _attempt(self):
         if self._only_renew:
-            return self._ask(_lease.renew(self._directory, self._owner, self._ttl))
-        answer = self._ask(_lease.acquire(self._directory, self._owner, self._ttl, self._details, force=self._force))
-        verdict = _lease.judge(answer, self._owner)
-        if answer.outcome != "held" or not _lease.can_be_taken_over(verdict):
+            return self._ask(lease.renew(self._directory, self._owner, self._ttl))
+        answer = self._ask(lease.acquire(self._directory, self._owner, self._ttl, self._details, force=self._force))
+        verdict = lease.judge(answer, self._owner)
+        if answer.outcome != "held" or not lease.can_be_taken_over(verdict):
             return answer
-        taken = self._ask(_lease.take_over(self._directory, self._owner, self._ttl, self._details, answer.lease_text))
+        taken = self._ask(lease.take_over(self._directory, self._owner, self._ttl, self._details, answer.lease_text))
         if taken.outcome == "acquired":
             self._notices.append(f"Took over {self._said(answer, verdict)}")
         return taken
 
     def _held_by_another(self, answer, verdict):
         if self._only_renew:
-            state = "it was released" if verdict == _lease.FREE else _lease.describe(answer, verdict)
+            state = "it was released" if verdict == lease.FREE else lease.describe(answer, verdict)
             return LockError(
                 f"This run no longer holds the deploy lock of {self._name} on {self._host}: {state}. "
                 "Nothing more is changed. See what the other run did, then deploy again."
@@ -171,18 +173,18 @@ class ActionModule(ActionBase):
             f"Another run has {self._said(answer, verdict)}. Wait for it (-e kamal_lock_wait=SECONDS) or, if you "
             "are sure that nothing runs there, release it: ansible-playbook caravan.kamal.lock -e state=free",
             status=verdict,
-            holder=_lease.holder(answer),
+            holder=lease.holder(answer),
         )
 
     # Letting go
 
     def _free(self):
-        answer = self._ask(_lease.release(self._directory, self._owner, force=self._force))
+        answer = self._ask(lease.release(self._directory, self._owner, force=self._force))
         if answer.outcome != "held":
-            return {"held": False, "status": _lease.FREE, "holder": None, "msg": answer.outcome}
-        verdict = _lease.judge(answer, self._owner)
+            return {"held": False, "status": lease.FREE, "holder": None, "msg": answer.outcome}
+        verdict = lease.judge(answer, self._owner)
         self._notices.append(f"Not released, because it is not this run's: {self._said(answer, verdict)}")
-        return {"held": True, "status": verdict, "holder": _lease.holder(answer), "msg": "left alone"}
+        return {"held": True, "status": verdict, "holder": lease.holder(answer), "msg": "left alone"}
 
 
 def _this_run():

@@ -11,10 +11,13 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils import _config_source, _git, _history, _share
+from ..module_utils._app import history
+from ..module_utils._build import git
 from ..module_utils._errors import CaravanError, ConfigError, Problem, VersionError
-from ..module_utils._plan import Run, plan
-from ..module_utils._roles import boot_order, roles
+from ..plugin_utils.config import source
+from ..plugin_utils.plan import handover
+from ..plugin_utils.plan.planner import Run, plan
+from ..plugin_utils.plan.roles import boot_order, roles
 
 NO_APP_HOSTS = (
     "There are no app hosts. Either the configuration was not read as an inventory: add\n"
@@ -57,11 +60,11 @@ class ActionModule(ActionBase):
 
     def _plan(self, arguments):
         self._require_app_hosts()
-        config = _config_source.from_task_vars(self._variables, self._value, os.getcwd())
+        config = source.from_task_vars(self._variables, self._value, os.getcwd())
         run = self._run(config, arguments)
         made = plan(config, run)
         if arguments["command"] != "inspect":
-            _share.secrets(made, self._given_secrets()).require(made["secrets"])
+            handover.secrets(made, self._given_secrets()).require(made["secrets"])
         return made
 
     def _given_secrets(self):
@@ -90,7 +93,7 @@ class ActionModule(ActionBase):
             hosts=self._hosts(config),
             local_hosts=[host for host in self._variables["groups"]["all"] if self._is_local(host)],
             command=arguments["command"],
-            performer=_git.user(config.project_root),
+            performer=git.user(config.project_root),
             build=build and arguments["command"] in ("deploy", "redeploy", "setup"),
             skip_hooks=self._flag("kamal_skip_hooks", False),
         )
@@ -121,20 +124,20 @@ class ActionModule(ActionBase):
         if wanted == "previous":
             wanted = _previous(arguments["histories"])
         if wanted:
-            _history.require_everywhere(str(wanted), _containers(arguments["histories"]))
+            history.require_everywhere(str(wanted), _containers(arguments["histories"]))
             return str(wanted)
-        if not _git.is_repository(config.project_root):
+        if not git.is_repository(config.project_root):
             raise VersionError(
                 f"There is no version: {config.project_root} is not a git checkout. "
                 "Name one with -e kamal_version=VERSION or the environment variable VERSION."
             )
-        return _git.version(config.project_root, context_given="context" in (config.data.get("builder") or {}))
+        return git.version(config.project_root, context_given="context" in (config.data.get("builder") or {}))
 
 
 def _previous(histories):
     records = {host: info["history"] for host, info in histories.items()}
     running = {host: next(iter(info["running"].values()), None) for host, info in histories.items()}
-    return _history.previous_good(records, running)
+    return history.previous_good(records, running)
 
 
 def _containers(histories):

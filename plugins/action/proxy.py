@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 
-from ..module_utils import _share
 from ..module_utils._errors import ConfigError
-from ..plugin_utils._planned import PlannedAction
+from ..plugin_utils.plan import handover
+from ..plugin_utils.plan.action import PlannedAction
 
 
 class ActionModule(PlannedAction):
@@ -18,10 +18,10 @@ class ActionModule(PlannedAction):
         if not arguments.get("plan") or arguments.get("registry"):
             return arguments
         try:
-            plan = _share.plan_of(task_vars)
-            share = _share.host_share(plan, task_vars["inventory_hostname"])
+            plan = handover.plan_of(task_vars)
+            share = handover.host_share(plan, task_vars["inventory_hostname"])
         except ConfigError:
             return arguments  # The container was planned elsewhere.
         if not share["proxy_login"]:
             return arguments
-        return {**arguments, "registry": json.dumps(_share.registry(plan, self.known_secrets(plan, task_vars)))}
+        return {**arguments, "registry": json.dumps(handover.registry(plan, self.known_secrets(plan, task_vars)))}

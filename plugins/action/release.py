@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 
-from ..module_utils import _share
-from ..plugin_utils._planned import PlannedAction
+from ..plugin_utils.plan import handover
+from ..plugin_utils.plan.action import PlannedAction
 
 NEEDS_SECRETS = ("staged", "live")
 
@@ -21,13 +21,13 @@ class ActionModule(PlannedAction):
         return super().run(tmp, task_vars)
 
     def filled(self, arguments, task_vars):
-        plan = _share.plan_of(task_vars)
-        share = _share.option(arguments, "plan", lambda: _share.host_share(plan, task_vars["inventory_hostname"]))
+        plan = handover.plan_of(task_vars)
+        share = handover.option(arguments, "plan", lambda: handover.host_share(plan, task_vars["inventory_hostname"]))
         filled = {**arguments, "plan": share, "built": _built(arguments.get("built"), share["image"])}
         if arguments.get("state") in NEEDS_SECRETS:
             known = self.known_secrets(plan, task_vars)
-            filled["secrets"] = _share.values(known, share["roles"])
-            filled["registry"] = json.dumps(_share.registry(plan, known))
+            filled["secrets"] = handover.values(known, share["roles"])
+            filled["registry"] = json.dumps(handover.registry(plan, known))
         return filled
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils import _report
+from ..plugin_utils import report
 
 
 class ActionModule(ActionBase):
@@ -18,14 +18,14 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _spec, arguments = self.validate_argument_spec(
             {
-                "of": {"type": "str", "choices": [*_report.TEXTS, "text"], "required": True},
+                "of": {"type": "str", "choices": [*report.TEXTS, "text"], "required": True},
                 "answers": {"type": "str"},
                 "text": {"type": "str", "default": ""},
             }
         )
         parts = [arguments["text"]]
         if arguments["of"] != "text":
-            parts.append(_report.TEXTS[arguments["of"]](_answers(arguments["answers"], task_vars)))
+            parts.append(report.TEXTS[arguments["of"]](_answers(arguments["answers"], task_vars)))
         text = "\n\n".join(part for part in parts if part)
         Display().display(f"\n{text.rstrip()}\n")
         return {**result, "changed": False, "text": text}

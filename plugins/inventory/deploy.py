@@ -52,8 +52,8 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
-from ..module_utils._config import Settings, load
-from ..module_utils._roles import accessory_hosts, roles
+from ..plugin_utils.config.load import Settings, load
+from ..plugin_utils.plan.roles import accessory_hosts, roles
 
 CONFIGURATION = re.compile(r"^deploy(\.[\w-]+)*\.ya?ml$")
 PARSER_ERROR = 4

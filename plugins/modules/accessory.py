@@ -63,8 +63,8 @@ notices:
 
 import json
 
-from ..module_utils import _module
-from ..module_utils._accessory import Accessory
+from ..module_utils._app.accessory import Accessory
+from ..module_utils._host import module as _module
 
 OPTIONS = {
     "name": {"type": "str", "required": True},

@@ -73,7 +73,9 @@ notices:
   sample: []
 """
 
-from ..module_utils import _files, _history, _module
+from ..module_utils._app import history
+from ..module_utils._host import files
+from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
 OPTIONS = {
@@ -90,11 +92,11 @@ def act(request):
     params = request.params
     path = Names(params["service"], params["destination"]).audit_log
     if params["text"]:
-        performer = params["performer"] or _files.user()
-        line = _history.audit_line(performer, (params["destination"], params["role"]), params["text"])
+        performer = params["performer"] or files.user()
+        line = history.audit_line(performer, (params["destination"], params["role"]), params["text"])
         request.changes.show(path, None, line)
-        request.changes.do(f"append to {path}", lambda: _files.append(path, line))
-    return {"path": path, "lines": (_files.read(path) or "").splitlines()[-params["lines"] :]}
+        request.changes.do(f"append to {path}", lambda: files.append(path, line))
+    return {"path": path, "lines": (files.read(path) or "").splitlines()[-params["lines"] :]}
 
 
 def main():

@@ -83,7 +83,8 @@ notices:
   sample: []
 """
 
-from ..module_utils import _env_file, _module
+from ..module_utils._app import env_file
+from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
 OPTIONS = {
@@ -101,9 +102,9 @@ def act(request):
     names = Names(params["service"], params["destination"])
     path = names.role_env_file(params["role"]) if params["role"] else names.accessory_env_file(params["accessory"])
     if params["state"] == "present":
-        _env_file.ensure(request.changes, path, request.secrets)
+        env_file.ensure(request.changes, path, request.secrets)
     else:
-        _env_file.remove(request.changes, path)
+        env_file.remove(request.changes, path)
     return {"path": path}
 
 

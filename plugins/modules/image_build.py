@@ -169,8 +169,8 @@ output:
   sample: ["Step 3/4 : RUN make", "make: *** No targets specified and no makefile found.  Stop."]
 """
 
-from ..module_utils import _module
-from ..module_utils._build import Build, Wanted
+from ..module_utils._build.build import Build, Wanted
+from ..module_utils._host import module as _module
 
 OPTIONS = {
     "service": {"type": "str", "required": True},

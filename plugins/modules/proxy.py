@@ -87,9 +87,10 @@ notices:
 
 import json
 
-from ..module_utils import _module, _proxy
+from ..module_utils._host import module as _module
 from ..module_utils._names import NETWORK, PROXY_CONTAINER
-from ..module_utils._plan_proxy import proxy_container
+from ..module_utils._proxy import container as _proxy
+from ..module_utils._proxy.settings import proxy_container
 
 OPTIONS = {
     "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},

@@ -102,8 +102,9 @@ notices:
   sample: []
 """
 
-from ..module_utils import _kamal_proxy, _module
-from ..module_utils._route import DEFAULT_PORT, Route
+from ..module_utils._host import module as _module
+from ..module_utils._proxy import flags
+from ..module_utils._proxy.route import DEFAULT_PORT, Route
 
 OPTIONS = {
     "name": {"type": "str", "required": True},
@@ -136,7 +137,7 @@ def act(request):
 
 
 def deploy(route, params):
-    options = _kamal_proxy.options(
+    options = flags.options(
         params["proxy"], deploy_timeout=params["deploy_timeout"], drain_timeout=params["drain_timeout"]
     )
     route.deploy(params["target"], options, params["proxy"].get("app_port", DEFAULT_PORT))

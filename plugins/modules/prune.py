@@ -57,8 +57,9 @@ notices:
   sample: []
 """
 
-from ..module_utils import _module, _prune
+from ..module_utils._app import prune
 from ..module_utils._errors import ConfigError, Problem
+from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
 OPTIONS = {
@@ -74,7 +75,7 @@ def act(request):
     if params["retain"] < 1:
         raise ConfigError([Problem("must be 1 or more, or a rollback has nothing to go back to", "retain")])
     names = Names(params["service"], params["destination"])
-    _prune.prune_all(request.engine(), request.changes, names, params["retain"], params["versions"])
+    prune.prune_all(request.engine(), request.changes, names, params["retain"], params["versions"])
     return {}
 
 

@@ -120,9 +120,9 @@ log:
 
 import json
 
-from ..module_utils import _module
-from ..module_utils._release import Release
-from ..module_utils._retire import Retirement
+from ..module_utils._app.release import Release
+from ..module_utils._app.retirement import Retirement
+from ..module_utils._host import module as _module
 
 OPTIONS = {
     "state": {"type": "str", "choices": ["staged", "live", "stopped", "absent"], "required": True},

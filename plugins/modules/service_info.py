@@ -144,7 +144,8 @@ history:
       performer: sam@example.com
 """
 
-from ..module_utils import _info, _module
+from ..module_utils._app import info
+from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
 OPTIONS = {
@@ -158,7 +159,7 @@ OPTIONS = {
 def act(request):
     params = request.params
     names = Names(params["service"], params["destination"])
-    return _info.look(request.engine(), names, params["roles"], params["accessories"])
+    return info.look(request.engine(), names, params["roles"], params["accessories"])
 
 
 def main():

@@ -59,7 +59,8 @@ logs:
       lines: ["2026-01-31T12:00:00.123456789Z hello 3f2a9c1 listens on port 80"]
 """
 
-from ..module_utils import _logs, _module
+from ..module_utils._app import logs
+from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
 OPTIONS = {
@@ -76,7 +77,7 @@ def act(request):
     params = request.params
     names = Names(params["service"], params["destination"])
     limits = (params["lines"], params["since"], params["grep"])
-    return {"logs": _logs.read(request.engine(), names, params["roles"], *limits)}
+    return {"logs": logs.read(request.engine(), names, params["roles"], *limits)}
 
 
 def main():

@@ -188,11 +188,12 @@ def plan_for_many() -> float:
     )
     program = (
         "import sys, time; sys.path.insert(0, sys.argv[1])\n"
-        "from ansible_collections.caravan.kamal.plugins.module_utils import _config, _plan\n"
+        "from ansible_collections.caravan.kamal.plugins.plugin_utils.config import load\n"
+        "from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import planner\n"
         "began = time.monotonic()\n"
-        "config = _config.load(sys.argv[2], None, _config.Settings(environ={}))\n"
+        "config = load.load(sys.argv[2], None, load.Settings(environ={}))\n"
         "hosts = [f'192.0.2.{number}' for number in range(int(sys.argv[3]))]\n"
-        "assert len(_plan.plan(config, _plan.Run(version='v1', hosts=hosts))['hosts']) == len(hosts)\n"
+        "assert len(planner.plan(config, planner.Run(version='v1', hosts=hosts))['hosts']) == len(hosts)\n"
         "print(time.monotonic() - began)\n"
     )
     command = [sys.executable, "-c", program, str(ROOT / ".cache" / "collections"), str(path), str(PLANNED_HOSTS)]

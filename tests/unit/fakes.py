@@ -9,10 +9,10 @@ import itertools
 import json
 from typing import Any
 
-from ansible_collections.caravan.kamal.plugins.module_utils import _kamal_proxy
-from ansible_collections.caravan.kamal.plugins.module_utils._docker import Container, Executed, Image
+from ansible_collections.caravan.kamal.plugins.module_utils._docker_run.options import duration
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError
-from ansible_collections.caravan.kamal.plugins.module_utils._run_options import duration
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container, Executed, Image
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags as _flags
 
 PROXY = "kamal-proxy"
 
@@ -261,7 +261,7 @@ def parse_flags(flags: tuple[str, ...]) -> dict[str, list[str]]:
 def stored(said: dict[str, list[str]]) -> dict[str, Any]:
     """What kamal-proxy writes into its state file for these flags."""
     state: dict[str, Any] = {}
-    for flag in _kamal_proxy.FLAGS:
+    for flag in _flags.FLAGS:
         if not flag.place:
             continue
         value = _value(flag, said)
@@ -273,14 +273,14 @@ def stored(said: dict[str, list[str]]) -> dict[str, Any]:
     return state
 
 
-def _value(flag: _kamal_proxy.Flag, said: dict[str, list[str]]) -> Any:
+def _value(flag: _flags.Flag, said: dict[str, list[str]]) -> Any:
     if flag.name not in said:
         return "tls" not in said if flag.name == "forward-headers" else flag.default
     words = said[flag.name]
-    if flag.kind is _kamal_proxy.DURATION:
+    if flag.kind is _flags.DURATION:
         return duration(words[0])
-    if flag.kind in (_kamal_proxy.BOOLEAN, _kamal_proxy.TLS, _kamal_proxy.STAGING):
+    if flag.kind in (_flags.BOOLEAN, _flags.TLS, _flags.STAGING):
         return words[0] == "true"
-    if flag.kind is _kamal_proxy.INTEGER:
+    if flag.kind is _flags.INTEGER:
         return int(words[0])
     return words if isinstance(flag.default, tuple) else words[0]

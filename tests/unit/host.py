@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils import _health, _proxy
-from ansible_collections.caravan.kamal.plugins.module_utils._config import Config
-from ansible_collections.caravan.kamal.plugins.module_utils._plan import Run, plan
+from ansible_collections.caravan.kamal.plugins.module_utils._host import health
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Config
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import Run, plan
 from fakes import FakeEngine
 
 CONFIG: dict[str, Any] = {
@@ -38,8 +39,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_health, "POLL", 0.001)
-    monkeypatch.setattr(_health, "LISTENING_WITHIN", 0)
+    monkeypatch.setattr(health, "POLL", 0.001)
+    monkeypatch.setattr(health, "LISTENING_WITHIN", 0)
     monkeypatch.setattr(_proxy, "POLL", 0.001)
     monkeypatch.setattr(_proxy, "ANSWERS_WITHIN", 0)
 

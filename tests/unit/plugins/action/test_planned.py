@@ -11,7 +11,7 @@ from typing import Any, Callable
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, proxy, release
-from ansible_collections.caravan.kamal.plugins.plugin_utils._planned import PlannedAction
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.action import PlannedAction
 
 SECRETS = {"TOKEN": "t", "DB": "d", "UNUSED": "u"}
 Plan = Callable[..., dict[str, Any]]

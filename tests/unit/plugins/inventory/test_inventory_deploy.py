@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible.inventory.data import InventoryData
 from ansible_collections.caravan.kamal.plugins.inventory import deploy
-from ansible_collections.caravan.kamal.plugins.module_utils._config import from_mapping
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import from_mapping
 
 TREE = Path(__file__).resolve().parents[4] / ".cache" / "import"
 ALIVE = ["-o", "ServerAliveInterval=30"]

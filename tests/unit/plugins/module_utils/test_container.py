@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._container import (
+from ansible_collections.caravan.kamal.plugins.module_utils._body import (
     body,
     changed_secrets,
     complete,

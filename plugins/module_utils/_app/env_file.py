@@ -1,0 +1,34 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The env file of a role or an accessory as a resource: its values are compared and written, its names are shown."""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping, Optional
+
+from .._env import parse_file, render_file
+from .._host import files
+from .._host.changes import Changes
+
+
+def ensure(changes: Changes, path: str, values: Mapping[str, str]) -> None:
+    found, wanted = files.read(path), render_file(values)
+    if found != wanted:
+        before = parse_file(found) if found is not None else None
+        changes.show(path, None if before is None else _names(before), _names(values, before or {}))
+        changes.do(f"write {path}", lambda: files.write(path, wanted))
+    elif files.mode(path) != files.PRIVATE_FILE:
+        changes.do(f"make {path} readable by its owner only", lambda: files.protect(path))
+
+
+def remove(changes: Changes, path: str) -> None:
+    found = files.read(path)
+    if found is not None:
+        changes.show(path, _names(parse_file(found)), None)
+        changes.do(f"remove {path}", lambda: files.remove(path))
+
+
+def _names(values: Mapping[str, str], before: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
+    """Only names reach a diff; a changed value is one that reads otherwise, whatever it is."""
+    known = before if before is not None else values
+    return {name: "set" if known.get(name, value) == value else "set anew" for name, value in values.items()}

@@ -1,0 +1,126 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What runs on a host, seen with a handful of calls: containers, routes, the proxy, accessories and the history."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from .._host import files
+from .._host.engine import Container, Engine
+from .._names import PROXY_CONTAINER, Names, is_staged, version_of
+from .._proxy import container as _proxy
+from .._proxy import flags
+from . import history
+
+_HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)")
+
+
+def look(engine: Engine, names: Names, roles: Sequence[str], accessories: Sequence[str]) -> Dict[str, Any]:
+    """`roles` empty means every role that has a container; `accessories` are names of containers."""
+    everything = engine.containers("service")
+    own = of_service(everything, names, roles)
+    latest = _latest(engine, names)
+    return {
+        "running": {role: version(names, found) for role, found in current(own, latest).items()},
+        "containers": [_shown(names, container) for container in own],
+        "routes": _routes(engine, names, own, roles),
+        "proxy": _proxy_container(engine),
+        "accessories": {name: _accessory(everything, name) for name in accessories},
+        "latest": latest,
+        "history": history.parse(files.read(names.history_file) or ""),
+    }
+
+
+def of_service(containers: Sequence[Container], names: Names, roles: Sequence[str] = ()) -> List[Container]:
+    """The containers of a service's roles at its destination, newest first."""
+    wanted = names.labels("")
+    return [
+        container
+        for container in containers
+        if container.labels.get("service") == wanted["service"]
+        and container.labels.get("destination", "") == wanted["destination"]
+        and (container.labels.get("role") in roles if roles else container.labels.get("role"))
+    ]
+
+
+def current(containers: Sequence[Container], latest: Optional[Mapping[str, str]]) -> Dict[str, Container]:
+    """By role the container that counts as running: the newest of the latest image, else the newest at all."""
+    found: Dict[str, Container] = {}
+    for container in containers:
+        role = container.labels["role"]
+        if not container.running or is_staged(container.name):
+            continue
+        if role not in found or (_is_of(container, latest) and not _is_of(found[role], latest)):
+            found[role] = container
+    return dict(sorted(found.items()))
+
+
+def _is_of(container: Container, latest: Optional[Mapping[str, str]]) -> bool:
+    return latest is not None and container.image_id == latest["id"]
+
+
+def version(names: Names, container: Container) -> str:
+    return version_of(container.name, names.role(container.labels["role"]), container.labels)
+
+
+def _shown(names: Names, container: Container) -> Dict[str, Any]:
+    return {
+        "name": container.name,
+        "role": container.labels["role"],
+        "version": version(names, container),
+        **_state(container),
+        "created": datetime.fromtimestamp(container.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _state(container: Container) -> Dict[str, Any]:
+    health = _HEALTH.search(container.status)
+    return {
+        "state": container.state,
+        "status": container.status,
+        "health": health[1] if health else None,
+        "image": container.image,
+        "image_id": container.image_id,
+    }
+
+
+def _accessory(containers: Sequence[Container], name: str) -> Optional[Dict[str, Any]]:
+    return next((_state(container) for container in containers if container.name == name), None)
+
+
+def _latest(engine: Engine, names: Names) -> Optional[Dict[str, str]]:
+    for image in engine.images(f"service={names.service}"):
+        for tag in image.tags:
+            if tag.rpartition(":")[2] == names.latest_tag:
+                return {"id": image.id, "tag": tag}
+    return None
+
+
+def _proxy_container(engine: Engine) -> Dict[str, Any]:
+    found = engine.inspect(PROXY_CONTAINER)
+    if found is None:
+        return {"running": False, "state": "absent", "image": None}
+    state = found["State"]["Status"]
+    return {"running": state == "running", "state": state, "image": found["Config"]["Image"]}
+
+
+def _routes(engine: Engine, names: Names, own: Sequence[Container], roles: Sequence[str]) -> Dict[str, Any]:
+    by_id = {container.id[:12]: container.name for container in own}
+    wanted = {names.role(role) for role in (*roles, *(container.labels["role"] for container in own))}
+    return {name: _route(service, by_id) for name, service in _proxy.services(engine).items() if name in wanted}
+
+
+def _route(service: flags.Service, names_by_id: Mapping[str, str]) -> Dict[str, Any]:
+    shown = service.options.shown()
+    targets = [target.partition(":") for target in service.targets]
+    return {
+        "targets": ["".join((names_by_id.get(host, host), colon, port)) for host, colon, port in targets],
+        "hosts": shown["host"],
+        "path_prefixes": shown["path-prefix"],
+        "tls": shown["tls"],
+        "state": service.state,
+        "message": service.message,
+    }

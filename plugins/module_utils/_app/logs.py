@@ -1,0 +1,72 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The last lines that a service logged on a host, role by role."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime, timezone
+from typing import Any, Dict, List, Optional, Sequence
+
+from .._durations import duration
+from .._errors import ConfigError, Problem
+from .._host.engine import Container, Engine
+from .._names import Names, is_staged
+from .info import current, of_service
+
+DEFAULT_LINES = 100
+NANOSECONDS = 10**9
+
+
+def read(
+    engine: Engine, names: Names, roles: Sequence[str], lines: Optional[int], since: Optional[str], grep: Optional[str]
+) -> Dict[str, Any]:
+    """By role: the container that runs, or else the newest one, with its lines. Without any limit the last 100."""
+    start = _timestamp(since) if since else None
+    pattern = _pattern(grep) if grep else None
+    limit = lines or (None if since or grep else DEFAULT_LINES)
+    found: Dict[str, Any] = {}
+    for role, container in _chosen(of_service(engine.containers(*_labels(names)), names, roles)).items():
+        text = engine.logs(container.id, None if pattern else limit, start, timestamps=True).splitlines()
+        matching = [line for line in text if pattern is None or pattern.search(line)]
+        found[role] = {
+            "container": container.name,
+            "state": container.state,
+            "lines": matching[-limit:] if limit else matching,
+        }
+    return found
+
+
+def _labels(names: Names) -> List[str]:
+    return [f"service={names.service}", f"destination={names.destination or ''}"]
+
+
+def _chosen(containers: Sequence[Container]) -> Dict[str, Container]:
+    """Newest first, so the last one that is written for a role is the newest; a running one wins."""
+    ran = [container for container in containers if not is_staged(container.name)]
+    newest = {container.labels["role"]: container for container in reversed(ran)}
+    return dict(sorted({**newest, **current(ran, None)}.items()))
+
+
+def _pattern(grep: str) -> re.Pattern[str]:
+    try:
+        return re.compile(grep)
+    except re.error as error:
+        raise ConfigError([Problem(f"{grep!r} is not a regular expression: {error}", "grep")]) from error
+
+
+def _timestamp(since: str) -> int:
+    """Unix seconds from a duration that has passed (10m), a date and time, or such a number itself."""
+    if since.isdigit():
+        return int(since)
+    try:
+        return int(time.time() - duration(since) / NANOSECONDS)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(since.replace("Z", "+00:00"))
+    except ValueError:
+        message = f"{since!r} is neither a duration such as 10m or 1h30m nor a time such as 2026-01-31T12:00:00Z"
+        raise ConfigError([Problem(message, "since")]) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())

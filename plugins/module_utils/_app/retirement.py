@@ -1,0 +1,86 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The end of a service at a destination on a host: out of the proxy, stopped and, if asked, all of it gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, List, Mapping
+
+from .._host import files
+from .._host.changes import Changes
+from .._host.engine import Engine, Image
+from .._names import Names
+from .._proxy import container as _proxy
+from .._proxy.route import Route
+from . import history
+
+
+@dataclass
+class Retirement:
+    """`plan` is one host's share of the plan."""
+
+    engine: Engine
+    changes: Changes
+    plan: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.plan["service"], self.plan["destination"])
+        self.service = self.engine.containers(f"service={self.names.service}")
+        self.own = [c for c in self.service if (c.labels.get("destination") or None) == self.names.destination]
+
+    def stop(self) -> None:
+        """Nothing of it is served or runs; containers stay, so that a later deploy or rollback finds them."""
+        self._take_down()
+        self._audit("Stopped app")
+
+    def remove(self) -> None:
+        """Nothing of it is left but the audit log. Images that another destination may still want stay."""
+        self._take_down()
+        for container in self.own:
+            self.changes.do(f"remove container {container.name}", partial(self.engine.remove, container.id))
+        for reference in self._images():
+            self.changes.do(f"remove image {reference}", partial(self.engine.remove_image, reference))
+        for path in (self.names.app_directory, self.names.proxy_app_directory):
+            if files.exists(path):
+                self.changes.do(f"remove {path}", partial(files.remove, path))
+        self._audit("Removed app")
+
+    def _take_down(self) -> None:
+        timeouts = {role["name"]: role["stop_timeout"] for role in self.plan["roles"]}
+        for name in self._routes():
+            Route(self.engine, self.changes, name).remove()
+        for container in self.own:
+            if container.running:
+                timeout = timeouts.get(container.labels.get("role", ""))
+                self.changes.do(f"stop container {container.name}", partial(self.engine.stop, container.id, timeout))
+
+    def _routes(self) -> List[str]:
+        """Routes by the name of a role, or those that lead to one of our containers."""
+        roles = {role["name"] for role in self.plan["roles"]} | {c.labels.get("role", "") for c in self.own}
+        named = {self.names.role(role) for role in roles if role}
+        ids = {container.id[:12] for container in self.own}
+        return [
+            name
+            for name, service in _proxy.services(self.engine).items()
+            if name in named or {target.partition(":")[0] for target in service.targets} & ids
+        ]
+
+    def _images(self) -> List[str]:
+        own = {container.id for container in self.own}
+        used = {container.image_id for container in self.service if container.id not in own}
+        found: List[str] = []
+        for image in self.engine.images(f"service={self.names.service}"):
+            if image.id not in used and not self._is_latest_elsewhere(image):
+                found += [tag for tag in image.tags if tag != "<none>:<none>"] or [image.id]
+        return found
+
+    def _is_latest_elsewhere(self, image: Image) -> bool:
+        tags = [tag.rpartition(":")[2] for tag in image.tags]
+        return any((tag == "latest" or tag.startswith("latest-")) and tag != self.names.latest_tag for tag in tags)
+
+    def _audit(self, text: str) -> None:
+        if self.changes.changed and not self.changes.check_mode:
+            line = history.audit_line(self.plan["performer"], (self.plan["destination"],), text)
+            files.append(self.plan["audit_log"], line)

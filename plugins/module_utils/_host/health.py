@@ -1,0 +1,93 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether a new container is well: proven by Docker, watched while kamal-proxy proves it, explained when it is not."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any, Dict, Mapping
+
+from .._errors import HealthError
+from .engine import Engine
+
+POLL = 0.2
+LISTENING_WITHIN = 1.0
+LOG_LINES = 20
+
+
+def prove(engine: Engine, container: str, deploy_timeout: int, readiness_delay: int) -> None:
+    """Wait for Docker's health check to pass or, without one, for the container to still run after the delay."""
+    deadline = time.monotonic() + deploy_timeout
+    while True:
+        state = alive(engine, container)
+        health = (state.get("Health") or {}).get("Status", "none")
+        if health == "healthy":
+            return
+        if health == "unhealthy":
+            raise HealthError("its health check fails")
+        if health == "none":
+            return _outlast(engine, container, readiness_delay)
+        if time.monotonic() > deadline:
+            raise HealthError(f"its health check was still {health} after deploy_timeout ({deploy_timeout} s)")
+        time.sleep(POLL)
+
+
+def _outlast(engine: Engine, container: str, delay: int) -> None:
+    ready = time.monotonic() + delay
+    while time.monotonic() < ready:
+        time.sleep(min(POLL, max(0.0, ready - time.monotonic())))
+        alive(engine, container)
+    alive(engine, container)
+
+
+def alive(engine: Engine, container: str) -> Mapping[str, Any]:
+    """Docker's state of a container that must be running and must never have been restarted."""
+    found = engine.inspect(container)
+    if found is None:
+        raise HealthError("the container is gone")
+    state: Mapping[str, Any] = found["State"]
+    if state["Status"] != "running" or found.get("RestartCount"):
+        raise HealthError(
+            f"it exited with code {state['ExitCode']}" + (" (out of memory)" if state.get("OOMKilled") else "")
+        )
+    return state
+
+
+def wait_for_port(engine: Engine, container: str, port: int) -> None:
+    """Give a quick app the moment that it needs to listen: kamal-proxy's first check would miss it by a whole interval.
+
+    Only a short wait for speed. Whether the app is healthy is for kamal-proxy to say.
+    """
+    deadline = time.monotonic() + LISTENING_WITHIN
+    while time.monotonic() < deadline:
+        alive(engine, container)
+        address = _address(engine, container)
+        if address and _listens(address, port):
+            return
+        time.sleep(POLL / 10)
+
+
+def _address(engine: Engine, container: str) -> str:
+    networks = (engine.inspect(container) or {}).get("NetworkSettings", {}).get("Networks") or {}
+    return next((network["IPAddress"] for network in networks.values() if network.get("IPAddress")), "")
+
+
+def _listens(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=POLL):
+            return True
+    except OSError:
+        return False
+
+
+def report(engine: Engine, container: str) -> Dict[str, Any]:
+    """What a failed container left behind: state, exit code, health log and last log lines."""
+    state = (engine.inspect(container) or {}).get("State") or {}
+    checks = (state.get("Health") or {}).get("Log") or []
+    return {
+        "state": state.get("Status", "gone"),
+        "exit_code": state.get("ExitCode"),
+        "health_log": [f"exit {check['ExitCode']}: {check['Output'].strip()}" for check in checks[-3:]],
+        "log": engine.logs(container, LOG_LINES).splitlines() if state else [],
+    }

@@ -1,0 +1,91 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The frame of every module: options in, result or one clear message out, secrets never."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback
+
+from .._errors import CaravanError
+from .changes import Changes
+from .engine import Engine
+
+MASK = "********"
+SHORTEST_MASKED = 4
+
+DOCKER_OPTIONS: Dict[str, Any] = {
+    "docker_host": {
+        "type": "str",
+        "default": "unix:///var/run/docker.sock",
+        "fallback": (env_fallback, ["DOCKER_HOST"]),
+    },
+    "timeout": {"type": "int", "default": 60},
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a module was asked: its options, the secrets apart from them, and where to write down changes."""
+
+    params: Mapping[str, Any]
+    changes: Changes
+    secrets: Mapping[str, str]
+
+    def engine(self, timeout: Optional[int] = None) -> Engine:
+        """The Docker engine; `timeout` in seconds covers the longest call that is coming."""
+        return Engine.connect(self.params["docker_host"], max(self.params["timeout"], timeout or 0))
+
+
+def run(
+    options: Mapping[str, Any],
+    act: Callable[[Request], Mapping[str, Any]],
+    docker: bool = True,
+    **module_arguments: Any,
+) -> None:
+    """Build the AnsibleModule and answer with what `act` returns beside the changes that it recorded.
+
+    A `secrets` option holds a JSON object of strings, one no_log string for Ansible; its values are masked here, so
+    that a short one does not black out unrelated text.
+    """
+    module = AnsibleModule(
+        argument_spec=dict(DOCKER_OPTIONS, **options) if docker else dict(options),
+        supports_check_mode=True,
+        **module_arguments,
+    )
+    secrets = _secrets(module.params)
+    changes = Changes(module.check_mode)
+    try:
+        values = act(Request(module.params, changes, secrets))
+    except CaravanError as error:
+        module.fail_json(**masked(dict(error.details, msg=error.message, actions=changes.actions), secrets))
+    for notice in changes.notices:
+        module.warn(masked(notice, secrets))
+    module.exit_json(**masked(changes.result(**values), secrets))
+
+
+def _secrets(params: Mapping[str, Any]) -> Dict[str, str]:
+    return dict(json.loads(params.get("secrets") or "{}"))
+
+
+def masked(value: Any, secrets: Mapping[str, str]) -> Any:
+    """`value` with every secret in it blacked out; a multi-line secret also line by line."""
+    words = {
+        line for secret in secrets.values() for line in (secret, *secret.splitlines()) if len(line) >= SHORTEST_MASKED
+    }
+    return _mask(value, sorted(words, key=len, reverse=True)) if words else value
+
+
+def _mask(value: Any, words: Any) -> Any:
+    if isinstance(value, str):
+        for word in words:
+            value = value.replace(word, MASK)
+        return value
+    if isinstance(value, Mapping):
+        return {key: _mask(inner, words) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_mask(inner, words) for inner in value]
+    return value

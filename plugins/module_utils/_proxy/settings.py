@@ -1,0 +1,46 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The kamal-proxy container of a host, from the `proxy/run` section of a configuration."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping
+
+from .. import _body
+from .._docker_run import options
+from .._names import NETWORK, PROXY_APPS_CONFIG, PROXY_VOLUME
+from . import flags
+
+PROXY_REPOSITORY = "basecamp/kamal-proxy"
+PROXY_VERSION = "v0.9.2"
+
+
+def proxy_container(run: Mapping[str, Any]) -> Dict[str, Any]:
+    """The kamal-proxy container of a host as a body, from the `proxy/run` section."""
+    image = f"{run.get('repository', PROXY_REPOSITORY)}:{run.get('version', PROXY_VERSION)}"
+    size = run.get("log_max_size", "10m")
+    body = _body.body(
+        image=f"{run['registry']}/{image}" if run.get("registry") else image,
+        env={},
+        labels={},
+        network=NETWORK,
+        cmd=flags.run_argv(run),
+        volumes=(
+            f"{PROXY_VOLUME}:/home/kamal-proxy/.config/kamal-proxy",
+            f"{PROXY_APPS_CONFIG}:/home/kamal-proxy/.apps-config",
+        ),
+        logging={"options": {"max-size": size} if size else {}},
+    )
+    options.add_ports(_published(run), body)
+    if "metrics_port" in run:
+        options.apply({"expose": str(run["metrics_port"])}, body)
+    options.apply(run.get("options") or {}, body)
+    return body
+
+
+def _published(run: Mapping[str, Any]) -> List[str]:
+    if run.get("publish") is False:
+        return []
+    pairs = [f"{run.get('http_port', 80)}:80", f"{run.get('https_port', 443)}:443"]
+    addresses = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in run.get("bind_ips") or ()]
+    return [f"{address}:{pair}" for address in addresses for pair in pairs] or pairs

@@ -1,0 +1,237 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an example cannot say about the whole file, servers, variables and labels; and the table of all rules."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from . import rules_proxy as proxy
+from . import rules_sections as parts
+from .findings import Finding, listed, near_miss, shown
+from .topology import View, as_list, as_map, strings
+
+KNOWN_VERSION = (2, 12)
+OWN_LABELS = ("service", "role", "destination")
+_SERVICE = re.compile(r"[A-Za-z0-9_-]+\Z")
+_ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+_DESTINATION = _ROLE
+
+Rule = Callable[[View], Iterator[Finding]]
+
+
+def service_name(view: View) -> Iterator[Finding]:
+    name = view.data.get("service")
+    if isinstance(name, str) and not _SERVICE.match(name):
+        yield ("service",), f"found {shown(name)}, allowed are letters, digits, - and _"
+
+
+def destination_name(view: View) -> Iterator[Finding]:
+    if view.destination is None:
+        if view.data.get("require_destination") is True:
+            yield ("require_destination",), "this configuration needs a destination; give kamal_destination"
+    elif not _DESTINATION.match(view.destination):
+        yield (), f"the destination {shown(view.destination)} may only have letters, digits, ., - and _"
+
+
+def image_name(view: View) -> Iterator[Finding]:
+    registry = as_map(view.data.get("registry"))
+    if registry and "image" not in view.data and not view.registry_is_local:
+        yield (
+            ("image",),
+            "this key is missing; with a registry it says which repository the image is in, such as acme/app",
+        )
+
+
+def minimum_version(view: View) -> Iterator[Finding]:
+    wanted = view.data.get("minimum_version")
+    if wanted is None or isinstance(wanted, (dict, list, bool)):
+        return
+    match = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.\d+)*(?:[.-]?\w+)*\Z", str(wanted))
+    if not match:
+        yield ("minimum_version",), f"found {shown(wanted)}, expected a version such as 2.12.0"
+    elif (int(match.group(1)), int(match.group(2) or 0)) > KNOWN_VERSION:
+        yield (
+            ("minimum_version",),
+            f"found {wanted}, but only the keys of Kamal 2.12 are known here; update caravan.kamal",
+        )
+
+
+def some_hosts(view: View) -> Iterator[Finding]:
+    if "servers" not in view.data and not view.accessories:
+        yield (
+            ("servers",),
+            (
+                "this key is missing; list the hosts, or name inventory groups in kamal_role_groups (a file with only "
+                "accessories needs neither)"
+            ),
+        )
+
+
+def primary_role(view: View) -> Iterator[Finding]:
+    name, given = view.primary_role, "primary_role" in view.data
+    if not view.roles:
+        if view.data.get("servers") == {}:
+            yield ("servers",), "there are no roles in it"
+        return
+    role = view.role(name)
+    if role is None:
+        others = [other.name for other in view.roles]
+        message = f"there is no role `{name}`, the primary role{near_miss(name, others)} (roles: {listed(others)})"
+        yield ("primary_role",) if given else ("servers",), message
+    elif role.is_empty:
+        yield role.path, f"the primary role `{name}` needs at least one host"
+
+
+def empty_roles(view: View) -> Iterator[Finding]:
+    if view.data.get("allow_empty_roles") is True:
+        return
+    for role in view.roles:
+        if role.is_empty and role.name != view.primary_role:
+            yield role.path, "the role has no hosts; add some, remove it, or set allow_empty_roles: true"
+
+
+def role_names(view: View) -> Iterator[Finding]:
+    for role in view.roles:
+        if not _ROLE.match(role.name):
+            yield role.path, "a role's name begins with a letter or digit and has only letters, digits, ., - and _"
+
+
+def host_names(view: View) -> Iterator[Finding]:
+    for host in view.all_hosts:
+        problem = host_problem(host.name)
+        if problem:
+            yield host.path, problem
+    for name, settings in view.accessories.items():
+        for key in ("host", "hosts"):
+            for found in strings(settings.get(key)):
+                problem = host_problem(found)
+                if problem:
+                    yield ("accessories", name, key), problem
+
+
+def host_problem(name: str) -> Optional[str]:
+    if not name or re.search(r"[\s,]", name):
+        return f"found {shown(name)}, expected one host name or IP address"
+    if "@" in name:
+        return f"found {shown(name)}; write the host alone and its user as ssh/user or in the inventory"
+    if re.match(r"[^:]+:\d+\Z", name):
+        return f"found {shown(name)}; write the host alone and its port as ssh/port or in the inventory"
+    return None
+
+
+def host_tags(view: View) -> Iterator[Finding]:
+    defined = list(as_map(as_map(view.data.get("env")).get("tags")))
+    used = [
+        tag for settings in view.accessories.values() for key in ("tag", "tags") for tag in strings(settings.get(key))
+    ]
+    known = list(dict.fromkeys(defined + used))
+    for host in view.all_hosts:
+        for tag in host.tags:
+            if tag not in known:
+                there = f"tags: {listed(known)}" if known else "env/tags defines none"
+                yield host.path, f"unknown tag `{tag}` on host {host.name}{near_miss(tag, known)} ({there})"
+
+
+def env_tags_only_at_root(view: View) -> Iterator[Finding]:
+    for path, env in view.sections("env"):
+        tags = as_map(env).get("tags")
+        if tags is not None and path != ("env",):
+            yield path + ("tags",), "tags are only allowed in the root env"
+        if path == ("env",):
+            for name, tag in as_map(tags).items():
+                if "tags" in as_map(tag):
+                    yield ("env", "tags", name, "tags"), "a tag cannot have tags of its own"
+
+
+def _envs(view: View) -> Iterator[Tuple[Tuple[Any, ...], Dict[str, Any]]]:
+    for path, env in view.sections("env"):
+        yield path, as_map(env)
+        for name, tag in as_map(as_map(env).get("tags")).items():
+            yield path + ("tags", name), as_map(tag)
+
+
+def env_names(view: View) -> Iterator[Finding]:
+    for path, env in _envs(view):
+        if {"clear", "secret", "tags"}.isdisjoint(env):
+            yield from _bad_names(path, env)
+        yield from _bad_names(path + ("clear",), as_map(env.get("clear")))
+        for index, entry in enumerate(strings(env.get("secret"))):
+            name, colon, source = entry.partition(":")
+            if not _is_variable(name) or (colon and not source):
+                yield path + ("secret", index), f"found {shown(entry)}, expected NAME or NAME:SECRET"
+
+
+def _bad_names(path: Tuple[Any, ...], names: Dict[str, Any]) -> Iterator[Finding]:
+    for name in names:
+        if not _is_variable(name):
+            yield path + (name,), "a variable's name has no spaces and no ="
+
+
+def _is_variable(name: str) -> bool:
+    return bool(name) and not re.search(r"[\s=\0]", name)
+
+
+def own_labels(view: View) -> Iterator[Finding]:
+    for path, labels in view.sections("labels"):
+        for name in OWN_LABELS:
+            if name in as_map(labels):
+                yield path + (name,), f"the label {name} is set by the deploy itself; choose another name"
+
+
+def volumes(view: View) -> Iterator[Finding]:
+    for path, value in view.sections("volumes"):
+        for index, volume in enumerate(as_list(value)):
+            if isinstance(volume, str) and (not volume.strip() or re.search(r"[\0\n]", volume)):
+                yield path + (index,), f"found {shown(volume)}, expected a volume such as data:/data"
+
+
+def both_clear_and_secret(view: View) -> Iterator[Finding]:
+    for path, env in _envs(view):
+        secret = {entry.partition(":")[0] for entry in strings(env.get("secret"))}
+        for name in as_map(env.get("clear")):
+            if name in secret:
+                yield path + ("clear", name), "is in secret too; the container gets the clear value"
+
+
+def unknown_hooks(view: View) -> Iterator[Finding]:
+    for name in as_map(view.data.get("hooks_output")):
+        if name not in parts.HOOKS:
+            yield ("hooks_output", name), f"is no hook's name{near_miss(name, parts.HOOKS)} and has no effect"
+
+
+RULES: Sequence[Rule] = (
+    service_name,
+    destination_name,
+    image_name,
+    minimum_version,
+    some_hosts,
+    primary_role,
+    empty_roles,
+    role_names,
+    host_names,
+    host_tags,
+    env_tags_only_at_root,
+    env_names,
+    own_labels,
+    volumes,
+    *parts.RULES,
+    *proxy.RULES,
+)
+NOTICES: Sequence[Rule] = (both_clear_and_secret, unknown_hooks)
+
+
+@dataclass(frozen=True)
+class Checked:
+    problems: List[Finding]
+    notices: List[Finding]
+
+
+def check_rules(data: Any, destination: Optional[str]) -> Checked:
+    view = View(as_map(data), destination)
+    return Checked(
+        [finding for rule in RULES for finding in rule(view)],
+        [finding for rule in NOTICES for finding in rule(view)],
+    )

@@ -1,0 +1,224 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an example cannot say about accessories, the builder, the registry, boot, options, hooks and aliases."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Iterator, Sequence, Tuple
+
+from ...module_utils._docker_run.options import problems as option_problems
+from .findings import Finding, listed, near_miss, shown
+from .topology import View, as_list, as_map, strings
+
+PLACES = ("host", "hosts", "role", "roles", "tag", "tags")
+HOOKS = (
+    "docker-setup",
+    "post-app-boot",
+    "post-deploy",
+    "post-proxy-reboot",
+    "pre-app-boot",
+    "pre-build",
+    "pre-connect",
+    "pre-deploy",
+    "pre-proxy-reboot",
+)
+COMMANDS = frozenset(  # fmt: skip
+    (
+        "accessory",
+        "app",
+        "audit",
+        "build",
+        "config",
+        "deploy",
+        "details",
+        "docs",
+        "help",
+        "init",
+        "lock",
+        "proxy",
+        "prune",
+        "redeploy",
+        "registry",
+        "remove",
+        "rollback",
+        "secrets",
+        "server",
+        "setup",
+        "upgrade",
+        "version",
+    )
+)
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i386": "386"}
+_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
+_ALIAS = re.compile(r"[a-z0-9_-]+\Z")
+_RESTART = re.compile(r"(no|always|unless-stopped|on-failure(:\d+)?)\Z")
+
+
+def accessory_names(view: View) -> Iterator[Finding]:
+    for name, settings in view.accessories.items():
+        if not _NAME.match(name):
+            yield ("accessories", name), "an accessory's name has only letters, digits, - and _"
+        service = settings.get("service")
+        if isinstance(service, str) and not _NAME.match(service):
+            yield ("accessories", name, "service"), f"found {shown(service)}, allowed are letters, digits, - and _"
+
+
+def accessory_places(view: View) -> Iterator[Finding]:
+    roles, tags = [role.name for role in view.roles], view.host_tags
+    for name, settings in view.accessories.items():
+        path = ("accessories", name)
+        given = [place for place in PLACES if place in settings]
+        if len(given) != 1:
+            found = f"found {listed(given)}" if given else "found none"
+            yield path, f"exactly one of {listed(PLACES)} says where the accessory runs; {found}"
+        for key, word, known in (("role", "role", roles), ("tag", "tag", tags)):
+            for place in (key, key + "s"):
+                for wanted in strings(settings.get(place)):
+                    if wanted not in known:
+                        there = listed(known) if known else "none"
+                        yield (
+                            path + (place,),
+                            f"there is no {word} `{wanted}`{near_miss(wanted, known)} ({word}s: {there})",
+                        )
+        for place in given:
+            if settings[place] in ("", []):
+                yield path + (place,), f"found {shown(settings[place])}, so the accessory would run nowhere"
+
+
+def accessory_mounts(view: View) -> Iterator[Finding]:
+    for name, settings in view.accessories.items():
+        for key in ("files", "directories"):
+            for index, entry in enumerate(as_list(settings.get(key))):
+                path = ("accessories", name, key, index)
+                parts = entry.split(":") if isinstance(entry, str) else []
+                if parts and (len(parts) not in (2, 3) or not all(parts)):
+                    yield path, f"found {shown(entry)}, expected local:remote or local:remote:options"
+                mode = as_map(entry).get("mode")
+                if mode is not None and not isinstance(mode, (dict, list)) and not _is_mode(mode):
+                    yield path + ("mode",), f'found {shown(mode)}, expected octal digits in quotes such as "0640"'
+
+
+def _is_mode(mode: Any) -> bool:
+    return bool(re.match(r"[0-7]{3,4}\Z|[ugoa]*[-+=][rwxXst]*(,[ugoa]*[-+=][rwxXst]*)*\Z", str(mode)))
+
+
+def architectures(view: View) -> Iterator[Finding]:
+    for arch in strings(as_map(view.data.get("builder")).get("arch")):
+        if arch in ARCHITECTURES:
+            yield ("builder", "arch"), f"found {shown(arch)}, Docker calls it `{ARCHITECTURES[arch]}`"
+
+
+def builder_place(view: View) -> Iterator[Finding]:
+    builder = as_map(view.data.get("builder"))
+    remote = builder.get("remote")
+    if builder.get("local") is False and not remote:
+        yield ("builder", "local"), "with local: false a remote builder must be given in builder/remote"
+    if view.registry_is_local and isinstance(remote, str) and not remote.startswith("ssh://"):
+        yield (
+            ("builder", "remote"),
+            f"found {shown(remote)}; with a registry on this machine it must be an ssh:// address",
+        )
+
+
+def builder_driver(view: View) -> Iterator[Finding]:
+    builder = as_map(view.data.get("builder"))
+    if builder.get("driver") != "docker":
+        return
+    for key in ("remote", "cache"):
+        if key in builder:
+            yield ("builder", key), "the docker driver cannot do this; use docker-container"
+    if len(strings(builder.get("arch"))) > 1:
+        yield ("builder", "arch"), "the docker driver builds for one architecture only; use docker-container"
+
+
+def builder_pack(view: View) -> Iterator[Finding]:
+    builder = as_map(view.data.get("builder"))
+    if "pack" in builder and len(strings(builder.get("arch"))) > 1:
+        yield ("builder", "pack"), "buildpacks build for one architecture only; give one in builder/arch"
+
+
+def registries(view: View) -> Iterator[Finding]:
+    for path, registry in view.sections("registry"):
+        settings = as_map(registry)
+        for key in ("username", "password"):
+            value = settings.get(key)
+            if isinstance(value, list) and (len(value) != 1 or not strings(value)):
+                yield path + (key,), f"found {len(value)} entries, expected the name of exactly one secret"
+        for key, other in (("username", "password"), ("password", "username")):
+            if key in settings and other not in settings:
+                yield path + (other,), f"this key is missing; {key} is given and a login needs both"
+
+
+def boot_limit(view: View) -> Iterator[Finding]:
+    limit = as_map(view.data.get("boot")).get("limit")
+    if isinstance(limit, (dict, list)) or limit is None:
+        return
+    match = re.match(r"(\d+)(%?)\Z", str(limit))
+    if not match or not 1 <= int(match.group(1)) <= (100 if match.group(2) else 10**6):
+        yield ("boot", "limit"), f"found {shown(limit)}, expected a number of hosts from 1 on, or 1% to 100%"
+
+
+def docker_options(view: View) -> Iterator[Finding]:
+    for path, options in _options(view):
+        for name, message in option_problems(options):
+            if name != "restart":
+                yield path + (name,), message
+
+
+def restart_policies(view: View) -> Iterator[Finding]:
+    for path, options in _options(view):
+        if "restart" not in options:
+            continue
+        policy = options["restart"]
+        if policy is False:
+            yield path + ("restart",), 'found false, which is how YAML reads no; write "no" in quotes'
+        elif not isinstance(policy, str) or not _RESTART.match(policy):
+            allowed = '"no", always, unless-stopped, on-failure, on-failure:N'
+            near = near_miss(str(policy), ("always", "unless-stopped", "on-failure"))
+            yield path + ("restart",), f"found {shown(policy)}, allowed: {allowed}{near}"
+
+
+def _options(view: View) -> Iterator[Tuple[Tuple[Any, ...], Any]]:
+    for path, options in view.sections("options"):
+        yield path, as_map(options)
+    for path, settings in view.proxies():
+        yield path + ("run", "options"), as_map(as_map(settings.get("run")).get("options"))
+
+
+def hooks_output(view: View) -> Iterator[Finding]:
+    output = view.data.get("hooks_output")
+    values = output.items() if isinstance(output, dict) else [("", output)]
+    for name, value in values:
+        if value is None or isinstance(value, (dict, list)):
+            continue
+        word = str(value).lstrip(":")
+        if word not in ("quiet", "verbose"):
+            near = near_miss(word, ("quiet", "verbose"))
+            path: Tuple[Any, ...] = ("hooks_output", name) if name else ("hooks_output",)
+            yield path, f"found {shown(value)}, allowed: `quiet`, `verbose`{near}"
+
+
+def aliases(view: View) -> Iterator[Finding]:
+    for name in as_map(view.data.get("aliases")):
+        if not _ALIAS.match(name):
+            yield ("aliases", name), "an alias has only lowercase letters, digits, - and _"
+        elif name in COMMANDS:
+            yield ("aliases", name), f"{name} is a command of its own; choose another name"
+
+
+RULES: Sequence[Any] = (
+    accessory_names,
+    accessory_places,
+    accessory_mounts,
+    architectures,
+    builder_place,
+    builder_driver,
+    builder_pack,
+    registries,
+    boot_limit,
+    docker_options,
+    restart_policies,
+    hooks_output,
+    aliases,
+)

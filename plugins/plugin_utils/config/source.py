@@ -1,0 +1,64 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which configuration the variables of a play mean.
+
+`kamal_config` is the configuration itself, `kamal_config_file` is a file that holds it (the inventory plugin sets
+it). With neither it is config/deploy.yml below the current folder. With both nothing tells which is meant: an error.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from ...module_utils._errors import ConfigError, Problem
+from .load import Config, Settings, from_mapping, load
+
+DEFAULT_FILE = os.path.join("config", "deploy.yml")
+
+Value = Callable[[str], Any]
+
+
+def from_task_vars(task_vars: Mapping[str, Any], templar_value: Value, cwd: str) -> Config:
+    given = templar_value("kamal_config")
+    file = templar_value("kamal_config_file")
+    destination = templar_value("kamal_destination") or None
+    project_root = templar_value("kamal_project_root")
+    if given is not None and file:
+        raise ConfigError([Problem("kamal_config and kamal_config_file are both set; keep the one that is meant")])
+    if given is not None:
+        groups = _role_groups(templar_value("kamal_role_groups"), task_vars.get("groups") or {})
+        root = os.path.abspath(os.path.join(cwd, str(project_root or ".")))
+        return from_mapping(given, _text(destination), root, role_groups=groups)
+    path = os.path.join(cwd, str(file or DEFAULT_FILE))
+    return load(path, _text(destination), _settings(templar_value), _below(cwd, project_root))
+
+
+def _below(cwd: str, folder: Any) -> Optional[str]:
+    return os.path.abspath(os.path.join(cwd, str(folder))) if folder else None
+
+
+def _text(value: Any) -> Optional[str]:
+    return None if value is None else str(value)
+
+
+def _settings(templar_value: Value) -> Settings:
+    commands = templar_value("kamal_erb_commands")
+    return Settings(
+        environ=os.environ,
+        erb_commands=commands is True or str(commands).lower() in ("true", "yes", "1"),
+        erb=str(templar_value("kamal_erb") or "safe"),
+    )
+
+
+def _role_groups(role_groups: Any, groups: Mapping[str, List[str]]) -> Optional[Dict[str, List[str]]]:
+    """The hosts of each role, from the inventory group named for it."""
+    if role_groups is None:
+        return None
+    if not isinstance(role_groups, Mapping):
+        raise ConfigError([Problem("expected a map of role to inventory group", where="kamal_role_groups")])
+    missing = [str(group) for group in role_groups.values() if group not in groups]
+    if missing:
+        message = f"the inventory has no group {', '.join(missing)}"
+        raise ConfigError([Problem(message, where="kamal_role_groups")])
+    return {str(role): [str(host) for host in groups[group]] for role, group in role_groups.items()}

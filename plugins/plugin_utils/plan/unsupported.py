@@ -1,0 +1,201 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Keys that are understood and checked but not acted on yet: refused where that would change what runs, else told."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Callable, List, Mapping, Sequence, Tuple
+
+from ...module_utils._errors import ConfigError, Problem
+from ...module_utils._names import NETWORK
+from ..config.load import Config
+from .roles import Role
+
+HOOKS = (
+    "docker-setup",
+    "pre-connect",
+    "pre-build",
+    "pre-deploy",
+    "pre-app-boot",
+    "post-app-boot",
+    "pre-proxy-reboot",
+    "post-proxy-reboot",
+    "post-deploy",
+)
+IN_BUILDER = ("remote", "secrets", "ssh", "pack")
+IN_ACCESSORIES = ("files", "directories", "proxy")
+OUR_DRIVER = "docker"
+
+Place = Tuple[str, Mapping[str, Any]]
+
+
+def refuse(
+    config: Config, roles: Sequence[Role], command: str, builds: bool, skip_hooks: bool, remote_hosts: Sequence[str]
+) -> None:
+    """Raises a ConfigError that names every key this run would have to pass over."""
+    problems = [problem for place in _places(config.data, roles) for problem in _in_place(config, *place)]
+    problems += [problem for role in roles if role.proxied for problem in _certificate(config, role)]
+    problems += _networks(config, roles)
+    if "error_pages_path" in config.data:
+        problems.append(_later(config, "error_pages_path"))
+    if command == "setup":
+        problems += _accessories(config)
+    if command != "rollback":
+        problems += _registry(config, remote_hosts)
+    if builds:
+        problems += _builder(config)
+    if not skip_hooks:
+        problems += _hooks(config)
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+
+
+def _places(data: Mapping[str, Any], roles: Sequence[Role]) -> List[Place]:
+    return [("", data), *((f"servers/{role.name}/", role.settings) for role in roles)]
+
+
+def _in_place(config: Config, prefix: str, section: Mapping[str, Any]) -> List[Problem]:
+    """What a role may specialise, at the root and in each role."""
+    return [_later(config, f"{prefix}asset_path")] if "asset_path" in section else []
+
+
+def _certificate(config: Config, role: Role) -> List[Problem]:
+    """A certificate of one's own, where the role says it itself or else takes the root's."""
+    own = _map(role.settings.get("proxy"))
+    prefix, proxy = (f"servers/{role.name}/", own) if "ssl" in own else ("", _map(config.data.get("proxy")))
+    return [_later(config, f"{prefix}proxy/ssl")] if isinstance(proxy.get("ssl"), Mapping) else []
+
+
+def _networks(config: Config, roles: Sequence[Role]) -> List[Problem]:
+    """kamal-proxy and what it routes to find each other by name on one network."""
+    places: List[Place] = [(f"servers/{role.name}/options/network", role.settings) for role in roles if role.proxied]
+    runs = [("", config.data), *((f"servers/{role.name}/", role.settings) for role in roles)]
+    places += [(f"{prefix}proxy/run/options/network", _map(_map(at.get("proxy")).get("run"))) for prefix, at in runs]
+    return [
+        Problem(
+            f"found {section['options']['network']}, which takes the container off the network {NETWORK}, where "
+            "kamal-proxy and the roles behind it find each other. A second network is not supported yet; remove it.",
+            key_path,
+            config.where(*key_path.split("/")),
+        )
+        for key_path, section in places
+        if _leaves(section)
+    ]
+
+
+def _leaves(section: Mapping[str, Any]) -> bool:
+    return _map(section.get("options")).get("network", False) not in (False, NETWORK)
+
+
+def _accessories(config: Config) -> List[Problem]:
+    accessories = config.data.get("accessories") or {}
+    return [
+        _later(config, f"accessories/{name}/{key}")
+        for name, section in accessories.items()
+        for key in IN_ACCESSORIES
+        if key in section
+    ]
+
+
+def _registry(config: Config, remote_hosts: Sequence[str]) -> List[Problem]:
+    server = str(_map(config.data.get("registry")).get("server") or "")
+    if not server.startswith("localhost:") or not remote_hosts:
+        return []
+    message = (
+        f"a registry on this machine cannot be reached from {', '.join(remote_hosts)}: to start one and give the hosts "
+        "a tunnel to it is not supported yet. Name a registry that the hosts can reach."
+    )
+    return [Problem(message, "registry/server", config.where("registry", "server"))]
+
+
+def _builder(config: Config) -> List[Problem]:
+    builder = config.data.get("builder") or {}
+    found = [_later(config, f"builder/{key}") for key in IN_BUILDER if key in builder]
+    if str(builder.get("driver", "")).startswith("cloud"):
+        found.append(_later(config, "builder/driver"))
+    if len(builder.get("arch") or []) > 1 and isinstance(builder["arch"], list):
+        found.append(_later(config, "builder/arch"))
+    return found
+
+
+def _later(config: Config, key_path: str) -> Problem:
+    return Problem(
+        "is understood, but this version of caravan.kamal does not act on it yet. Remove it to deploy without it.",
+        key_path,
+        config.where(*key_path.split("/")),
+    )
+
+
+def _hooks(config: Config) -> List[Problem]:
+    folder = os.path.join(config.project_root, config.data.get("hooks_path", ".kamal/hooks"))
+    found = [name for name in HOOKS if os.access(os.path.join(folder, name), os.X_OK)]
+    return [
+        Problem(
+            "this hook would not be run: hooks are not supported yet. Deploy without it with -e kamal_skip_hooks=true.",
+            "",
+            os.path.join(folder, name),
+        )
+        for name in found
+    ]
+
+
+# Notices: what runs is the same without these keys
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A key that is passed over, in the cases that `when` tells from its value and the configuration."""
+
+    keys: Tuple[str, ...]
+    text: str = "has no effect yet"
+    when: Callable[[Any, Config], bool] = lambda _value, _config: True
+
+
+NOTICES = (
+    Notice(("output",)),
+    Notice(("aliases",)),
+    Notice(("hooks_output",), "has no effect yet, as hooks are not run"),
+    Notice(
+        ("ssh",),
+        "has no effect here: the connection variables of your own inventory say how hosts are reached",
+        lambda _value, config: config.path is None,
+    ),
+    Notice(("ssh", "key_data"), "has no effect yet; name the file in ssh/keys, or add the key to your agent"),
+    Notice(
+        ("ssh", "config"),
+        "names several files, of which ssh can read only the first",
+        lambda value, _config: isinstance(value, list) and len(value) > 1,
+    ),
+    Notice(
+        ("builder", "driver"),
+        "has no effect yet; the build host's own builder is used",
+        lambda value, _config: value != OUR_DRIVER and not str(value).startswith("cloud"),
+    ),
+    Notice(("builder", "cache"), "has no effect yet; only the build host's own cache is used"),
+    Notice(("builder", "provenance")),
+    Notice(("builder", "sbom")),
+)
+OWN_NETWORK = f"takes the container off the network {NETWORK}, where the others find it by name"
+
+
+def notices(config: Config, roles: Sequence[Role]) -> List[str]:
+    found = [(notice.keys, notice.text) for notice in NOTICES if _applies(notice, config)]
+    places = [(("servers", role.name), role.settings) for role in roles if not role.proxied]
+    places += [(("accessories", name), section) for name, section in _map(config.data.get("accessories")).items()]
+    found += [((*keys, "options", "network"), OWN_NETWORK) for keys, section in places if _leaves(section)]
+    return [f"{'/'.join(keys)} {text} ({config.where(*keys)})" for keys, text in found]
+
+
+def _applies(notice: Notice, config: Config) -> bool:
+    data: Any = config.data
+    for key in notice.keys:
+        if not isinstance(data, Mapping) or key not in data:
+            return False
+        data = data[key]
+    return notice.when(data, config)
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

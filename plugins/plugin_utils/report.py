@@ -1,0 +1,127 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The answers of hosts as plain text for people."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from ..module_utils._names import short_version
+
+NOTHING = "-"
+NOT_REACHED = "no answer"
+
+Answers = Mapping[str, Optional[Mapping[str, Any]]]
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    everything = [list(headers), *([cell or NOTHING for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in everything) for column in range(len(headers))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in everything)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def details(answers: Answers) -> str:
+    """Answers of service_info: roles, then the proxies, then accessories."""
+    parts = [
+        table(
+            ("HOST", "ROLE", "VERSION", "STATE", "HEALTH", "SINCE", "ROUTE"),
+            [row for host, answer in answers.items() for row in _role_rows(host, answer)],
+        ),
+        table(("HOST", "PROXY", "IMAGE"), [_proxy_row(host, answer) for host, answer in answers.items() if answer]),
+    ]
+    accessories = [row for host, answer in answers.items() if answer for row in _accessory_rows(host, answer)]
+    if accessories:
+        parts.append(table(("HOST", "ACCESSORY", "STATE", "SINCE", "IMAGE"), accessories))
+    return "\n\n".join(parts)
+
+
+def _role_rows(host: str, answer: Optional[Mapping[str, Any]]) -> List[Sequence[str]]:
+    if answer is None:
+        return [(host, "", "", NOT_REACHED, "", "", "")]
+    rows = [_role_row(host, container, answer) for container in _telling(answer)]
+    return rows or [(host, "", "", "nothing here", "", "", "")]
+
+
+def _telling(answer: Mapping[str, Any]) -> List[Mapping[str, Any]]:
+    """Everything that runs, and of a role of which nothing runs the newest container."""
+    found: List[Mapping[str, Any]] = []
+    for container in answer["containers"]:
+        if container["state"] in ("running", "restarting") or (
+            container["role"] not in answer["running"] and container["role"] not in [other["role"] for other in found]
+        ):
+            found.append(container)
+    return sorted(found, key=lambda container: str(container["role"]))
+
+
+def _role_row(host: str, container: Mapping[str, Any], answer: Mapping[str, Any]) -> Sequence[str]:
+    routes = [route for route in answer["routes"].values() if _leads_to(route, container["name"])]
+    return (
+        host,
+        container["role"],
+        short_version(container["version"]),
+        container["state"],
+        container["health"] or "",
+        container["status"],
+        ", ".join(_route(route) for route in routes),
+    )
+
+
+def _leads_to(route: Mapping[str, Any], container: str) -> bool:
+    return any(target.rpartition(":")[0] == container for target in route["targets"])
+
+
+def _route(route: Mapping[str, Any]) -> str:
+    hosts = ",".join(route["hosts"]) or "every host"
+    prefixes = ",".join(prefix for prefix in route["path_prefixes"] if prefix != "/")
+    state = "" if route["state"] == "running" else f" ({route['state']})"
+    return f"{hosts}{prefixes}{state}"
+
+
+def _proxy_row(host: str, answer: Mapping[str, Any]) -> Sequence[str]:
+    return (host, answer["proxy"]["state"], answer["proxy"]["image"] or "")
+
+
+def _accessory_rows(host: str, answer: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    for name, found in answer["accessories"].items():
+        if found:
+            yield (host, name, found["state"], found["status"], found["image"])
+        else:
+            yield (host, name, "absent", "", "")
+
+
+def audit(answers: Answers) -> str:
+    return _sections((host, answer["lines"] if answer else None) for host, answer in answers.items())
+
+
+def logs(answers: Answers) -> str:
+    return _sections(_log_sections(answers))
+
+
+def _log_sections(answers: Answers) -> Iterator[Tuple[str, Optional[List[str]]]]:
+    for host, answer in answers.items():
+        if not answer or not answer["logs"]:
+            yield host, [] if answer else None
+            continue
+        for role, found in answer["logs"].items():
+            yield f"{host} {role} ({found['container']}, {found['state']})", found["lines"]
+
+
+def actions(answers: Answers) -> str:
+    return _sections((host, _actions(answer) if answer else None) for host, answer in answers.items())
+
+
+def _actions(answer: Mapping[str, Any]) -> List[str]:
+    """Of a task, or of each item of a task with a loop."""
+    return [action for result in answer.get("results", [answer]) for action in result["actions"]]
+
+
+def _sections(sections: Any) -> str:
+    parts = []
+    for title, lines in sections:
+        shown = [NOT_REACHED] if lines is None else lines or ["nothing"]
+        parts.append("\n".join([f"{title}:", *(f"  {line}" for line in shown)]))
+    return "\n\n".join(parts)
+
+
+TEXTS: Dict[str, Any] = {"details": details, "audit": audit, "logs": logs, "actions": actions}

@@ -1,0 +1,156 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An accessory: booted where it is missing, started where it is stopped, never replaced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory import Accessory
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError, EngineError, PortError
+from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
+from fakes import FakeEngine
+
+SECTION = {"image": "postgres:16", "host": "host1", "port": 5432, "env": {"secret": ["PASSWORD:DB_PASSWORD"]}}
+SECRET = "s3cr3t-value"
+Plan = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def db(plan_of: Plan) -> Callable[..., dict[str, Any]]:
+    def make(**changed: Any) -> dict[str, Any]:
+        plan = plan_of("v1", command="setup", accessories={"db": {**SECTION, **changed}})
+        return dict(handover.accessory_share(plan, "db", "host1"))
+
+    return make
+
+
+@pytest.fixture
+def host(engine: FakeEngine, home: Path) -> FakeEngine:
+    engine.add_image("postgres:16", "ipg", service=None)
+    engine.networks.add("kamal")
+    return engine
+
+
+def act(engine: FakeEngine, share: Any, verb: str = "present", check: bool = False, password: str = SECRET) -> Changes:
+    changes = Changes(check_mode=check)
+    accessory = Accessory(engine, changes, share, {"DB_PASSWORD": password}, {"username": "u", "password": "p"})  # type: ignore[arg-type]
+    getattr(accessory, verb)()
+    return changes
+
+
+ENV_FILE = ".kamal/apps/hello/env/accessories/db.env"
+
+
+def test_one_that_is_missing_is_booted(host: FakeEngine, db: Plan, home: Path) -> None:
+    predicted = act(host, db(), check=True)
+    assert host.calls == [] and list(home.iterdir()) == []
+    changes = act(host, db())
+    assert predicted.actions == changes.actions == [f"write {ENV_FILE}", "boot container hello-db"]
+    config = host.here["hello-db"]["Config"]
+    assert {f"PASSWORD={SECRET}", "KAMAL_HOST=host1"} <= set(config["Env"])
+    assert config["HostConfig"]["PortBindings"]["5432/tcp"][0]["HostPort"] == "5432"
+    assert (home / ENV_FILE).read_text() == f"PASSWORD={SECRET}\n"
+    assert (home / ".kamal/hello-audit.log").read_text().endswith("[sam] Booted db accessory\n")
+    assert SECRET not in json.dumps(changes.result())
+    assert act(host, db()).actions == []
+
+
+def test_what_it_needs_is_brought(engine: FakeEngine, db: Plan, home: Path) -> None:
+    engine.registry["postgres:16"] = FakeEngine().add_image("postgres:16", "ipg", service=None)
+    assert act(engine, db()).actions[:2] == ["pull postgres:16", "create network kamal"]
+    assert engine.pulled_with == {"username": "u", "password": "p"}
+
+
+def test_one_that_was_stopped_is_started(host: FakeEngine, db: Plan) -> None:
+    act(host, db())
+    before = host.here["hello-db"]["Id"]
+    assert act(host, db(), "stopped").actions == ["stop container hello-db"]
+    assert act(host, db(), "stopped").actions == []
+    assert act(host, db()).actions == ["start container hello-db"]
+    assert host.here["hello-db"]["Id"] == before
+
+
+@pytest.mark.parametrize("difference", [{"image": "postgres:17"}, {"port": 5433}, {"cmd": "postgres -c x=y"}])
+def test_one_that_differs_is_left_alone_with_a_warning(host: FakeEngine, db: Plan, difference: dict[str, Any]) -> None:
+    act(host, db())
+    changes = act(host, db(**difference))
+    assert not changes.changed
+    assert "never replaced" in changes.notices[0]
+
+
+def test_a_changed_secret_is_told_as_well(host: FakeEngine, db: Plan) -> None:
+    act(host, db())
+    assert act(host, db(), password="rotated").notices
+
+
+def test_one_of_kamal_is_taken_as_it_is(host: FakeEngine, db: Plan) -> None:
+    host.add("hello-db", "ipg", service="hello-db")
+    changes = act(host, db())
+    assert (changes.actions, changes.notices) == ([], [])
+
+
+def test_a_container_of_another_service_is_not_ours(host: FakeEngine, db: Plan) -> None:
+    host.add("hello-db", "ipg", service="shop")
+    with pytest.raises(EngineError, match="belongs to the service shop"):
+        act(host, db())
+
+
+def test_one_that_cannot_start_is_not_left_half_made(host: FakeEngine, db: Plan) -> None:
+    host.unstartable["hello-db"] = PortError("Docker could not start it: port is already allocated")
+    with pytest.raises(PortError):
+        act(host, db())
+    assert host.here == {}
+
+
+def test_removing_it_takes_its_secrets_along(host: FakeEngine, db: Plan, home: Path) -> None:
+    act(host, db())
+    assert act(host, db(), "absent").actions == [
+        "stop container hello-db",
+        "remove container hello-db",
+        f"remove {ENV_FILE}",
+    ]
+    assert host.here == {} and not (home / ENV_FILE).exists()
+    assert act(host, db(), "absent").actions == []
+
+
+def test_an_accessory_that_is_not_in_the_plan_is_named_with_those_that_are(plan_of: Plan) -> None:
+    plan = plan_of("v1", accessories={"db": SECTION})
+    with pytest.raises(ConfigError, match="no accessory redis; the configuration has db"):
+        handover.accessory_share(plan, "redis", "host1")
+
+
+@pytest.mark.parametrize(
+    ("root", "own", "image", "login"),
+    [
+        (None, None, "postgres:16", None),
+        ({"server": "r:1", "username": "u", "password": ["P"]}, None, "postgres:16", None),
+        ({"server": "r:1", "username": "u", "password": ["P"]}, None, "r:1/postgres", {"secret": "P"}),
+        (
+            {"server": "r:1", "username": "u", "password": ["P"]},
+            {"server": "r:2", "username": "o", "password": ["Q"]},
+            "postgres:16",
+            {"secret": "Q"},
+        ),
+    ],
+    ids=["none", "of another server", "the app's", "its own"],
+)
+def test_which_login_its_image_is_pulled_with(plan_of: Plan, root: Any, own: Any, image: str, login: Any) -> None:
+    section = {**SECTION, "image": image, **({"registry": own} if own else {})}
+    plan = plan_of("v1", accessories={"db": section}, **({"registry": root} if root else {}))
+    found = plan["accessories"]["db"]["registry"]
+    assert (found and found["password"]) == login
+    assert "DB_PASSWORD" in plan["secrets"]
+    assert login is None or login["secret"] in plan["secrets"]
+
+
+@pytest.mark.parametrize("key", ["files", "directories", "proxy"])
+def test_what_is_not_acted_on_yet_stops_a_setup_but_no_deploy(plan_of: Plan, key: str) -> None:
+    accessories = {"db": {**SECTION, key: {"host": "db.example.com"} if key == "proxy" else ["a:/b"]}}
+    plan_of("v1", command="deploy", accessories=accessories)
+    with pytest.raises(ConfigError, match=f"accessories/db/{key}"):
+        plan_of("v1", command="setup", accessories=accessories)

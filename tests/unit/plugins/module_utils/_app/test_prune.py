@@ -1,0 +1,146 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which containers and images may go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._app.prune import (
+    expendable_containers,
+    expendable_images,
+    prune_all,
+)
+from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container, Image
+from ansible_collections.caravan.kamal.plugins.module_utils._names import Names
+from fakes import FakeEngine
+
+
+def container(
+    version: str, role: str = "web", destination: str = "", state: str = "exited", suffix: str = ""
+) -> Container:
+    name = Names("hello", destination or None).container(role, version) + suffix
+    labels = {"service": "hello", "role": role, "destination": destination}
+    return Container(name, name, state, f"image {version}", 0, labels=labels)
+
+
+def names(containers: list[Container]) -> list[str]:
+    return [container.name for container in containers]
+
+
+@pytest.mark.parametrize(
+    ("containers", "retain", "keep", "expected"),
+    [
+        ([container("v3"), container("v2"), container("v1")], 2, set(), ["hello-web-v1"]),
+        ([container("v3"), container("v2"), container("v1")], 5, set(), []),
+        ([container("v3"), container("v2"), container("v1")], 1, {"v1"}, ["hello-web-v2"]),
+        ([container("v3", state="running"), container("v2"), container("v1")], 1, set(), ["hello-web-v1"]),
+        ([container("v3", state="restarting"), container("v2")], 0, set(), ["hello-web-v2"]),
+        (
+            [container("v3"), container("v2", "worker"), container("v2"), container("v1", "worker")],
+            1,
+            set(),
+            ["hello-web-v2", "hello-worker-v1"],
+        ),
+        ([container("v3"), container("v3", destination="staging")], 1, set(), []),
+        (
+            [container("v3", state="created", suffix="_staged"), container("v2"), container("v1")],
+            1,
+            set(),
+            ["hello-web-v1"],
+        ),
+        (
+            [container("v2"), container("v1", state="dead"), container("v0", state="created")],
+            1,
+            set(),
+            ["hello-web-v1", "hello-web-v0"],
+        ),
+    ],
+    ids=[
+        "oldest",
+        "few",
+        "last good one",
+        "running is no quota",
+        "restarting is running",
+        "per role",
+        "per destination",
+        "staged",
+        "dead and created",
+    ],
+)
+def test_expendable_containers(containers: list[Container], retain: int, keep: set[str], expected: list[str]) -> None:
+    assert sorted(names(expendable_containers(containers, retain, keep))) == sorted(expected)
+
+
+def test_the_version_of_our_own_label_counts_before_the_name() -> None:
+    renamed = Container(
+        "c",
+        "hello-web-v1_replaced_0123456789abcdef",
+        "exited",
+        "i",
+        0,
+        labels={"service": "hello", "role": "web", "destination": "", "caravan.version": "v1"},
+    )
+    assert expendable_containers([renamed], 0, {"v1"}) == []
+    assert expendable_containers([renamed], 0, {"v2"}) == [renamed]
+
+
+@pytest.mark.parametrize(
+    ("image", "keep", "expected"),
+    [
+        (Image("i1", ["hello:v1"], (), {}), set(), ["hello:v1"]),
+        (Image("i1", ["hello:v1", "hello:v1b"], (), {}), set(), ["hello:v1", "hello:v1b"]),
+        (Image("image v2", ["hello:v2"], (), {}), set(), []),
+        (Image("i1", ["hello:v1", "hello:latest"], (), {}), set(), []),
+        (Image("i1", ["hello:latest-staging"], (), {}), set(), []),
+        (Image("i1", ["hello:v1"], (), {}), {"v1"}, []),
+        (Image("i1", [], (), {}), set(), ["i1"]),
+        (Image("i1", ["<none>:<none>"], (), {}), set(), ["i1"]),
+        (Image("i1", ["registry:4443/hello:v1"], (), {}), set(), ["registry:4443/hello:v1"]),
+    ],
+    ids=[
+        "unused",
+        "two tags",
+        "used by a container",
+        "latest",
+        "latest elsewhere",
+        "kept version",
+        "untagged",
+        "untagged as listed",
+        "registry with a port",
+    ],
+)
+def test_expendable_images(image: Image, keep: set[str], expected: list[str]) -> None:
+    assert expendable_images([image], [container("v2")], keep) == expected
+
+
+def test_images_of_another_repository_are_left_alone() -> None:
+    images = [Image("i1", ["hello:v1"], (), {}), Image("i2", ["registry:4443/hello:v1"], (), {})]
+    assert expendable_images(images, [], set(), "registry:4443/hello") == ["registry:4443/hello:v1"]
+
+
+def test_pruning_removes_containers_then_their_images_but_not_what_a_rollback_wants(
+    engine: FakeEngine, home: Path
+) -> None:
+    for number in range(1, 6):
+        engine.add_image(f"hello:v{number}", f"i{number}")
+        state = "running" if number == 5 else "exited"
+        engine.add(f"hello-web-v{number}", f"i{number}", state, service="hello", role="web", destination="")
+    history = [{"version": f"v{number}"} for number in (1, 2, 5)]
+    (home / ".kamal/apps/hello").mkdir(parents=True)
+    (home / ".kamal/apps/hello/history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history))
+    changes = Changes(check_mode=False)
+    prune_all(engine, changes, Names("hello"), 1, [])  # type: ignore[arg-type]
+    assert changes.actions == [
+        "remove container hello-web-v3",
+        "remove container hello-web-v1",
+        "remove image hello:v1",
+        "remove image hello:v3",
+    ]
+    assert "hello-web-v2" in engine.here
+    again = Changes(check_mode=False)
+    prune_all(engine, again, Names("hello"), 1, [])  # type: ignore[arg-type]
+    assert again.actions == []

@@ -1,0 +1,291 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a release does to a host: found state and wanted version against actions, and the way back from a failure."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import HealthError, ImageError, ProxyError
+from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from fakes import FakeEngine
+
+pytestmark = pytest.mark.usefixtures("home", "no_waiting")
+
+SECRET = "s3cr3t-value"
+Share = Callable[..., dict[str, Any]]
+
+
+def release(
+    engine: FakeEngine,
+    share: dict[str, Any],
+    check: bool = False,
+    token: str = SECRET,
+    force: bool = False,
+    built: Any = None,
+) -> Changes:
+    """Stage and go live, as the two tasks of a rollout do. The image was brought here just before."""
+    told = []
+    reference = f"hello:{share['version']}"
+    if reference not in engine.pictures and share["version"] != "v9":
+        engine.add_image(reference, f"image of {share['version']}")
+    for step in ("stage", "live"):
+        changes = Changes(check_mode=check)
+        told.append(changes)
+        host = Release(engine, changes, share, {"TOKEN": token}, built or {}, None, force)  # type: ignore[arg-type]
+        getattr(host, step)(None)
+    together = Changes(check_mode=check)
+    together.actions = [action for changes in told for action in changes.actions]
+    together._before, together._after = told[0]._before, told[0]._after
+    return together
+
+
+def calm(actions: list[str]) -> list[str]:
+    """Actions without what is random in names."""
+    return [re.sub(r"_(replaced|failed)_[0-9a-f]{16}", r"_\1", action) for action in actions]
+
+
+@pytest.fixture
+def host(engine: FakeEngine) -> FakeEngine:
+    """A fresh host that has the proxy's image."""
+    engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
+    return engine
+
+
+FIRST = [
+    "create network kamal",
+    "boot kamal-proxy",
+    "create container hello-web-v1",
+    "create container hello-worker-v1",
+    "start container hello-web-v1",
+    "route hello-web to hello-web-v1",
+    "start container hello-worker-v1",
+    "tag hello:v1 as latest",
+]
+
+
+def test_a_first_release_boots_everything(host: FakeEngine, share_of: Share, home: Path) -> None:
+    changes = release(host, share_of("v1"))
+    assert changes.actions == FIRST
+    assert {"kamal-proxy", "hello-web-v1", "hello-worker-v1"} == host.running
+    assert host.target("hello-web") == "hello-web-v1"
+    assert host.pictures["hello:latest"].id == "image of v1"
+    history = [json.loads(line) for line in (home / ".kamal/apps/hello/history.jsonl").read_text().splitlines()]
+    assert [(record["version"], record["roles"]) for record in history] == [("v1", ["web", "worker"])]
+    assert (home / ".kamal/apps/hello/env/roles/web.env").read_text() == f"TOKEN={SECRET}\n"
+    assert (home / ".kamal/apps/hello/env/roles/web.env").stat().st_mode & 0o777 == 0o600
+    assert "[sam] [web] Booted app version v1" in (home / ".kamal/hello-audit.log").read_text()
+
+
+def test_check_mode_predicts_a_first_release_and_does_nothing(host: FakeEngine, share_of: Share, home: Path) -> None:
+    predicted = release(host, share_of("v1"), check=True)
+    assert host.calls == []
+    assert list(home.iterdir()) == []
+    done = release(host, share_of("v1"))
+    assert predicted.actions == done.actions == FIRST
+
+
+def test_the_same_release_again_changes_nothing(host: FakeEngine, share_of: Share, home: Path) -> None:
+    release(host, share_of("v1"))
+    files = [home / ".kamal/apps/hello/history.jsonl", home / ".kamal/hello-audit.log"]
+    before = [file.read_text() for file in files]
+    host.calls.clear()
+    changes = release(host, share_of("v1"))
+    assert (changes.actions, host.calls) == ([], [])
+    assert [file.read_text() for file in files] == before
+
+
+def test_the_next_version_takes_over_and_the_one_before_stops(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    changes = release(host, share_of("v2"))
+    assert changes.actions == [
+        "create container hello-web-v2",
+        "create container hello-worker-v2",
+        "start container hello-web-v2",
+        "route hello-web to hello-web-v2",
+        "stop container hello-web-v1",
+        "start container hello-worker-v2",
+        "stop container hello-worker-v1",
+        "tag hello:v2 as latest",
+    ]
+    assert host.target("hello-web") == "hello-web-v2"
+    assert host.here["hello-web-v1"]["State"]["Status"] == "exited"
+    assert host.stop_timeouts["hello-web-v1"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "arguments"),
+    [
+        ({"env": {"clear": {"GREETING": "good day"}, "secret": ["TOKEN"]}}, {}),
+        ({"env": {"clear": {"GREETING": "hi"}, "secret": ["TOKEN", "OTHER:TOKEN"]}}, {}),
+        ({"labels": {"team": "shop"}}, {}),
+        ({"volumes": ["data:/data"]}, {}),
+        ({}, {"token": "another value"}),
+        ({}, {"force": True}),
+    ],
+    ids=["clear env", "another secret", "label", "volume", "secret value", "forced"],
+)
+def test_a_version_that_runs_is_replaced_when_something_differs(
+    host: FakeEngine, share_of: Share, changed: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    release(host, share_of("v1"))
+    old = host.here["hello-web-v1"]["Id"]
+    changes = release(host, share_of("v1", **changed), **arguments)
+    assert "create container hello-web-v1" in changes.actions
+    assert host.here["hello-web-v1"]["Id"] != old
+    assert calm(sorted(host.here))[:2] == ["hello-web-v1", "hello-web-v1_replaced"]
+    assert host.target("hello-web") == "hello-web-v1"
+    assert "hello-web-v1" in host.running
+
+
+def test_another_image_under_the_same_tag_is_another_release(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    host.add_image("hello:v1", "rebuilt")
+    changes = release(host, share_of("v1"), built={"image_id": "rebuilt"})
+    assert "create container hello-web-v1" in changes.actions
+    assert host.here["hello-web-v1"]["Image"] == "rebuilt"
+
+
+def test_only_the_route_is_changed_when_only_the_route_differs(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    target = host.routes["hello-web"]["active_targets"][0]
+    changes = release(host, share_of("v1", proxy={"host": "other.example.com"}))
+    assert changes.actions == [f"route hello-web to {target}"]
+    assert host.routes["hello-web"]["options"]["hosts"] == ["other.example.com"]
+
+
+def test_strays_of_a_role_are_stopped_though_the_version_runs(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    host.add("hello-web-v0", service="hello", role="web", destination="")
+    host.add("hello-web-staging-v0", service="hello", role="web", destination="staging")
+    assert release(host, share_of("v1")).actions == ["stop container hello-web-v0"]
+    assert "hello-web-staging-v0" in host.running
+
+
+def test_what_an_earlier_run_staged_and_left_is_dropped(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    host.add("hello-web-v0_staged", state="created", service="hello", role="web", destination="")
+    release(host, share_of("v2"))
+    assert "hello-web-v0_staged" not in host.here
+
+
+# Failures
+
+
+@pytest.mark.parametrize("trouble", ["dying", "sick"])
+def test_a_version_that_does_not_come_up_leaves_the_old_one_serving(
+    host: FakeEngine, share_of: Share, home: Path, trouble: str
+) -> None:
+    release(host, share_of("v1"))
+    getattr(host, trouble).add("hello:v2")
+    host.output["hello-web-v2"] = "panic: no database"
+    with pytest.raises(HealthError) as failure:
+        release(host, share_of("v2"))
+    assert "panic: no database" in failure.value.message
+    assert "hello-web-v2" in failure.value.message and "host1" in failure.value.message
+    assert host.target("hello-web") == "hello-web-v1"
+    assert {"hello-web-v1", "hello-worker-v1"} <= host.running
+    assert host.here["hello-web-v2"]["State"]["Status"] == "exited"
+    assert host.pictures["hello:latest"].id == "image of v1"
+    assert len((home / ".kamal/apps/hello/history.jsonl").read_text().splitlines()) == 1
+
+
+def test_the_same_version_that_does_not_come_up_again_gives_its_name_back(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    before = host.here["hello-web-v1"]["Id"]
+    host.sick.add("hello-web-v1")
+    with pytest.raises(HealthError):
+        release(host, share_of("v1", labels={"team": "shop"}))
+    assert host.here["hello-web-v1"]["Id"] == before
+    assert "hello-web-v1" in host.running
+    failed = [name for name in host.here if "_failed_" in name]
+    assert len(failed) == 1 and failed[0] not in host.running
+    assert host.routes["hello-web"]["active_targets"] == [f"{before[:12]}:80"]
+
+
+def test_a_route_that_was_switched_before_the_failure_is_switched_back(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    host.fails_after_switch = True
+    with pytest.raises(HealthError):
+        release(host, share_of("v2", proxy={"host": "new.example.com"}))
+    assert host.target("hello-web") == "hello-web-v1"
+    assert host.routes["hello-web"]["options"]["hosts"] == ["hello.example.com"]
+
+
+def test_a_worker_is_judged_by_its_own_health_check(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    host.dying.add("hello-worker-v2")
+    with pytest.raises(HealthError, match="exited with code 1"):
+        release(host, share_of("v2"))
+    assert {"hello-web-v2", "hello-worker-v1"} <= host.running
+
+
+def test_an_image_of_another_service_is_refused_before_anything_is_made(host: FakeEngine, share_of: Share) -> None:
+    host.add_image("hello:v9", "i9", service="shop")
+    with pytest.raises(ImageError, match="service=shop"):
+        release(host, share_of("v9"))
+    assert host.calls == []
+
+
+def test_a_missing_image_without_a_registry_says_so(host: FakeEngine, share_of: Share) -> None:
+    with pytest.raises(ImageError, match="no registry is configured"):
+        release(host, share_of("v9"))
+
+
+# Other commands
+
+
+def test_a_redeploy_leaves_the_proxy_alone_and_prunes_nothing(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1", retain_containers=1))
+    host.add_image("hello:unused", "i7")
+    actions = release(host, share_of("v2", command="redeploy", retain_containers=1)).actions
+    assert not [action for action in actions if "remove" in action or action.endswith("kamal-proxy")]
+    assert "hello:unused" in host.pictures
+
+
+def test_a_redeploy_without_a_proxy_is_refused_before_containers_are_made(host: FakeEngine, share_of: Share) -> None:
+    with pytest.raises(ProxyError, match="absent"):
+        release(host, share_of("v1", command="redeploy"))
+    assert not [call for call in host.calls if call.startswith("create hello")]
+
+
+def test_secret_values_reach_the_container_and_nothing_else(host: FakeEngine, share_of: Share, home: Path) -> None:
+    release(host, share_of("v1"))
+    changes = release(host, share_of("v1"), token="n3w-t0ken")
+    assert "TOKEN=n3w-t0ken" in host.here["hello-web-v1"]["Config"]["Env"]
+    told = json.dumps(changes.result()) + (home / ".kamal/hello-audit.log").read_text()
+    told += (home / ".kamal/apps/hello/history.jsonl").read_text() + json.dumps(
+        host.here["hello-web-v1"]["Config"]["Labels"]
+    )
+    assert SECRET not in told and "n3w-t0ken" not in told
+    assert "web/secrets changed: TOKEN" in changes.result()["diff"]["before"]
+
+
+@pytest.mark.parametrize("server", [None, "r.example.com"])
+def test_the_proxys_image_is_pulled_with_the_login_of_its_own_registry(
+    engine: FakeEngine, share_of: Share, server: str | None
+) -> None:
+    share = share_of("v1", registry={"username": "u", "password": "p", **({"server": server} if server else {})})
+    engine.registry["basecamp/kamal-proxy:v0.9.2"] = engine.add_image("elsewhere", "ip", service=None)
+    engine.add_image(f"{share['image']['repository']}:v1", "i1")
+    login = {"username": "u", "password": "p"}
+    Release(engine, Changes(False), share, {"TOKEN": SECRET}, {}, login).stage(None)  # type: ignore[arg-type]
+    assert "pull basecamp/kamal-proxy:v0.9.2" in engine.calls
+    assert engine.pulled_with == (None if server else login)
+
+
+def test_folders_below_the_home_are_spelled_out_on_the_host(host: FakeEngine, share_of: Share, home: Path) -> None:
+    volumes = ["./storage:/storage:ro", "~/up:/up", "named:/named", "/srv:/srv"]
+    release(host, share_of("v1", volumes=volumes))
+    assert host.here["hello-web-v1"]["Config"]["HostConfig"]["Binds"] == [
+        f"{home}/storage:/storage:ro",
+        f"{home}/up:/up",
+        "named:/named",
+        "/srv:/srv",
+    ]
+    assert release(host, share_of("v1", volumes=volumes)).actions == []

@@ -1,0 +1,89 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What goes when a service is stopped or removed, and what another destination keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._app.retirement import Retirement
+from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
+from fakes import FakeEngine
+
+Share = Callable[..., dict[str, Any]]
+
+
+def route(engine: FakeEngine, name: str, container: str, host: str) -> None:
+    wanted = options({"host": host}, deploy_timeout=30, drain_timeout=30)
+    engine.execute("kamal-proxy", deploy_argv(name, f"{engine.here[container]['Id'][:12]}:80", wanted))
+    engine.calls.clear()
+
+
+@pytest.fixture
+def host(engine: FakeEngine, home: Path) -> FakeEngine:
+    """Two versions of a service, one of them live, and the same service at another destination."""
+    engine.boot_proxy()
+    for tag, image in (("v1", "i1"), ("v2", "i2"), ("latest", "i2"), ("v3", "i3"), ("latest-staging", "i3")):
+        engine.add_image(f"hello:{tag}", image)
+    engine.add("hello-web-v1", "i1", "exited", service="hello", role="web", destination="")
+    engine.add("hello-web-v2", "i2", service="hello", role="web", destination="")
+    engine.add("hello-old-v1", "i1", service="hello", role="old", destination="")
+    engine.add("hello-web-staging-v1", "i1", service="hello", role="web", destination="staging")
+    engine.add("shop-web-v1", "i8", service="shop", role="web", destination="")
+    route(engine, "hello-web", "hello-web-v2", "hello.example.com")
+    route(engine, "odd-name", "hello-old-v1", "old.example.com")
+    route(engine, "shop-web", "shop-web-v1", "shop.example.com")
+    (home / ".kamal/apps/hello/env").mkdir(parents=True)
+    (home / ".kamal/proxy/apps-config/hello").mkdir(parents=True)
+    (home / ".kamal/apps/hello-staging").mkdir(parents=True)
+    return engine
+
+
+def test_stopping_takes_it_out_of_the_proxy_first_and_keeps_containers(host: FakeEngine, share_of: Share) -> None:
+    changes = Changes(check_mode=False)
+    Retirement(host, changes, share_of("none")).stop()  # type: ignore[arg-type]
+    assert changes.actions == [
+        "remove route hello-web",
+        "remove route odd-name",
+        "stop container hello-old-v1",
+        "stop container hello-web-v2",
+    ]
+    assert host.running == {"kamal-proxy", "hello-web-staging-v1", "shop-web-v1"}
+    assert host.stop_timeouts == {"hello-old-v1": None, "hello-web-v2": 3}
+    assert set(host.routes) == {"shop-web"}
+    assert "hello-web-v2" in host.here
+
+
+def test_removing_leaves_nothing_but_the_audit_log(host: FakeEngine, share_of: Share, home: Path) -> None:
+    changes = Changes(check_mode=False)
+    Retirement(host, changes, share_of("none")).remove()  # type: ignore[arg-type]
+    assert {"kamal-proxy", "hello-web-staging-v1", "shop-web-v1"} == set(host.here)
+    assert not (home / ".kamal/apps/hello").exists()
+    assert not (home / ".kamal/proxy/apps-config/hello").exists()
+    assert "[sam] Removed app" in (home / ".kamal/hello-audit.log").read_text()
+
+
+def test_removing_keeps_images_that_another_destination_may_want(host: FakeEngine, share_of: Share, home: Path) -> None:
+    Retirement(host, Changes(check_mode=False), share_of("none")).remove()  # type: ignore[arg-type]
+    assert set(host.pictures) == {"hello:v1", "hello:v3", "hello:latest-staging"}
+    assert (home / ".kamal/apps/hello-staging").exists()
+
+
+def test_removing_twice_changes_nothing_the_second_time(host: FakeEngine, share_of: Share, home: Path) -> None:
+    Retirement(host, Changes(check_mode=False), share_of("none")).remove()  # type: ignore[arg-type]
+    log = (home / ".kamal/hello-audit.log").read_text()
+    changes = Changes(check_mode=False)
+    Retirement(host, changes, share_of("none")).remove()  # type: ignore[arg-type]
+    assert changes.actions == []
+    assert (home / ".kamal/hello-audit.log").read_text() == log
+
+
+def test_check_mode_tells_what_removing_would_do(host: FakeEngine, share_of: Share, home: Path) -> None:
+    predicted, done = Changes(check_mode=True), Changes(check_mode=False)
+    Retirement(host, predicted, share_of("none")).remove()  # type: ignore[arg-type]
+    assert host.calls == [] and (home / ".kamal/apps/hello").exists()
+    Retirement(host, done, share_of("none")).remove()  # type: ignore[arg-type]
+    assert predicted.actions == done.actions

@@ -1,0 +1,266 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""kamal-proxy's commands, and its state file as v0.9.2 wrote it (data/kamal_proxy.state)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError, ProxyError
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags as kamal_proxy
+
+STATE = (Path(__file__).resolve().parents[3] / "data" / "kamal_proxy.state").read_text()
+APPS = "/home/kamal-proxy/.apps-config/full"
+TARGET = "127.0.0.1:31080"
+KAMAL_DEFAULTS = [
+    "--deploy-timeout=30s",
+    "--drain-timeout=30s",
+    "--buffer-requests",
+    "--buffer-responses",
+    "--log-request-header=Cache-Control",
+    "--log-request-header=Last-Modified",
+    "--log-request-header=User-Agent",
+]
+
+# The configurations with which the captured state file was made.
+FULL = {
+    "hosts": ["a.example.com", "www.example.com"],
+    "ssl": {"certificate_pem": "CERT", "private_key_pem": "KEY"},
+    "ssl_redirect": False,
+    "ssl_staging": True,
+    "canonical_host": "www.example.com",
+    "strip_path_prefix": False,
+    "healthcheck": {"interval": 1, "timeout": 3, "path": "/health", "port": 31081, "host": "health.example.com"},
+    "writer_affinity_timeout": 2.5,
+    "read_target_websockets": True,
+    "response_timeout": 45,
+    "buffering": {
+        "requests": True,
+        "responses": False,
+        "memory": 2097152,
+        "max_request_body": 1000,
+        "max_response_body": 2000,
+    },
+    "logging": {"request_headers": ["x-one", "X-Two"], "response_headers": ["x-three"]},
+    "forward_headers": True,
+    "scope_cookie_paths": True,
+}
+CAPTURED = {
+    "full": (
+        FULL,
+        {"error_pages": f"{APPS}/error_pages/v1", "tls_paths": (f"{APPS}/tls/cert.pem", f"{APPS}/tls/key.pem")},
+    ),
+    "plain": ({}, {}),
+    "paths": ({"host": "a.example.com, b.example.com", "path_prefix": "/api/, /v2"}, {}),
+    "off": (
+        {
+            "host": "off.example.com",
+            "buffering": {"requests": False, "responses": False, "max_request_body": 5},
+            "logging": {"request_headers": []},
+            "forward_headers": False,
+        },
+        {},
+    ),
+}
+
+
+def wanted(proxy, **paths):
+    return kamal_proxy.options(proxy, deploy_timeout=30, drain_timeout=30, **paths)
+
+
+@pytest.mark.parametrize("name", sorted(CAPTURED))
+def test_what_was_deployed_is_found_again(name):
+    proxy, paths = CAPTURED[name]
+    found = kamal_proxy.parse_state(STATE)[name]
+    assert kamal_proxy.diff(wanted(proxy, **paths), found.options) == {}
+    assert kamal_proxy.routes_to(found, TARGET, wanted(proxy, **paths))
+
+
+@pytest.mark.parametrize("name", ["full", "off", "plain"])
+@pytest.mark.parametrize("other", ["full", "off", "plain"])
+def test_other_options_differ(name, other):
+    proxy, paths = CAPTURED[name]
+    found = kamal_proxy.parse_state(STATE)[other]
+    assert kamal_proxy.same_options(wanted(proxy, **paths), found.options) is (name == other)
+
+
+def test_services_of_the_captured_state():
+    services = kamal_proxy.parse_state(STATE)
+    assert [(s.name, s.state, s.message) for s in services.values()] == [
+        ("full", "running", ""),
+        ("off", "paused", ""),
+        ("paths", "running", ""),
+        ("plain", "stopped", "be right back"),
+    ]
+    assert services["paths"].rollout_targets == ("127.0.0.1:31081",)
+    assert services["paths"].rollout["allowlist"] == ["alice", "bob"]
+    assert services["full"].targets == (TARGET,)
+    assert services["full"].options.shown()["writer-affinity-timeout"] == "2500ms"
+    assert services["full"].options.shown()["host"] == ["a.example.com", "www.example.com"]
+
+
+def test_a_deploy_is_needed_for_another_target_or_a_new_service():
+    services = kamal_proxy.parse_state(STATE)
+    assert not kamal_proxy.routes_to(services["plain"], "127.0.0.1:1", wanted({}))
+    assert not kamal_proxy.routes_to(None, TARGET, wanted({}))
+
+
+def test_diff_names_the_flag():
+    found = kamal_proxy.parse_state(STATE)["plain"].options
+    assert kamal_proxy.diff(wanted({"host": "new.example.com", "response_timeout": 5}), found) == {
+        "host": ((), ("new.example.com",)),
+        "target-timeout": (30 * 10**9, 5 * 10**9),
+    }
+
+
+def test_timeouts_of_the_deploy_are_no_difference():
+    found = kamal_proxy.parse_state(STATE)["plain"].options
+    assert kamal_proxy.same_options(kamal_proxy.options({}, deploy_timeout=99, drain_timeout=1), found)
+
+
+def test_tls_below_a_path_follows_the_root_service():
+    """v0.9.2 copies TLS from the service at / into the state of those below a path, and refuses to be told it there."""
+    raw = {service["name"]: service for service in json.loads(STATE)}
+    assert raw["paths"]["options"]["tls_enabled"] is True
+    argv = kamal_proxy.deploy_argv("paths", TARGET, kamal_proxy.parse_state(STATE)["paths"].options)
+    assert not [argument for argument in argv if argument.startswith("--tls") and "acme" not in argument]
+
+
+def test_what_was_found_can_be_deployed_again():
+    found = kamal_proxy.parse_state(STATE)["full"].options
+    argv = kamal_proxy.deploy_argv("full", TARGET, found)
+    assert argv[:7] == [
+        "kamal-proxy",
+        "deploy",
+        "full",
+        f"--target={TARGET}",
+        "--host=a.example.com",
+        "--host=www.example.com",
+        "--strip-path-prefix=false",
+    ]
+    assert f"--tls-certificate-path={APPS}/tls/cert.pem" in argv
+    assert "--tls-acme-cache-path=/home/kamal-proxy/.config/kamal-proxy/certs" in argv
+
+
+def test_older_state_files():
+    old = '[{"name": "app", "active_target": "app:80", "hosts": ["x"], "options": {}, "target_options": {}}]'
+    service = kamal_proxy.parse_state(old)["app"]
+    assert (service.targets, service.options.values["host"], service.state) == (("app:80",), ("x",), "running")
+
+
+def test_no_services():
+    assert kamal_proxy.parse_state("[]\n") == {}
+    assert kamal_proxy.parse_state("null\n") == {}
+
+
+@pytest.mark.parametrize("text", ["", "[{", "{}x", '["x"]', "[1]", '[{"options": {}}]'])
+def test_a_broken_state_file_is_said(text):
+    with pytest.raises(ProxyError, match="deploy every service of this host again"):
+        kamal_proxy.parse_state(text)
+
+
+@pytest.mark.parametrize(
+    "proxy, flags",
+    [
+        ({}, KAMAL_DEFAULTS),
+        ({"host": "a.com"}, ["--host=a.com", *KAMAL_DEFAULTS]),
+        ({"host": "a.com, b.com"}, ["--host=a.com", "--host=b.com", *KAMAL_DEFAULTS]),
+        ({"hosts": ["a.com"], "ssl": True}, ["--host=a.com", "--tls", *KAMAL_DEFAULTS]),
+        (
+            {"host": "a.com", "ssl": True, "forward_headers": True},
+            ["--host=a.com", "--tls", *KAMAL_DEFAULTS, "--forward-headers"],
+        ),
+        ({"forward_headers": True}, KAMAL_DEFAULTS),
+        ({"forward_headers": False}, [*KAMAL_DEFAULTS, "--forward-headers=false"]),
+        ({"path_prefixes": ["api/"]}, ["--path-prefix=/api", *KAMAL_DEFAULTS]),
+        ({"path_prefix": "/"}, KAMAL_DEFAULTS),
+        ({"ssl": False, "ssl_redirect": True}, KAMAL_DEFAULTS),
+        (
+            {"healthcheck": {"interval": 3, "timeout": 3, "path": "/healthz"}},
+            [
+                *KAMAL_DEFAULTS[:2],
+                "--health-check-interval=3s",
+                "--health-check-timeout=3s",
+                "--health-check-path=/healthz",
+                *KAMAL_DEFAULTS[2:],
+            ],
+        ),
+    ],
+)
+def test_deploy_argv(proxy, flags):
+    argv = kamal_proxy.deploy_argv("app-web", "abc:80", wanted(proxy))
+    assert argv == ["kamal-proxy", "deploy", "app-web", "--target=abc:80", *flags]
+
+
+def test_tls_paths_go_only_with_tls():
+    paths = {"tls_paths": ("/c.pem", "/k.pem")}
+    with_tls = kamal_proxy.deploy_argv("a", "b:1", wanted({"host": "x", "ssl": {"certificate_pem": "C"}}, **paths))
+    assert with_tls[5:8] == ["--tls", "--tls-certificate-path=/c.pem", "--tls-private-key-path=/k.pem"]
+    assert kamal_proxy.deploy_argv("a", "b:1", wanted({}, **paths))[4:] == KAMAL_DEFAULTS
+
+
+@pytest.mark.parametrize(
+    "proxy, place",
+    [
+        ({"ssl": "yes"}, "proxy/ssl"),
+        ({"hosts": [1]}, "proxy/hosts"),
+        ({"response_timeout": "soon"}, "proxy/response_timeout"),
+        ({"healthcheck": {"interval": True}}, "proxy/healthcheck/interval"),
+        ({"buffering": {"memory": "1m"}}, "proxy/buffering/memory"),
+        ({"healthcheck": {"path": 1}}, "proxy/healthcheck/path"),
+    ],
+)
+def test_wrong_values(proxy, place):
+    with pytest.raises(ConfigError) as caught:
+        wanted(proxy)
+    assert [problem.key_path for problem in caught.value.problems] == [place]
+
+
+@pytest.mark.parametrize(
+    "argv, expected",
+    [
+        (kamal_proxy.remove_argv("a"), ["remove", "a"]),
+        (kamal_proxy.stop_argv("a", 30), ["stop", "a", "--drain-timeout=30s"]),
+        (kamal_proxy.stop_argv("a", 0.5, "back soon"), ["stop", "a", "--drain-timeout=500ms", "--message=back soon"]),
+        (kamal_proxy.pause_argv("a", 5, 20), ["pause", "a", "--drain-timeout=5s", "--max-pause=20s"]),
+        (kamal_proxy.resume_argv("a"), ["resume", "a"]),
+        (kamal_proxy.list_argv(), ["list"]),
+        (kamal_proxy.run_argv({}), ["run"]),
+        (kamal_proxy.run_argv({"debug": True, "metrics_port": 9090}), ["run", "--debug", "--metrics-port=9090"]),
+        (kamal_proxy.run_argv({"debug": False}), ["run"]),
+    ],
+)
+def test_other_commands(argv, expected):
+    assert argv == ["kamal-proxy", *expected]
+
+
+def test_target_is_the_short_id():
+    assert kamal_proxy.target("0123456789abcdef", 3000) == "0123456789ab:3000"
+
+
+@pytest.mark.parametrize(
+    "stderr, part",
+    [
+        ("Error: target failed to become healthy within configured timeout (30s)\n", "2xx within 30s"),
+        ("Error: host settings conflict with another service\n", "already serves"),
+        ("Error: service not found\n", "never deployed"),
+        ("Error: unable to load certificate\n", "both PEM"),
+        ("Error: unable to load error pages\n", "error_pages_path"),
+        ("Error: automatic TLS does not support wildcards\n", "wildcard host"),
+        ("Error: rollout target not set\n", "no canary"),
+        ("Error: !!:80 :invalid host pattern\n", "cannot read: !!:80."),
+        ("Error: max-response-body can only be set when response buffering is enabled\n", "needs buffering"),
+        ("Error: canonical-host 'z' must be present in the hosts list: [y]\n", "canonical_host is z"),
+        ("Error: TLS settings must be specified on the root path service\n", "root path"),
+        ("Error: host must be set when using TLS\n", "needs proxy/host"),
+        ("Error: service options invalid: host must be set when using TLS\n", "needs proxy/host"),
+        ("Error: dial unix /tmp/kamal-proxy.sock: connect: no such file or directory\n", "no process that answers"),
+        ("Error: unknown flag: --frob\n", "too old or new"),
+        ("Error: the moon is full\n", "kamal-proxy refused: the moon is full"),
+        ("", "said nothing"),
+    ],
+)
+def test_explain(stderr, part):
+    assert part in kamal_proxy.explain(stderr)

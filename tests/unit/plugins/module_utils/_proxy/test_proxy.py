@@ -1,0 +1,170 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The proxy container: booted, started, left alone, recreated, removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import PortError, ProxyError
+from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy.settings import proxy_container
+from fakes import PROXY, FakeEngine
+
+pytestmark = pytest.mark.usefixtures("no_waiting", "home")
+
+IMAGE = "basecamp/kamal-proxy:v0.9.2"
+
+
+@pytest.fixture
+def host(engine: FakeEngine) -> FakeEngine:
+    engine.add_image(IMAGE, "ip", service=None)
+    return engine
+
+
+def ensure(engine: FakeEngine, recreate: bool = False, check: bool = False, **run: Any) -> Changes:
+    changes = Changes(check_mode=check)
+    act = _proxy.recreate if recreate else _proxy.ensure
+    act(engine, changes, proxy_container(run), None)  # type: ignore[arg-type]
+    return changes
+
+
+def test_it_is_booted_once_with_its_folder_below_the_home(host: FakeEngine, home: Path) -> None:
+    assert ensure(host, check=True).actions == [f"boot {PROXY}"]
+    assert host.here == {}
+    assert ensure(host).actions == [f"boot {PROXY}"]
+    assert (
+        f"{home}/.kamal/proxy/apps-config:/home/kamal-proxy/.apps-config"
+        in host.here[PROXY]["Config"]["HostConfig"]["Binds"]
+    )
+    assert (home / ".kamal/proxy/apps-config").is_dir()
+    assert ensure(host).actions == []
+
+
+def test_a_missing_image_is_pulled(engine: FakeEngine) -> None:
+    engine.registry[IMAGE] = FakeEngine().add_image(IMAGE, "ip", service=None)
+    assert ensure(engine).actions == [f"pull {IMAGE}", f"boot {PROXY}"]
+
+
+def test_one_that_was_stopped_is_started(host: FakeEngine) -> None:
+    ensure(host)
+    host.here[PROXY]["State"]["Status"] = "exited"
+    assert ensure(host).actions == [f"start {PROXY}"]
+    assert PROXY in host.running
+
+
+def test_other_settings_are_only_mentioned(host: FakeEngine) -> None:
+    ensure(host)
+    changes = ensure(host, http_port=8080)
+    assert not changes.changed
+    assert "rebooted" in changes.notices[0]
+
+
+def test_one_of_kamal_is_taken_as_it_is(host: FakeEngine) -> None:
+    host.boot_proxy()
+    changes = ensure(host, http_port=8080)
+    assert (changes.actions, changes.notices) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("image", "refused"),
+    [
+        ("basecamp/kamal-proxy:v0.8.7", True),
+        ("basecamp/kamal-proxy:v0.9.1", True),
+        (IMAGE, False),
+        ("basecamp/kamal-proxy:v1.0.0", False),
+        ("mirror:5000/kamal-proxy:v0.10.0-custom", False),
+        ("own:latest", False),
+    ],
+)
+def test_one_that_is_too_old_is_refused(host: FakeEngine, image: str, refused: bool) -> None:
+    host.add(PROXY, image)
+    if refused:
+        with pytest.raises(ProxyError, match="older than v0.9.2"):
+            ensure(host)
+    else:
+        assert not ensure(host).changed
+
+
+def test_a_taken_port_is_told_and_leaves_no_half_made_container(host: FakeEngine) -> None:
+    host.unstartable[PROXY] = PortError("Docker could not start it: port is already allocated")
+    with pytest.raises(PortError, match=r"proxy/run/http_port"):
+        ensure(host)
+    assert host.here == {}
+
+
+def test_it_is_recreated_when_it_differs_and_only_then(host: FakeEngine) -> None:
+    ensure(host)
+    before = host.here[PROXY]["Id"]
+    assert ensure(host, recreate=True, check=True, http_port=8080).actions == [f"recreate {PROXY}"]
+    assert host.here[PROXY]["Id"] == before
+    assert ensure(host, recreate=True, http_port=8080).actions == [f"recreate {PROXY}"]
+    assert host.here[PROXY]["Id"] != before and list(host.here) == [PROXY]
+    assert ensure(host, recreate=True, http_port=8080).actions == []
+
+
+def test_one_of_kamal_or_with_another_image_is_recreated(host: FakeEngine) -> None:
+    host.boot_proxy()
+    assert ensure(host, recreate=True).actions == [f"recreate {PROXY}"]
+    host.add_image(IMAGE, "rebuilt", service=None)
+    assert ensure(host, recreate=True).actions == [f"recreate {PROXY}"]
+    assert host.here[PROXY]["Image"] == "rebuilt"
+
+
+def test_if_the_new_one_does_not_come_up_the_old_one_returns(host: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ensure(host)
+    before = host.here[PROXY]["Id"]
+    start = host.start
+
+    def start_only_the_old_one(name: str) -> None:
+        if host.inspect(name)["Id"] != before:  # type: ignore[index]
+            raise PortError("Docker could not start it: port is already allocated")
+        start(name)
+
+    monkeypatch.setattr(host, "start", start_only_the_old_one)
+    with pytest.raises(PortError):
+        ensure(host, recreate=True, http_port=8080)
+    assert list(host.here) == [PROXY]
+    assert host.here[PROXY]["Id"] == before and PROXY in host.running
+
+
+def test_it_stays_while_a_service_needs_it(host: FakeEngine, home: Path) -> None:
+    ensure(host)
+    host.add("app")
+    route = options({}, deploy_timeout=1, drain_timeout=1)
+    host.execute(PROXY, deploy_argv("app", f"{host.here['app']['Id'][:12]}:80", route))
+    changes = Changes(check_mode=False)
+    _proxy.remove(host, changes, force=False)  # type: ignore[arg-type]
+    assert (changes.actions, changes.notices) == ([], [f"{PROXY} stays: it still routes app"])
+    _proxy.remove(host, changes, force=True)  # type: ignore[arg-type]
+    assert changes.actions == [f"remove {PROXY}"]
+    assert PROXY not in host.here and not (home / ".kamal/proxy").exists()
+
+
+def test_it_is_stopped_once(host: FakeEngine) -> None:
+    ensure(host)
+    for expected in ([f"stop {PROXY}"], []):
+        changes = Changes(check_mode=False)
+        _proxy.stop(host, changes)  # type: ignore[arg-type]
+        assert changes.actions == expected
+
+
+@pytest.mark.parametrize(
+    ("run", "ports"),
+    [
+        ({}, {"80/tcp": [("", "80")], "443/tcp": [("", "443")]}),
+        ({"http_port": 8080, "https_port": 8443}, {"80/tcp": [("", "8080")], "443/tcp": [("", "8443")]}),
+        (
+            {"bind_ips": ["127.0.0.1", "::1"]},
+            {"80/tcp": [("127.0.0.1", "80"), ("::1", "80")], "443/tcp": [("127.0.0.1", "443"), ("::1", "443")]},
+        ),
+        ({"publish": False}, {}),
+    ],
+)
+def test_published_ports(run: dict[str, Any], ports: dict[str, Any]) -> None:
+    bound = proxy_container(run)["HostConfig"].get("PortBindings") or {}
+    assert {port: [(to["HostIp"], to["HostPort"]) for to in to_all] for port, to_all in bound.items()} == ports

@@ -1,0 +1,290 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""ERB as real files use it: what comes out, what is refused, and that lines keep their numbers."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.erb import render
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Settings, load
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.ruby import Scope, dotenv
+
+ENVIRON = {"NAME": "hey", "EMPTY": "", "BLANK": "  ", "PATH": "/usr/bin:/bin", "N": "3"}
+
+
+@pytest.fixture
+def scope(tmp_path):
+    (tmp_path / ".ruby-version").write_text("3.4.1\n", encoding="utf-8")
+    (tmp_path / "two.txt").write_text("one\ntwo\n\n", encoding="utf-8")
+    (tmp_path / ".env").write_text("FROM_FILE=yes\nNAME=other\n", encoding="utf-8")
+    (tmp_path / ".env.more").write_text('export MORE="a b" # why\n', encoding="utf-8")
+    return Scope(dict(ENVIRON), str(tmp_path))
+
+
+def rendered(text, scope):
+    return render(text, lambda line: f"deploy.yml:{line}", scope).text
+
+
+EXPRESSIONS = [
+    ('ENV["NAME"]', "hey"),
+    ("ENV['NAME']", "hey"),
+    ('ENV["GONE"]', ""),
+    ('ENV["EMPTY"]', ""),
+    ('ENV.fetch("NAME")', "hey"),
+    ('ENV.fetch("NAME", "d")', "hey"),
+    ('ENV.fetch("GONE", "d")', "d"),
+    ("ENV.fetch('GONE', 'd')", "d"),
+    ('ENV.fetch("GONE", nil)', ""),
+    ('ENV.fetch("GONE", 3000)', "3000"),
+    ('ENV.fetch("GONE") { "d" }', "d"),
+    ('ENV.fetch("NAME") { ENV.fetch("GONE") }', "hey"),
+    ('ENV.fetch("GONE", ENV["NAME"])', "hey"),
+    ('ENV["GONE"] || "d"', "d"),
+    ('ENV["EMPTY"] || "d"', ""),
+    ('ENV["NAME"] || ENV.fetch("GONE")', "hey"),
+    ('ENV["GONE"] || ENV["ALSO_GONE"] || "d"', "d"),
+    ('ENV["NAME"] && "set"', "set"),
+    ('ENV["GONE"] && "set"', ""),
+    ('(ENV["GONE"] || "d").upcase', "D"),
+    ('ENV.key?("NAME")', "true"),
+    ('!ENV.key?("NAME")', "false"),
+    ('ENV["NAME"] == "hey"', "true"),
+    ('ENV["NAME"] != "hey"', "false"),
+    ('ENV["NAME"] == "hey" ? "a" : "b"', "a"),
+    ('ENV["NAME"] != "hey" ? ENV.fetch("GONE") : "b"', "b"),
+    ('ENV["GONE"].nil?', "true"),
+    ('ENV["EMPTY"].empty?', "true"),
+    ('ENV["BLANK"].strip.empty?', "true"),
+    ('ENV["BLANK"].blank?', "true"),
+    ('ENV["NAME"].present?', "true"),
+    ('ENV["GONE"].to_s.empty?', "true"),
+    ('File.read(".ruby-version").strip', "3.4.1"),
+    ('File.read(".ruby-version").chomp', "3.4.1"),
+    ('File.read("two.txt").chomp', "one\ntwo\n"),
+    ("File.read('./.ruby-version')", "3.4.1\n"),
+    ('File.exist?("two.txt")', "true"),
+    ('"#{ENV["GONE"]}:latest"', ":latest"),
+    ("\"#{ENV['NAME']}:latest\"", "hey:latest"),
+    (r'"a\tb\"c\\"', 'a\tb"c\\'),
+    (r"'a\tb\'c'", r"a\tb'c"),
+    ('"plain"', "plain"),
+    ("nil", ""),
+    ("true", "true"),
+    ("3", "3"),
+]
+
+
+@pytest.mark.parametrize(("expression", "expected"), EXPRESSIONS)
+def test_expression(expression, expected, scope):
+    assert rendered(f"a <%= {expression} %> b", scope) == f"a {expected} b"
+
+
+TEMPLATES = [
+    ("no tags", "no tags"),
+    ("a<%# a comment %>b", "ab"),
+    ("a <%% b %> c", "a <% b %> c"),
+    ("<% if ENV['NAME'] %>\nyes\n<% end %>\n", "\nyes\n\n"),
+    ("<% if ENV['NAME'] -%>\nyes\n<% end -%>\n", "yes\n"),
+    ("<% if ENV['GONE'] -%>\nyes\n<% else -%>\nno\n<% end -%>\n", "no\n"),
+    ("<% unless ENV['GONE'] -%>\nyes\n<% else -%>\nno\n<% end -%>\n", "yes\n"),
+    ("  <%- if true -%>\na\n  <%- end -%>\nb", "a\nb"),
+    ("<% if ENV['N'] == '1' %>one<% elsif ENV['N'] == '3' %>three<% else %>many<% end %>", "three"),
+    ("<% if ENV['N'] == '3' %>three<% elsif true %>two<% else %>many<% end %>", "three"),
+    ("<% if false %><% if true %>a<% else %>b<% end %><% else %>c<% end %>", "c"),
+    ("<% if true %><% if false %>a<% else %>b<% end %><% else %>c<% end %>", "b"),
+    ("<% if false then %>a<% end %>b", "b"),
+    ("<% a = 'plain' # why %><%= a %>", "plain"),
+    ("<% if false %><%= ENV.fetch('GONE') %><% end %>ok", "ok"),
+    ("<% if false %><%= [1].each(&:x) %><% end %>ok", "ok"),
+    ("<% name = ENV['NAME'] || 'x' %><%= name %>-<%= name.upcase %>", "hey-HEY"),
+    ("<% require 'dotenv' %><% Dotenv.load %><%= ENV['FROM_FILE'] %> <%= ENV['NAME'] %>", "yes hey"),
+    ('<% require "dotenv"; Dotenv.load(".env", ".env.more") %><%= ENV["MORE"] %>', "a b"),
+    ("<% require 'dotenv'\nDotenv.load('.env.more') %><%= ENV['MORE'] %>", "a b"),
+    ("<% Dotenv.load '.env.more' %><%= ENV['MORE'] %>", "a b"),
+    ("<% require 'dotenv/load' %><%= ENV['FROM_FILE'] %>", "yes"),
+    ("<% Dotenv.load('.env.gone') %>ok", "ok"),
+    ("# <%= nothing.we.know %>\na: 1", "# \na: 1"),
+    ("# <%= ENV.fetch('GONE') %>\na: <%= ENV['NAME'] %>", "# \na: hey"),
+]
+
+
+@pytest.mark.parametrize(("template", "expected"), TEMPLATES)
+def test_template(template, expected, scope):
+    assert rendered(template, scope) == expected
+
+
+REFUSED = [
+    ("a\n<%= ENV.fetch('GONE') %>", 2, "the environment variable GONE is not set"),
+    ("<%= ENV.fetch('GONE').strip %>", 1, "GONE is not set"),
+    ("a\nb\n<%= File.read('gone.txt') %>", 3, "cannot be read: No such file or directory"),
+    ("<% Dotenv.load!('.env.gone') %>", 1, "cannot be read"),
+    ("<%= ENV['GONE'].strip %>", 1, ".strip is called on nothing"),
+    ("<%= %x(id) %>", 1, "set kamal_erb_commands: true"),
+    ("<%= `id` %>", 1, "running the command `id` is switched off"),
+    ("<% if true %>a", 1, "has no `end`"),
+    ("a\n<% end %>", 2, "`end` has no `if` before it"),
+    ("<% else %>", 1, "`else` has no `if` before it"),
+    ("<% require 'json' %>", 1, "more than is read here: <% require 'json' %>"),
+    ("<%= Time.now %>", 1, "more than is read here"),
+    ("<%= ENV.to_h %>", 1, "more than is read here"),
+    ("<%= File.write('x', 'y') %>", 1, "more than is read here"),
+    ("<%= system('id') %>", 1, "more than is read here"),
+    ("<%= ENV['NAME'].gsub('a', 'b') %>", 1, "more than is read here"),
+    ("<%= YAML.load_file('x')['y'] %>", 1, "more than is read here"),
+    ("<%= eval('1') %>", 1, "kamal_erb: ruby"),
+    ("a: 1\n<% %w[a b].each do |x| %>\n- <%= x %>\n<% end %>", 2, "lookup('env', 'NAME')"),
+    ("<% 3.times do %>\n<% end %>", 1, "more than is read here"),
+    ("<%= 'a' 'b' %>", 1, "more than is read here"),
+    ("<%= ENV['NAME' %>", 1, "more than is read here"),
+    ("<%= ( %>", 1, "more than is read here"),
+]
+
+
+@pytest.mark.parametrize(("template", "line", "words"), REFUSED)
+def test_refused(template, line, words, scope):
+    with pytest.raises(ConfigError) as raised:
+        rendered(template, scope)
+    problem = raised.value.problems[0]
+    assert words in problem.message
+    assert problem.where == f"deploy.yml:{line}"
+
+
+def test_everything_that_is_refused_is_told_at_once(scope):
+    with pytest.raises(ConfigError) as raised:
+        rendered("<%= ENV.fetch('A') %>\n<%= Time.now %>\n<%= ENV.fetch('B') %>", scope)
+    assert [problem.where for problem in raised.value.problems] == ["deploy.yml:1", "deploy.yml:2", "deploy.yml:3"]
+
+
+def test_commands_when_they_are_allowed(scope):
+    scope.commands = True
+    assert rendered("<%= `cat two.txt | head -1`.chomp %>", scope) == "one"
+    assert rendered("<%= %x(printf '%s' \"$NAME\") %>", scope) == "hey"
+    assert rendered("<%= `echo #{ENV['NAME']}`.strip %>", scope) == "hey"
+
+
+def test_a_command_that_fails(scope):
+    scope.commands = True
+    with pytest.raises(ConfigError, match="the command `echo no >&2; exit 3` failed with exit code 3: no"):
+        rendered("<%= `echo no >&2; exit 3` %>", scope)
+
+
+def test_a_command_in_a_branch_not_taken_is_not_run(scope, tmp_path):
+    scope.commands = True
+    assert rendered("<%= ENV['NAME'] || `touch made` %>", scope) == "hey"
+    assert rendered("<% if false %><%= `touch made` %><% end %>", scope) == ""
+    assert not (tmp_path / "made").exists()
+
+
+def test_lines_keep_their_numbers(tmp_path):
+    path = tmp_path / "deploy.yml"
+    path.write_text(
+        "<% if ENV['GONE'] -%>\n"
+        "service: one\n"
+        "<% else -%>\n"
+        "service: two\n"
+        "<% end -%>\n"
+        "<%# a comment\nof two lines -%>\n"
+        'image: <%= "a" -%>\n/b\n'
+        "wrong: 1\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigError) as raised:
+        load(str(path), None, Settings(environ={}))
+    where = {problem.key_path: problem.where for problem in raised.value.problems}
+    assert where["wrong"] == "deploy.yml:10"
+
+
+def test_a_value_of_several_lines_keeps_later_numbers(tmp_path):
+    (tmp_path / "list.txt").write_text("[h1,\n h2]\n", encoding="utf-8")
+    path = tmp_path / "deploy.yml"
+    path.write_text('service: a\nservers: <%= File.read("list.txt") %>\nwrong: 1\n', encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load(str(path), None, Settings(environ={}))
+    assert [problem.where for problem in raised.value.problems] == ["deploy.yml:3"]
+
+
+def test_the_destination_is_known_and_both_files_are_rendered(tmp_path):
+    (tmp_path / "deploy.yml").write_text('service: a\nservers: [h1]\nimage: "<%= ENV["KAMAL_DESTINATION"] %>"\n')
+    (tmp_path / "deploy.staging.yml").write_text('servers: [<%= ENV["KAMAL_DESTINATION"] %>.example.com]\n')
+    config = load(str(tmp_path / "deploy.yml"), "staging", Settings(environ={}))
+    assert config.data["image"] == "staging"
+    assert config.data["servers"] == ["staging.example.com"]
+
+
+def test_what_dotenv_loads_stays_in_this_configuration(tmp_path):
+    (tmp_path / ".env").write_text("HOST=h9\n")
+    (tmp_path / "deploy.yml").write_text('<% Dotenv.load %>\nservice: a\nservers: [<%= ENV["HOST"] %>]\n')
+    environ = {}
+    assert load(str(tmp_path / "deploy.yml"), None, Settings(environ=environ)).data["servers"] == ["h9"]
+    assert environ == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A=1", {"A": "1"}),
+        ("export A=1\n# no\n\nB = 2", {"A": "1", "B": "2"}),
+        ("A='x # y'", {"A": "x # y"}),
+        ('A="x\\ny"', {"A": "x\ny"}),
+        ("A=x # y", {"A": "x"}),
+        ("A=", {"A": ""}),
+        ("A: 1", {"A": "1"}),
+    ],
+)
+def test_dotenv(text, expected):
+    assert dotenv(text) == expected
+
+
+def fake_ruby(tmp_path, script):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    ruby = folder / "ruby"
+    ruby.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    ruby.chmod(ruby.stat().st_mode | stat.S_IXUSR)
+    return str(folder)
+
+
+def test_ruby_renders_when_asked(tmp_path):
+    path = fake_ruby(tmp_path, 'test "$1" = -rerb && sed "s/<%.*%>/from-ruby-$NAME/"')
+    scope = Scope({"PATH": f"{path}:/usr/bin:/bin", "NAME": "x"}, str(tmp_path))
+    result = render("a: <%= anything at all %>\n", str, scope, "ruby")
+    assert result.text == "a: from-ruby-x\n"
+    assert result.source_line(7) == 7
+
+
+def test_ruby_is_not_started_for_a_file_without_erb(tmp_path):
+    scope = Scope({"PATH": fake_ruby(tmp_path, "exit 1")}, str(tmp_path))
+    assert render("a: 1", str, scope, "ruby").text == "a: 1"
+
+
+def test_ruby_fails(tmp_path):
+    scope = Scope({"PATH": fake_ruby(tmp_path, "echo broken >&2; exit 1")}, str(tmp_path))
+    with pytest.raises(ConfigError, match="ruby could not render the ERB: broken"):
+        render("<%= x %>", str, scope, "ruby")
+
+
+def test_ruby_is_not_installed(tmp_path):
+    with pytest.raises(ConfigError, match="there is no ruby on the controller"):
+        render("<%= x %>", str, Scope({"PATH": str(tmp_path)}, str(tmp_path)), "ruby")
+
+
+def test_an_unknown_engine(tmp_path):
+    with pytest.raises(ConfigError, match='kamal_erb is "perl"'):
+        render("<%= x %>", str, Scope({}, str(tmp_path)), "perl")
+
+
+@pytest.mark.skipif(not shutil.which("ruby"), reason="compares with the real ruby where there is one")
+def test_the_same_as_ruby(scope):
+    """Those that need no library; `File.read` and ENV see the same folder and variables."""
+    plain = [pair for pair in EXPRESSIONS if "blank?" not in pair[0] and "present?" not in pair[0]]
+    text = "\0".join(f"<%= {expression} %>" for expression, _expected in plain)
+    assert render(text, str, scope, "ruby").text.split("\0") == [expected for _expression, expected in plain]
+    templates = [
+        pair for pair in TEMPLATES if "otenv" not in pair[0] and "nothing" not in pair[0] and "#" not in pair[0]
+    ]
+    for template, expected in templates:
+        assert render(template, str, scope, "ruby").text == expected

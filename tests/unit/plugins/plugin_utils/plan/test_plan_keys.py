@@ -1,0 +1,344 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Every key of the schema does something: it changes the plan or the connection, is refused, is told, or is checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+import yaml
+from ansible_collections.caravan.kamal.plugins.inventory.deploy import connection
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Config, from_mapping
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.schema import SCHEMA_FILE
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import Run, plan
+
+BASE = {"service": "app", "servers": ["h1"]}
+ROLE = "hosts/h1/roles/0"
+BODY = f"{ROLE}/body"
+PROXY = "hosts/h1/proxy"
+DB = "accessories/db"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What changes in the plan, or in the connection variables below `ssh`, between two configurations."""
+
+    place: str
+    after: str
+    before: str = ""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A word of the command that tells kamal-proxy about the role."""
+
+    word: str
+    proxy: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """No run is planned with it; the error names the key."""
+
+    text: str
+    named: str
+    command: str = "deploy"
+
+
+@dataclass(frozen=True)
+class Told:
+    """The run goes on without it, and says so."""
+
+    text: str
+    named: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """It decides whether a configuration is accepted at all."""
+
+    text: str
+    named: str
+
+
+def database(extra: str, where: str = "host: h9", image: str = "mysql") -> str:
+    return f"accessories: {{db: {{image: {image}, {where}{', ' if extra else ''}{extra}}}}}"
+
+
+def accessory(place: str, extra: str) -> Effect:
+    return Effect(f"{DB}/{place}", database(extra), database(""))
+
+
+def placed(where: str) -> Effect:
+    servers = "servers: {web: [{h1: red}], jobs: [{h2: [red, blue]}]}\nenv: {tags: {red: {}, blue: {}}}\n"
+    return Effect(f"{DB}/hosts", servers + database("", where), servers + database(""))
+
+
+def role(place: str, extra: str) -> Effect:
+    return Effect(f"{ROLE}/{place}", f"servers: {{web: {{hosts: [h1], {extra}}}}}")
+
+
+def proxy_run(place: str, extra: str) -> Effect:
+    return Effect(f"{PROXY}/{place}", f"proxy: {{run: {{{extra}}}}}")
+
+
+def mounted(extra: str) -> Refused:
+    return Refused(database(f"files: [{{local: a, remote: /b, {extra}}}]"), f"{DB}/files", "setup")
+
+
+REGISTRY = "image: acme/app\nregistry: {server: r.example.com, username: me, password: [PASSWORD]}"
+
+KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
+    "root/service": Effect("hosts/h1/roles/0/container", "service: other"),
+    "root/image": Effect("hosts/h1/image/repository", "image: acme/app"),
+    "root/servers": Effect("order", "servers: [h1, h2]"),
+    "root/primary_role": Effect(
+        "gate_role", "servers: {web: [h1], jobs: [h1]}\nprimary_role: jobs", "servers: {web: [h1], jobs: [h1]}"
+    ),
+    "root/allow_empty_roles": Checked(
+        "servers: {web: [h1], jobs: []}\nallow_empty_roles: false", "allow_empty_roles: true"
+    ),
+    "root/labels": Effect(f"{BODY}/Labels", "labels: {team: mail}"),
+    "root/volumes": Effect(f"{BODY}/HostConfig", "volumes: [storage:/storage]"),
+    "root/env": Effect(f"{BODY}/Env", "env: {A: b}"),
+    "root/registry": Effect("registry", REGISTRY),
+    "root/builder": Effect("build", "builder: {arch: arm64}"),
+    "root/proxy": Effect(f"{ROLE}/proxy", "proxy: {app_port: 3000}"),
+    "root/accessories": Effect("accessories", database("")),
+    "root/boot": Effect("wait", "boot: {wait: 3}"),
+    "root/logging": Effect(f"{BODY}/HostConfig/LogConfig", "logging: {driver: local}"),
+    "root/ssh": Effect("ssh", "ssh: {user: app}"),
+    "root/sshkit": Told("sshkit: {dns_retries: 1}", "sshkit/"),
+    "root/output": Told("output: {file: {path: log}}", "output "),
+    "root/aliases": Told("aliases: {console: app exec}", "aliases "),
+    "root/asset_path": Refused("asset_path: /app/public", "asset_path"),
+    "root/error_pages_path": Refused("error_pages_path: public", "error_pages_path"),
+    "root/hooks_path": Refused("hooks_path: my/hooks", "my/hooks/pre-deploy"),
+    "root/hooks_output": Told("hooks_output: quiet", "hooks_output "),
+    "root/secrets_path": Effect("secrets_path", "secrets_path: elsewhere/secrets"),
+    "root/require_destination": Checked("require_destination: true", "require_destination"),
+    "root/retain_containers": Effect("hosts/h1/retain", "retain_containers: 2"),
+    "root/minimum_version": Checked("minimum_version: 3.0.0", "minimum_version"),
+    "root/readiness_delay": Effect(f"{ROLE}/readiness_delay", "readiness_delay: 1"),
+    "root/deploy_timeout": Effect("routes/web", "deploy_timeout: 99"),
+    "root/drain_timeout": Effect("routes/web", "drain_timeout: 98"),
+    "root/stop_timeout": Effect(f"{ROLE}/stop_timeout", "stop_timeout: 97"),
+    "root/run_directory": Told("run_directory: .other", "run_directory "),
+    "accessory/service": accessory("service", "service: mine"),
+    "accessory/image": Effect(f"{DB}/body/Image", database("", image="mariadb"), database("")),
+    "accessory/registry": accessory("registry", "registry: {server: r.example.com, username: me, password: [P]}"),
+    "accessory/host": placed("host: h2"),
+    "accessory/hosts": placed("hosts: [h2, h3]"),
+    "accessory/role": placed("role: jobs"),
+    "accessory/roles": placed("roles: [web, jobs]"),
+    "accessory/tag": placed("tag: blue"),
+    "accessory/tags": placed("tags: [red]"),
+    "accessory/cmd": accessory("body/Cmd", "cmd: run it"),
+    "accessory/port": accessory("body/HostConfig", "port: 3306"),
+    "accessory/labels": accessory("body/Labels", "labels: {a: b}"),
+    "accessory/options": accessory("body/HostConfig", "options: {cpus: 2}"),
+    "accessory/env": accessory("secrets", "env: {secret: [A]}"),
+    "accessory/files": Refused(database("files: [a:/b]"), f"{DB}/files", "setup"),
+    "accessory/directories": Refused(database("directories: [a:/b]"), f"{DB}/directories", "setup"),
+    "accessory/volumes": accessory("body/HostConfig", "volumes: [data:/data]"),
+    "accessory/network": accessory("network", "network: other"),
+    "accessory/proxy": Refused(database("proxy: {host: a.example.com}"), f"{DB}/proxy", "setup"),
+    "boot/limit": Effect("serial", "servers: [h1, h2]\nboot: {limit: 1}", "servers: [h1, h2]"),
+    "boot/wait": Effect("wait", "boot: {wait: 3}"),
+    "boot/parallel_roles": Effect("hosts/h1/parallel_roles", "boot: {parallel_roles: true}"),
+    "builder/arch": Effect("build/arch", "builder: {arch: arm64}"),
+    "builder/local": Checked("builder: {local: false}", "builder/local"),
+    "builder/remote": Refused("builder: {remote: ssh://builder}", "builder/remote"),
+    "builder/driver": Told("builder: {driver: docker-container}", "builder/driver "),
+    "builder/context": Effect("build/context", "builder: {context: .}"),
+    "builder/dockerfile": Effect("build/dockerfile", "builder: {dockerfile: Dockerfile.production}"),
+    "builder/target": Effect("build/target", "builder: {target: production}"),
+    "builder/args": Effect("build/args", "builder: {args: {A: b}}"),
+    "builder/secrets": Refused("builder: {secrets: [A]}", "builder/secrets"),
+    "builder/ssh": Refused("builder: {ssh: default}", "builder/ssh"),
+    "builder/cache": Told("builder: {cache: {type: gha}}", "builder/cache "),
+    "builder/cache/type": Told("builder: {cache: {type: registry}}", "builder/cache "),
+    "builder/cache/options": Told("builder: {cache: {type: gha, options: mode=max}}", "builder/cache "),
+    "builder/cache/image": Told("builder: {cache: {type: registry, image: a/b}}", "builder/cache "),
+    "builder/pack": Refused("builder: {pack: {builder: heroku/builder}}", "builder/pack"),
+    "builder/pack/builder": Refused("builder: {pack: {builder: heroku/builder}}", "builder/pack"),
+    "builder/pack/buildpacks": Refused("builder: {pack: {builder: a, buildpacks: [b]}}", "builder/pack"),
+    "builder/provenance": Told("builder: {provenance: true}", "builder/provenance "),
+    "builder/sbom": Told("builder: {sbom: true}", "builder/sbom "),
+    "env/clear": Effect(f"{BODY}/Env", "env: {clear: {A: b}}"),
+    "env/secret": Effect(f"{ROLE}/secrets", "env: {secret: [A]}"),
+    "env/tags": Effect(f"{BODY}/Env", "servers: [{h1: red}]\nenv: {tags: {red: {A: b}}}"),
+    "logging/driver": Effect(f"{BODY}/HostConfig/LogConfig/Type", "logging: {driver: local}"),
+    "logging/options": Effect(f"{BODY}/HostConfig/LogConfig/Config", "logging: {options: {max-file: 3}}"),
+    "mount/local": mounted("mode: '0640'"),
+    "mount/remote": mounted("mode: '0640'"),
+    "mount/mode": mounted("mode: '0640'"),
+    "mount/owner": mounted("owner: '1:1'"),
+    "mount/options": mounted("options: ro"),
+    "output/otel": Told("output: {otel: {endpoint: 'http://otel'}}", "output "),
+    "output/otel/endpoint": Told("output: {otel: {endpoint: 'http://otel'}}", "output "),
+    "output/file": Told("output: {file: {path: log}}", "output "),
+    "output/file/path": Told("output: {file: {path: log}}", "output "),
+    "proxy/host": Flag("--host=a.example.com", "host: 'b.example.com, a.example.com'"),
+    "proxy/hosts": Flag("--host=a.example.com", "hosts: [a.example.com]"),
+    "proxy/app_port": Flag("--target=0123456789ab:3000", "app_port: 3000"),
+    "proxy/ssl": Flag("--tls", "ssl: true, host: a.example.com"),
+    "proxy/ssl/certificate_pem": Refused(
+        "proxy: {host: a.example.com, ssl: {certificate_pem: A, private_key_pem: B}}", "proxy/ssl"
+    ),
+    "proxy/ssl/private_key_pem": Refused(
+        "proxy: {host: a.example.com, ssl: {certificate_pem: A, private_key_pem: B}}", "proxy/ssl"
+    ),
+    "proxy/ssl_redirect": Flag("--tls-redirect=false", "ssl_redirect: false"),
+    "proxy/forward_headers": Flag("--forward-headers=false", "forward_headers: false"),
+    "proxy/response_timeout": Flag("--target-timeout=10s", "response_timeout: 10"),
+    "proxy/path_prefix": Flag("--path-prefix=/api", "path_prefix: /api"),
+    "proxy/path_prefixes": Flag("--path-prefix=/oauth", "path_prefixes: [/api, /oauth/]"),
+    "proxy/strip_path_prefix": Flag("--strip-path-prefix=false", "strip_path_prefix: false"),
+    "proxy/healthcheck": Flag("--health-check-path=/health", "healthcheck: {path: /health}"),
+    "proxy/healthcheck/interval": Flag("--health-check-interval=3s", "healthcheck: {interval: 3}"),
+    "proxy/healthcheck/timeout": Flag("--health-check-timeout=3s", "healthcheck: {timeout: 3}"),
+    "proxy/healthcheck/path": Flag("--health-check-path=/health", "healthcheck: {path: /health}"),
+    "proxy/buffering": Flag("--buffer-requests=false", "buffering: {requests: false}"),
+    "proxy/buffering/requests": Flag("--buffer-requests=false", "buffering: {requests: false}"),
+    "proxy/buffering/responses": Flag("--buffer-responses=false", "buffering: {responses: false}"),
+    "proxy/buffering/max_request_body": Flag("--max-request-body=40", "buffering: {max_request_body: 40}"),
+    "proxy/buffering/max_response_body": Flag("--max-response-body=41", "buffering: {max_response_body: 41}"),
+    "proxy/buffering/memory": Flag("--buffer-memory=42", "buffering: {memory: 42}"),
+    "proxy/logging": Flag("--log-request-header=X-One", "logging: {request_headers: [X-One]}"),
+    "proxy/logging/request_headers": Flag("--log-request-header=X-One", "logging: {request_headers: [X-One]}"),
+    "proxy/logging/response_headers": Flag("--log-response-header=X-Two", "logging: {response_headers: [X-Two]}"),
+    "proxy/run": Effect(PROXY, "proxy: {run: {http_port: 8080}}"),
+    "registry/server": Effect("build/repository", "image: acme/app\nregistry: {server: r.example.com}"),
+    "registry/username": Effect("registry/username", REGISTRY.replace(": me", ": [WHO]"), REGISTRY),
+    "registry/password": Effect("secrets", REGISTRY.replace("PASSWORD", "OTHER"), REGISTRY),
+    "role/hosts": Effect("order", "servers: {web: {hosts: [h1, h2]}}"),
+    "role/cmd": role("body/Cmd", "cmd: bin/jobs"),
+    "role/stop_timeout": role("stop_timeout", "stop_timeout: 60"),
+    "role/proxy": role("proxy", "proxy: false"),
+    "role/env": role("body/Env", "env: {A: b}"),
+    "role/labels": role("body/Labels", "labels: {a: b}"),
+    "role/logging": role("body/HostConfig/LogConfig", "logging: {driver: journald}"),
+    "role/options": role("body/HostConfig", "options: {memory: 2g}"),
+    "role/asset_path": Refused("servers: {web: {hosts: [h1], asset_path: /a}}", "servers/web/asset_path"),
+    "run/http_port": proxy_run("HostConfig/PortBindings", "http_port: 8080"),
+    "run/https_port": proxy_run("HostConfig/PortBindings", "https_port: 8443"),
+    "run/publish": proxy_run("HostConfig", "publish: false"),
+    "run/bind_ips": proxy_run("HostConfig/PortBindings", "bind_ips: [192.0.2.1]"),
+    "run/log_max_size": proxy_run("HostConfig/LogConfig", "log_max_size: 20m"),
+    "run/metrics_port": proxy_run("Cmd", "metrics_port: 9090"),
+    "run/debug": proxy_run("Cmd", "debug: true"),
+    "run/registry": proxy_run("Image", "registry: r.example.com"),
+    "run/repository": proxy_run("Image", "repository: acme/kamal-proxy"),
+    "run/version": proxy_run("Image", "version: v0.9.3"),
+    "run/options": proxy_run("HostConfig", "options: {cpus: 1}"),
+    "ssh/user": Effect("ssh/ansible_user", "ssh: {user: app}"),
+    "ssh/port": Effect("ssh/ansible_port", "ssh: {port: 2222}"),
+    "ssh/proxy": Effect("ssh/ansible_ssh_common_args", "ssh: {proxy: 192.0.2.1}"),
+    "ssh/proxy_command": Effect("ssh/ansible_ssh_common_args", "ssh: {proxy_command: nc %h %p}"),
+    "ssh/log_level": Told("ssh: {log_level: debug}", "ssh/log_level "),
+    "ssh/keys_only": Effect("ssh/ansible_ssh_common_args", "ssh: {keys_only: true}"),
+    "ssh/keys": Effect("ssh/ansible_ssh_private_key_file", "ssh: {keys: [/key]}"),
+    "ssh/key_data": Told("ssh: {key_data: [KEY]}", "ssh/key_data "),
+    "ssh/config": Effect("ssh/ansible_ssh_common_args", "ssh: {config: false}"),
+    "ssh/forward_agent": Effect("ssh/ansible_ssh_common_args", "ssh: {forward_agent: true}"),
+    "sshkit/max_concurrent_starts": Told("sshkit: {max_concurrent_starts: 1}", "sshkit/max_concurrent_starts "),
+    "sshkit/pool_idle_timeout": Told("sshkit: {pool_idle_timeout: 1}", "sshkit/pool_idle_timeout "),
+    "sshkit/dns_retries": Told("sshkit: {dns_retries: 1}", "sshkit/dns_retries "),
+}
+
+
+def keys_below(prefix: str, schema: dict[str, Any]) -> Iterator[str]:
+    """The keys that a section documents, with those of maps that are written inside it."""
+    for form in (schema, schema.get("then", {}), *schema.get("anyOf", ())):
+        for name, inner in (form.get("properties") or {}).items():
+            yield f"{prefix}/{name}"
+            yield from keys_below(f"{prefix}/{name}", inner)
+
+
+def schema_keys() -> set[str]:
+    schema = json.loads(SCHEMA_FILE.read_text())
+    sections = {"root": schema, **schema["$defs"]}
+    return {key for name, section in sections.items() for key in keys_below(name, section)}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    hook = tmp_path / "my" / "hooks" / "pre-deploy"
+    hook.parent.mkdir(parents=True)
+    hook.touch(mode=0o755)
+    return tmp_path
+
+
+def config_of(text: str, project: Path) -> Config:
+    return from_mapping({**BASE, **(yaml.safe_load(text) or {})}, None, str(project))
+
+
+def planned(config: Config, command: str = "deploy") -> dict[str, Any]:
+    return plan(config, Run(version="v1", hosts=["h1", "h2"], command=command))
+
+
+def seen(text: str, project: Path) -> dict[str, Any]:
+    config = config_of(text, project)
+    made = planned(config)
+    return {**made, "routes": routes(made), "ssh": connection(config.data.get("ssh") or {})}
+
+
+def routes(made: dict[str, Any]) -> dict[str, list[str]]:
+    proxied = [role for role in made["hosts"]["h1"]["roles"] if role["route"]]
+    return {role["name"]: flags.deploy_argv(role["route"], *_proxy.route(role, "0123456789abcdef")) for role in proxied}
+
+
+def at(view: Any, place: str) -> Any:
+    def step(inside: Any, part: str) -> Any:
+        return inside[int(part)] if isinstance(inside, list) else (inside or {}).get(part)
+
+    return reduce(step, place.split("/"), view)
+
+
+def those(kind: type) -> pytest.MarkDecorator:
+    chosen = {key: case for key, case in KEYS.items() if isinstance(case, kind)}
+    return pytest.mark.parametrize("case", list(chosen.values()), ids=list(chosen))
+
+
+def test_every_key_of_the_schema_is_accounted_for() -> None:
+    assert set(KEYS) == schema_keys()
+
+
+@those(Effect)
+def test_a_key_changes_what_it_is_about(case: Effect, project: Path) -> None:
+    before, after = at(seen(case.before, project), case.place), at(seen(case.after, project), case.place)
+    assert before != after
+
+
+@those(Flag)
+def test_a_key_reaches_kamal_proxy(case: Flag, project: Path) -> None:
+    assert case.word not in seen("", project)["routes"]["web"]
+    assert case.word in seen(f"proxy: {{{case.proxy}}}", project)["routes"]["web"]
+
+
+@those(Refused)
+def test_a_key_that_would_change_what_runs_is_refused(case: Refused, project: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        planned(config_of(case.text, project), case.command)
+    assert case.named in str(caught.value)
+    planned(config_of(case.text, project), "inspect")
+
+
+@those(Told)
+def test_a_key_without_effect_says_so(case: Told, project: Path) -> None:
+    assert [notice for notice in planned(config_of(case.text, project))["notices"] if notice.startswith(case.named)]
+
+
+@those(Checked)
+def test_a_key_decides_what_is_accepted(case: Checked, project: Path) -> None:
+    with pytest.raises(ConfigError, match=case.named):
+        config_of(case.text, project)

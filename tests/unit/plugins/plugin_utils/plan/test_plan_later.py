@@ -1,0 +1,154 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which keys stop which run, and which are only told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Settings, from_mapping, load
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import Run, plan
+
+PEM = "ssl: {certificate_pem: A, private_key_pem: B}, host: a.example.com"
+DB = "accessories: {db: {image: a, host: h9, files: [a:/b], directories: [c:/d], proxy: {host: b.example.com}}}"
+LOCAL_REGISTRY = "registry: {server: 'localhost:5555'}"
+
+
+def planned(text: str, root: Path | None = None, **run: Any) -> dict[str, Any]:
+    data = {"service": "app", "servers": ["h1"], **(yaml.safe_load(text) or {})}
+    config = from_mapping(data, None, str(root or "/project"))
+    return plan(config, Run(**{"version": "v1", "hosts": ["h1", "h2"], **run}))
+
+
+def refused(text: str, root: Path | None = None, **run: Any) -> list[str]:
+    try:
+        planned(text, root, **run)
+    except ConfigError as error:
+        return [problem.key_path for problem in error.problems]
+    return []
+
+
+def told(text: str) -> list[str]:
+    return [notice.split(" ")[0] for notice in planned(text)["notices"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("", []),
+        ("asset_path: /a\nerror_pages_path: p", ["asset_path", "error_pages_path"]),
+        ("servers: {web: {hosts: [h1], asset_path: /a}}", ["servers/web/asset_path"]),
+        (f"proxy: {{{PEM}}}", ["proxy/ssl"]),
+        (f"servers: {{web: [h1], api: {{hosts: [h2], proxy: {{{PEM}}}}}}}", ["servers/api/proxy/ssl"]),
+        (f"servers: {{web: {{hosts: [h1], proxy: {{ssl: false}}}}}}\nproxy: {{{PEM}}}", []),
+        (f"servers: {{web: {{hosts: [h1], proxy: false}}}}\nproxy: {{{PEM}}}", []),
+        ("servers: {web: {hosts: [h1], options: {network: other}}}", ["servers/web/options/network"]),
+        ("servers: {web: {hosts: [h1], options: {network: kamal}}}", []),
+        ("servers: {web: {hosts: [h1], options: {network: false}}}", []),
+        ("servers: {web: {hosts: [h1], proxy: false, options: {network: host}}}", []),
+        ("proxy: {run: {options: {network: host}}}", ["proxy/run/options/network"]),
+        (
+            "servers: {web: {hosts: [h1], proxy: {run: {options: {network: host}}}}}",
+            ["servers/web/proxy/run/options/network"],
+        ),
+        ("builder: {remote: 'ssh://b', ssh: default}", ["builder/remote", "builder/ssh"]),
+        ("builder: {driver: cloud acme/x}", ["builder/driver"]),
+        ("builder: {arch: [amd64, arm64]}", ["builder/arch"]),
+        ("builder: {arch: [amd64]}", []),
+        (f"image: a\n{LOCAL_REGISTRY}", ["registry/server"]),
+    ],
+)
+def test_what_a_deploy_refuses(text: str, keys: list[str]) -> None:
+    assert refused(text) == keys
+
+
+@pytest.mark.parametrize(
+    ("text", "run", "keys"),
+    [
+        (DB, {}, []),
+        (DB, {"command": "setup"}, ["accessories/db/files", "accessories/db/directories", "accessories/db/proxy"]),
+        ("builder: {secrets: [A]}", {"build": False}, []),
+        ("builder: {secrets: [A]}", {"command": "setup"}, ["builder/secrets"]),
+        ("asset_path: /a", {"command": "redeploy"}, ["asset_path"]),
+        ("asset_path: /a", {"command": "rollback", "build": False}, ["asset_path"]),
+        ("asset_path: /a", {"command": "remove"}, []),
+        ("asset_path: /a", {"command": "inspect"}, []),
+        (LOCAL_REGISTRY, {"local_hosts": ["h1"]}, []),
+        (LOCAL_REGISTRY, {"local_hosts": ["h2"]}, ["registry/server"]),
+        (LOCAL_REGISTRY, {"build": False}, ["registry/server"]),
+        (LOCAL_REGISTRY, {"build": False, "command": "rollback"}, []),
+    ],
+)
+def test_what_a_run_refuses_is_what_it_would_need(text: str, run: dict[str, Any], keys: list[str]) -> None:
+    assert refused(text, **run) == keys
+
+
+def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "config" / "deploy.yml"
+    path.parent.mkdir()
+    path.write_text("service: app\nservers: [h1]\nproxy:\n  host: a\nasset_path: /a\n")
+    with pytest.raises(ConfigError, match=r"config/deploy.yml:5: asset_path: is understood, but"):
+        plan(load(str(path), None, Settings({})), Run("v1", ["h1"]))
+
+
+def test_the_hosts_that_cannot_reach_the_registry_are_named() -> None:
+    with pytest.raises(ConfigError, match="cannot be reached from h1, h2: "):
+        planned(f"servers: [h1, h2, h3]\n{LOCAL_REGISTRY}", local_hosts=["h3"], hosts=["h1", "h2", "h3"])
+
+
+def test_hooks(tmp_path: Path) -> None:
+    for folder in (".kamal/hooks", "bin/hooks"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / ".kamal/hooks/pre-deploy").touch(mode=0o755)
+    (tmp_path / ".kamal/hooks/post-deploy").touch(mode=0o644)
+    (tmp_path / ".kamal/hooks/pre-build.sample").touch(mode=0o755)
+    (tmp_path / "bin/hooks/pre-build").touch(mode=0o755)
+    for text, named in (("", ".kamal/hooks/pre-deploy"), ("hooks_path: bin/hooks", "bin/hooks/pre-build")):
+        with pytest.raises(ConfigError) as caught:
+            planned(text, tmp_path)
+        assert [problem.where for problem in caught.value.problems] == [str(tmp_path / named)]
+        assert "-e kamal_skip_hooks=true" in str(caught.value)
+        assert refused(text, tmp_path, skip_hooks=True) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("", []),
+        ("output: {file: {path: l}}\naliases: {a: app exec}", ["output", "aliases"]),
+        ("hooks_output: {pre-build: quiet}", ["hooks_output"]),
+        ("ssh: {user: app}", ["ssh"]),
+        ("ssh: {key_data: [A]}", ["ssh", "ssh/key_data"]),
+        ("ssh: {config: [a, b]}", ["ssh", "ssh/config"]),
+        ("ssh: {config: [a]}", ["ssh"]),
+        ("builder: {driver: docker}", []),
+        ("builder: {driver: docker-container}", ["builder/driver"]),
+        ("builder: {cache: {type: gha}, provenance: false}", ["builder/cache", "builder/provenance"]),
+        (
+            "servers: {web: [h1], jobs: {hosts: [h1], options: {network: host}}}",
+            ["servers/jobs/options/network"],
+        ),
+        ("accessories: {db: {image: a, host: h1, options: {network: n}}}", ["accessories/db/options/network"]),
+        ("accessories: {db: {image: a, host: h1, network: n}}", []),
+    ],
+)
+def test_what_is_told(text: str, keys: list[str]) -> None:
+    assert told(text) == keys
+
+
+def test_the_ssh_section_of_a_file_needs_no_notice(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.yml"
+    path.write_text("service: app\nservers: [h1]\nssh: {user: app}\n")
+    assert plan(load(str(path), None, Settings({})), Run("v1", ["h1"]))["notices"] == []
+
+
+def test_a_notice_names_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.yml"
+    path.write_text("service: app\nservers: [h1]\naliases:\n  a: app exec\n")
+    assert plan(load(str(path), None, Settings({})), Run("v1", ["h1"]))["notices"] == [
+        "aliases has no effect yet (deploy.yml:3)"
+    ]
