@@ -15,9 +15,9 @@ from ..module_utils._app import history
 from ..module_utils._build import git
 from ..module_utils._errors import CaravanError, ConfigError, Problem, VersionError
 from ..plugin_utils.config import source
+from ..plugin_utils.config.topology import Topology
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.planner import Run, plan
-from ..plugin_utils.plan.roles import boot_order, roles
 
 NO_APP_HOSTS = (
     "There are no app hosts. Either the configuration was not read as an inventory: add\n"
@@ -100,7 +100,7 @@ class ActionModule(ActionBase):
 
     def _hosts(self, config):
         """The configured hosts that take part: all of them, or those that --limit leaves."""
-        configured = boot_order(roles(config.data))
+        configured = Topology(config.data).boot_order
         unknown = [host for host in configured if host not in self._variables["groups"]["all"]]
         if unknown:
             message = f"{', '.join(unknown)}: not in the inventory. Add it there, or correct its name here."

@@ -53,7 +53,7 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils.config.load import Settings, load
-from ..plugin_utils.plan.roles import accessory_hosts, roles
+from ..plugin_utils.config.topology import Topology
 
 CONFIGURATION = re.compile(r"^deploy(\.[\w-]+)*\.ya?ml$")
 PARSER_ERROR = 4
@@ -93,13 +93,13 @@ class InventoryModule(BaseInventoryPlugin):
         return file, destination or options.get("destination")
 
     def _fill(self, config):
-        found = roles(config.data)
+        topology = Topology(config.data)
         self._taken = {"all", "ungrouped", "app", "accessories"}
-        for role in found:
+        for role in topology.roles:
             self._group("role", role.name, role.hosts, parent="app")
-        for name, accessory in (config.data.get("accessories") or {}).items():
-            self._group("accessory", name, accessory_hosts(accessory, found), parent="accessories")
-        for tag, hosts in _hosts_of_tags(found).items():
+        for accessory in topology.accessories:
+            self._group("accessory", accessory.name, accessory.hosts, parent="accessories")
+        for tag, hosts in topology.tags.items():
             self._group("tag", tag, hosts)
         self.inventory.set_variable("all", "kamal_config_file", config.path)
         if config.destination:
@@ -131,15 +131,6 @@ def _names_us(path):
             return re.search(r"^plugin:\s*['\"]?caravan\.kamal\.deploy\b", source.read(), re.MULTILINE) is not None
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _hosts_of_tags(found):
-    hosts = {}
-    for role in found:
-        for host, tags in role.tags.items():
-            for tag in tags:
-                hosts.setdefault(tag, []).append(host)
-    return hosts
 
 
 def connection(ssh):

@@ -11,7 +11,8 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from . import rules_proxy as proxy
 from . import rules_sections as parts
 from .findings import Finding, listed, near_miss, shown
-from .topology import View, as_list, as_map, strings
+from .topology import as_list, as_map, strings
+from .view import View
 
 KNOWN_VERSION = (2, 12)
 OWN_LABELS = ("service", "role", "destination")
@@ -72,13 +73,13 @@ def some_hosts(view: View) -> Iterator[Finding]:
 
 def primary_role(view: View) -> Iterator[Finding]:
     name, given = view.primary_role, "primary_role" in view.data
-    if not view.roles:
+    if not view.all_roles:
         if view.data.get("servers") == {}:
             yield ("servers",), "there are no roles in it"
         return
     role = view.role(name)
     if role is None:
-        others = [other.name for other in view.roles]
+        others = [other.name for other in view.all_roles]
         message = f"there is no role `{name}`, the primary role{near_miss(name, others)} (roles: {listed(others)})"
         yield ("primary_role",) if given else ("servers",), message
     elif role.is_empty:
@@ -88,28 +89,28 @@ def primary_role(view: View) -> Iterator[Finding]:
 def empty_roles(view: View) -> Iterator[Finding]:
     if view.data.get("allow_empty_roles") is True:
         return
-    for role in view.roles:
+    for role in view.all_roles:
         if role.is_empty and role.name != view.primary_role:
             yield role.path, "the role has no hosts; add some, remove it, or set allow_empty_roles: true"
 
 
 def role_names(view: View) -> Iterator[Finding]:
-    for role in view.roles:
+    for role in view.all_roles:
         if not _ROLE.match(role.name):
             yield role.path, "a role's name begins with a letter or digit and has only letters, digits, ., - and _"
 
 
 def host_names(view: View) -> Iterator[Finding]:
-    for host in view.all_hosts:
-        problem = host_problem(host.name)
+    for entry in view.entries:
+        problem = host_problem(entry.name)
         if problem:
-            yield host.path, problem
-    for name, settings in view.accessories.items():
+            yield entry.path, problem
+    for accessory in view.accessories:
         for key in ("host", "hosts"):
-            for found in strings(settings.get(key)):
-                problem = host_problem(found)
+            for name in strings(accessory.settings.get(key)):
+                problem = host_problem(name)
                 if problem:
-                    yield ("accessories", name, key), problem
+                    yield (*accessory.path, key), problem
 
 
 def host_problem(name: str) -> Optional[str]:
@@ -124,15 +125,13 @@ def host_problem(name: str) -> Optional[str]:
 
 def host_tags(view: View) -> Iterator[Finding]:
     defined = list(as_map(as_map(view.data.get("env")).get("tags")))
-    used = [
-        tag for settings in view.accessories.values() for key in ("tag", "tags") for tag in strings(settings.get(key))
-    ]
+    used = [tag for each in view.accessories for key in ("tag", "tags") for tag in strings(each.settings.get(key))]
     known = list(dict.fromkeys(defined + used))
-    for host in view.all_hosts:
-        for tag in host.tags:
+    for entry in view.entries:
+        for tag in entry.tags:
             if tag not in known:
                 there = f"tags: {listed(known)}" if known else "env/tags defines none"
-                yield host.path, f"unknown tag `{tag}` on host {host.name}{near_miss(tag, known)} ({there})"
+                yield entry.path, f"unknown tag `{tag}` on host {entry.name}{near_miss(tag, known)} ({there})"
 
 
 def env_tags_only_at_root(view: View) -> Iterator[Finding]:

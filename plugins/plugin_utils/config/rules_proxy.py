@@ -8,7 +8,8 @@ import ipaddress
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from .findings import Finding, listed, shown
-from .topology import ProxyUse, View, as_list, split_commas, strings
+from .topology import as_list, split_commas, strings
+from .view import ProxyUse, View
 
 
 def names_of(settings: Mapping[str, Any]) -> List[str]:

@@ -9,7 +9,8 @@ from typing import Any, Iterator, Sequence, Tuple
 
 from ...module_utils._docker_run.options import problems as option_problems
 from .findings import Finding, listed, near_miss, shown
-from .topology import View, as_list, as_map, strings
+from .topology import Accessory, as_list, as_map, strings
+from .view import View
 
 PLACES = ("host", "hosts", "role", "roles", "tag", "tags")
 HOOKS = (
@@ -56,41 +57,46 @@ _RESTART = re.compile(r"(no|always|unless-stopped|on-failure(:\d+)?)\Z")
 
 
 def accessory_names(view: View) -> Iterator[Finding]:
-    for name, settings in view.accessories.items():
-        if not _NAME.match(name):
-            yield ("accessories", name), "an accessory's name has only letters, digits, - and _"
-        service = settings.get("service")
+    for accessory in view.accessories:
+        if not _NAME.match(accessory.name):
+            yield accessory.path, "an accessory's name has only letters, digits, - and _"
+        service = accessory.settings.get("service")
         if isinstance(service, str) and not _NAME.match(service):
-            yield ("accessories", name, "service"), f"found {shown(service)}, allowed are letters, digits, - and _"
+            yield (*accessory.path, "service"), f"found {shown(service)}, allowed are letters, digits, - and _"
 
 
 def accessory_places(view: View) -> Iterator[Finding]:
-    roles, tags = [role.name for role in view.roles], view.host_tags
-    for name, settings in view.accessories.items():
-        path = ("accessories", name)
-        given = [place for place in PLACES if place in settings]
-        if len(given) != 1:
-            found = f"found {listed(given)}" if given else "found none"
-            yield path, f"exactly one of {listed(PLACES)} says where the accessory runs; {found}"
-        for key, word, known in (("role", "role", roles), ("tag", "tag", tags)):
-            for place in (key, key + "s"):
-                for wanted in strings(settings.get(place)):
-                    if wanted not in known:
-                        there = listed(known) if known else "none"
-                        yield (
-                            path + (place,),
-                            f"there is no {word} `{wanted}`{near_miss(wanted, known)} ({word}s: {there})",
-                        )
-        for place in given:
-            if settings[place] in ("", []):
-                yield path + (place,), f"found {shown(settings[place])}, so the accessory would run nowhere"
+    for accessory in view.accessories:
+        findings = list(_places(view, accessory))
+        if not findings and not accessory.hosts:
+            place = next(place for place in PLACES if place in accessory.settings)
+            value = accessory.settings[place]
+            if isinstance(value, str) or strings(value) == value:  # The schema reports what is neither.
+                message = f"found {shown(value)}, so the accessory would run nowhere"
+                findings = [((*accessory.path, place), message)]
+        yield from findings
+
+
+def _places(view: View, accessory: Accessory) -> Iterator[Finding]:
+    keys = [place for place in PLACES if place in accessory.settings]
+    if len(keys) != 1:
+        there = f"found {listed(keys)}" if keys else "found none"
+        yield accessory.path, f"exactly one of {listed(PLACES)} says where the accessory runs; {there}"
+    roles = [role.name for role in view.all_roles]
+    for word, known in (("role", roles), ("tag", list(view.tags))):
+        for key in (word, f"{word}s"):
+            for name in strings(accessory.settings.get(key)):
+                if name and name not in known:
+                    there = listed(known) if known else "none"
+                    message = f"there is no {word} `{name}`{near_miss(name, known)} ({word}s: {there})"
+                    yield (*accessory.path, key), message
 
 
 def accessory_mounts(view: View) -> Iterator[Finding]:
-    for name, settings in view.accessories.items():
+    for accessory in view.accessories:
         for key in ("files", "directories"):
-            for index, entry in enumerate(as_list(settings.get(key))):
-                path = ("accessories", name, key, index)
+            for index, entry in enumerate(as_list(accessory.settings.get(key))):
+                path = (*accessory.path, key, index)
                 parts = entry.split(":") if isinstance(entry, str) else []
                 if parts and (len(parts) not in (2, 3) or not all(parts)):
                     yield path, f"found {shown(entry)}, expected local:remote or local:remote:options"

@@ -16,7 +16,7 @@ from ...module_utils._errors import ConfigError, Problem
 from .findings import near_miss
 from .load import Config
 from .schema import load_section, load_sections
-from .topology import View
+from .topology import Topology
 
 REDACTED = "[REDACTED]"
 OTHER_NAMES = {
@@ -38,14 +38,14 @@ _SECRET_VALUES: Sequence[Tuple[str, ...]] = (
 
 
 def overview(config: Config) -> Dict[str, Any]:
-    view = View(config.data, config.destination)
+    topology = Topology(config.data)
     return {
         "file": config.path,
         "destination": config.destination,
         "project_root": config.project_root,
-        "primary_role": view.primary_role if view.roles else None,
-        "roles": {role.name: role.host_names for role in view.roles},
-        "accessories": {name: view.accessory_hosts(settings) for name, settings in view.accessories.items()},
+        "primary_role": topology.primary_role if topology.roles else None,
+        "roles": {role.name: role.hosts for role in topology.all_roles},
+        "accessories": {accessory.name: list(accessory.hosts) for accessory in topology.accessories},
         "config": redacted(config.data),
         "notices": list(config.notices),
     }

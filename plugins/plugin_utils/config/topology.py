@@ -1,16 +1,17 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A raw configuration seen as roles, hosts, tags and accessories, whatever form it was written in.
+"""Who has which role, tag and accessory: the one answer for the rules, the inventory, `config` and the plan.
 
-Values of a wrong type count as absent: the schema has already reported them.
+It is made from raw data in any of the forms that `servers` and `accessories` have. Values of a wrong type count as
+absent: the schema reports them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .lines import KeyPath, merge
+from .lines import KeyPath
 
 DEFAULT_ROLE = "web"
 
@@ -36,6 +37,8 @@ def split_commas(value: Any) -> List[str]:
 
 @dataclass(frozen=True)
 class Host:
+    """One entry of a list of hosts, as it is written."""
+
     name: str
     tags: Tuple[str, ...]
     path: KeyPath
@@ -43,119 +46,137 @@ class Host:
 
 @dataclass(frozen=True)
 class Role:
+    """One role: the entries of its list of hosts, and what it specialises (`settings` has no `hosts`)."""
+
     name: str
     path: KeyPath
     settings: Mapping[str, Any]
-    hosts: Tuple[Host, ...]
-    is_empty: bool
+    entries: Tuple[Host, ...]
+    primary: bool
+    is_empty: bool = False
 
     @property
-    def host_names(self) -> List[str]:
-        return list(dict.fromkeys(host.name for host in self.hosts))
+    def tags(self) -> Dict[str, Tuple[str, ...]]:
+        """The tags of each host. A host that is named again keeps its place and takes the later tags, as with Kamal."""
+        return {entry.name: entry.tags for entry in self.entries}
+
+    @property
+    def hosts(self) -> List[str]:
+        return list(self.tags)
+
+    @property
+    def proxied(self) -> bool:
+        """The primary role is, unless it says no; the others only if they say so."""
+        wish = self.settings.get("proxy", self.primary)
+        return wish is True or isinstance(wish, dict)
 
 
 @dataclass(frozen=True)
-class ProxyUse:
-    """Something that stands behind the proxy: a role or an accessory."""
+class Accessory:
+    """One accessory and the hosts it runs on."""
 
     name: str
-    path: KeyPath
     settings: Mapping[str, Any]
     hosts: Tuple[str, ...]
-    run: Mapping[str, Any]
+
+    @property
+    def path(self) -> KeyPath:
+        return ("accessories", self.name)
 
 
-def _hosts(value: Any, path: KeyPath) -> Tuple[Host, ...]:
-    found = []
-    for index, entry in enumerate(as_list(value)):
-        if isinstance(entry, str):
-            found.append(Host(entry, (), path + (index,)))
-        for name, tags in as_map(entry).items():
-            found.append(Host(name, tuple(strings(tags)), path + (index,)))
-    return tuple(found)
+class Topology:
+    """The roles, hosts, tags and accessories of one configuration.
 
+    `all_roles` are those that are written, in that order. `roles` have hosts and stand in boot order: the primary one
+    first, then by name.
+    """
 
-class View:
-    def __init__(self, data: Mapping[str, Any], destination: Optional[str]) -> None:
+    def __init__(self, data: Mapping[str, Any]) -> None:
         self.data = data
-        self.destination = destination
-        self.roles = list(self._roles())
-        self.accessories: Dict[str, Dict[str, Any]] = {
-            name: settings for name, settings in as_map(data.get("accessories")).items() if isinstance(settings, dict)
-        }
+        name = data.get("primary_role", DEFAULT_ROLE)
+        self.primary_role = name if isinstance(name, str) else DEFAULT_ROLE
+        self.all_roles = list(self._roles())
+        self.roles = sorted(
+            (role for role in self.all_roles if role.entries), key=lambda role: (not role.primary, role.name)
+        )
+        self.accessories = list(self._accessories())
 
     def _roles(self) -> Iterator[Role]:
         servers = self.data.get("servers")
         if isinstance(servers, list):
-            yield Role(DEFAULT_ROLE, ("servers",), {}, _hosts(servers, ("servers",)), not servers)
+            entries = tuple(_entries(servers, ("servers",)))
+            yield Role(DEFAULT_ROLE, ("servers",), {}, entries, self.primary_role == DEFAULT_ROLE, not servers)
         for name, value in as_map(servers).items():
-            path: KeyPath = ("servers", name)
-            if isinstance(value, list):
-                yield Role(name, path, {}, _hosts(value, path), not value)
-            else:
-                settings = as_map(value)
-                is_empty = isinstance(value, dict) and settings.get("hosts", []) == []
-                yield Role(name, path, settings, _hosts(settings.get("hosts"), path + ("hosts",)), is_empty)
+            yield _role(name, value, name == self.primary_role)
 
-    @property
-    def primary_role(self) -> str:
-        name = self.data.get("primary_role", DEFAULT_ROLE)
-        return name if isinstance(name, str) else DEFAULT_ROLE
+    def _accessories(self) -> Iterator[Accessory]:
+        for name, settings in as_map(self.data.get("accessories")).items():
+            if isinstance(settings, dict):
+                yield Accessory(name, settings, tuple(self._accessory_hosts(settings)))
 
-    def role(self, name: str) -> Optional[Role]:
-        return next((role for role in self.roles if role.name == name), None)
-
-    @property
-    def all_hosts(self) -> List[Host]:
-        return [host for role in self.roles for host in role.hosts]
-
-    @property
-    def host_tags(self) -> List[str]:
-        return list(dict.fromkeys(tag for host in self.all_hosts for tag in host.tags))
-
-    @property
-    def registry_is_local(self) -> bool:
-        server = as_map(self.data.get("registry")).get("server")
-        return isinstance(server, str) and server.startswith("localhost:")
-
-    def accessory_hosts(self, settings: Mapping[str, Any]) -> List[str]:
-        names = strings(settings.get("host")) + strings(settings.get("hosts"))
-        for name in strings(settings.get("role")) + strings(settings.get("roles")):
-            role = self.role(name)
-            names += role.host_names if role else []
-        wanted = set(strings(settings.get("tag")) + strings(settings.get("tags")))
-        names += [host.name for host in self.all_hosts if wanted.intersection(host.tags)]
+    def _accessory_hosts(self, settings: Mapping[str, Any]) -> List[str]:
+        """Named ones, or those of roles or of tags, wherever a tag stands."""
+        names = _several(settings, "host")
+        by_role, by_tag = _several(settings, "role"), set(_several(settings, "tag"))
+        names += [host for role in self.roles if role.name in by_role for host in role.hosts]
+        names += [host for role in self.roles for host, tags in role.tags.items() if by_tag.intersection(tags)]
         return list(dict.fromkeys(names))
 
-    def sections(self, name: str) -> Iterator[Tuple[KeyPath, Any]]:
-        """Every place where a section such as `env` or `labels` is written: root, roles, accessories."""
-        if name in self.data:
-            yield (name,), self.data[name]
+    def role(self, name: str) -> Optional[Role]:
+        return next((role for role in self.all_roles if role.name == name), None)
+
+    def accessory(self, name: str) -> Optional[Accessory]:
+        return next((accessory for accessory in self.accessories if accessory.name == name), None)
+
+    @property
+    def boot_order(self) -> List[str]:
+        """Every host of the app once: those of the primary role first, then those of the others."""
+        return list(dict.fromkeys(host for role in self.roles for host in role.hosts))
+
+    @property
+    def all_hosts(self) -> List[str]:
+        """Every host once: those of the app, then those of accessories."""
+        return list(dict.fromkeys([*self.boot_order, *(host for each in self.accessories for host in each.hosts)]))
+
+    @property
+    def tags(self) -> Dict[str, List[str]]:
+        """The hosts that carry each tag."""
+        hosts: Dict[str, List[str]] = {}
         for role in self.roles:
-            if name in role.settings:
-                yield role.path + (name,), role.settings[name]
-        for accessory, settings in self.accessories.items():
-            if name in settings:
-                yield ("accessories", accessory, name), settings[name]
+            for host, tags in role.tags.items():
+                for tag in tags:
+                    hosts.setdefault(tag, []).append(host)
+        return {tag: list(dict.fromkeys(names)) for tag, names in hosts.items()}
 
-    def proxies(self) -> Iterator[Tuple[KeyPath, Dict[str, Any]]]:
-        """Every `proxy` map as it is written."""
-        for path, value in self.sections("proxy"):
-            if isinstance(value, dict):
-                yield path, value
+    def gate(self, hosts: Sequence[str]) -> Optional[Role]:
+        """The role whose healthy containers let the others start: the first in boot order with one of these hosts."""
+        return next((role for role in self.roles if any(host in hosts for host in role.hosts)), None)
 
-    def proxied_roles(self) -> Iterator[ProxyUse]:
-        root = as_map(self.data.get("proxy"))
-        for role in self.roles:
-            own = role.settings.get("proxy", role.name == self.primary_role)
-            if own is True or isinstance(own, dict):
-                settings = as_map(merge(root, own)) if isinstance(own, dict) else root
-                path = role.path + ("proxy",) if isinstance(own, dict) else ("proxy",)
-                yield ProxyUse(role.name, path, settings, tuple(role.host_names), as_map(settings.get("run")))
+    def on_host(self, host: str) -> List[Role]:
+        return [role for role in self.roles if host in role.tags]
 
-    def proxied_accessories(self) -> Iterator[ProxyUse]:
-        for name, settings in self.accessories.items():
-            proxy = settings.get("proxy")
-            if isinstance(proxy, dict):
-                hosts = tuple(self.accessory_hosts(settings))
-                yield ProxyUse(name, ("accessories", name, "proxy"), proxy, hosts, as_map(proxy.get("run")))
+    def accessories_on(self, host: str) -> List[Accessory]:
+        return [accessory for accessory in self.accessories if host in accessory.hosts]
+
+
+def _role(name: str, value: Any, primary: bool) -> Role:
+    path: KeyPath = ("servers", name)
+    if isinstance(value, list):
+        return Role(name, path, {}, tuple(_entries(value, path)), primary, not value)
+    section = as_map(value)
+    settings = {key: inner for key, inner in section.items() if key != "hosts"}
+    entries = tuple(_entries(section.get("hosts"), (*path, "hosts")))
+    return Role(name, path, settings, entries, primary, isinstance(value, dict) and section.get("hosts", []) == [])
+
+
+def _entries(value: Any, path: KeyPath) -> Iterator[Host]:
+    for index, entry in enumerate(as_list(value)):
+        if isinstance(entry, str):
+            yield Host(entry, (), (*path, index))
+        for name, tags in as_map(entry).items():
+            yield Host(name, tuple(strings(tags)), (*path, index))
+
+
+def _several(section: Mapping[str, Any], one: str) -> List[str]:
+    """What stands below `host` and `hosts`, `role` and `roles`, `tag` and `tags`."""
+    return [name for key in (one, f"{one}s") for name in strings(section.get(key)) if name]

@@ -15,8 +15,10 @@ from ...module_utils._docker_run import options
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK, VERSION_LABEL, Names, accessory_service, short_version
 from ...module_utils._proxy.settings import proxy_container
+from ..config.lines import merge
 from ..config.load import Config
-from . import roles, unsupported
+from ..config.topology import Accessory, Role, Topology
+from . import unsupported
 from .secrets import DEFAULT_PATH as SECRETS_PATH
 
 DEPLOY_TIMEOUT = 30
@@ -54,9 +56,10 @@ class _Planner:
         self.data = config.data
         self.run = run
         self.names = Names(self.data["service"], config.destination)
-        self.all_roles = roles.roles(self.data)
-        self.order = [host for host in roles.boot_order(self.all_roles) if host in run.hosts]
-        self.gate = roles.gate(self.all_roles, self.order)
+        self.topology = Topology(self.data)
+        self.all_roles = self.topology.roles
+        self.order = [host for host in self.topology.boot_order if host in run.hosts]
+        self.gate = self.topology.gate(self.order)
 
     def plan(self) -> Dict[str, Any]:
         if self.run.command in BOOTING:
@@ -69,7 +72,7 @@ class _Planner:
                 self._remote_hosts(),
             )
         hosts = {host: self._host(host) for host in self.order}
-        accessories = {name: self._accessory(name, section) for name, section in self._accessories()}
+        accessories = {accessory.name: self._accessory(accessory) for accessory in self.topology.accessories}
         return {
             "service": self.names.service,
             "destination": self.config.destination,
@@ -84,7 +87,7 @@ class _Planner:
             "all_hosts": self._all_hosts(accessories),
             "serial": self._serial(),
             "wait": (self.data.get("boot") or {}).get("wait", 0),
-            "lock": self._lock(accessories),
+            "lock": self._lock(),
             "build": self._build(),
             "hosts": hosts,
             "accessories": accessories,
@@ -112,14 +115,10 @@ class _Planner:
             return max(1, everything * int(str(limit)[:-1]) // 100)
         return int(limit)
 
-    def _lock(self, accessories: Mapping[str, Any]) -> Dict[str, Any]:
+    def _lock(self) -> Dict[str, Any]:
         """On the first host of the full plan, whatever part this run covers: part and whole exclude each other."""
-        everywhere = [
-            *roles.boot_order(self.all_roles),
-            *(host for accessory in accessories.values() for host in accessory["hosts"]),
-        ]
         return {
-            "host": everywhere[0],
+            "host": self.topology.all_hosts[0],
             "directory": self.names.lock_directory,
             "ttl": LEASE_MARGIN + self._slowest_batch(),
         }
@@ -183,7 +182,7 @@ class _Planner:
     # One host
 
     def _host(self, host: str) -> Dict[str, Any]:
-        present = roles.on_host(self.all_roles, host)
+        present = self.topology.on_host(host)
         proxy = self._proxy_container(present, host) if any(role.proxied for role in present) else None
         return {
             "host": host,
@@ -205,7 +204,7 @@ class _Planner:
             "history_file": self.names.history_file,
         }
 
-    def _role(self, role: roles.Role, host: str) -> Dict[str, Any]:
+    def _role(self, role: Role, host: str) -> Dict[str, Any]:
         env = _env.for_host(self.data.get("env") or {}, role.settings.get("env") or {}, role.tags[host])
         container = self.names.container(role.name, self.run.version)
         return {
@@ -219,7 +218,7 @@ class _Planner:
             "env_file": self.names.role_env_file(role.name),
         }
 
-    def _role_times(self, role: roles.Role) -> Dict[str, Any]:
+    def _role_times(self, role: Role) -> Dict[str, Any]:
         drain = self.data.get("drain_timeout", DRAIN_TIMEOUT)
         stop = role.settings.get("stop_timeout", self.data.get("stop_timeout", None if role.proxied else drain))
         return {
@@ -229,12 +228,12 @@ class _Planner:
             "readiness_delay": self.data.get("readiness_delay", READINESS_DELAY),
         }
 
-    def _route_settings(self, role: roles.Role) -> Dict[str, Any]:
+    def _route_settings(self, role: Role) -> Dict[str, Any]:
         own = role.settings.get("proxy")
         merged = merge(self.data.get("proxy") or {}, own if isinstance(own, Mapping) else {})
         return {key: value for key, value in merged.items() if key != "run"}
 
-    def _body(self, role: roles.Role, host: str, container: str, env: _env.Env) -> Dict[str, Any]:
+    def _body(self, role: Role, host: str, container: str, env: _env.Env) -> Dict[str, Any]:
         given = {
             "KAMAL_CONTAINER_NAME": container,
             "KAMAL_VERSION": self.run.version,
@@ -262,10 +261,10 @@ class _Planner:
 
     # The proxy container
 
-    def _proxy_container(self, present: Sequence[roles.Role], host: str) -> Dict[str, Any]:
+    def _proxy_container(self, present: Sequence[Role], host: str) -> Dict[str, Any]:
         """One for all on the host; where several of them say how it runs, they say the same."""
         sections = [self.data.get("proxy") or {}, *(role.settings.get("proxy") for role in present)]
-        sections += [section.get("proxy") for section in self._accessories_on(host)]
+        sections += [accessory.settings.get("proxy") for accessory in self.topology.accessories_on(host)]
         run: Dict[str, Any] = {}
         for section in sections:
             run = merge(run, (section.get("run") or {}) if isinstance(section, Mapping) else {})
@@ -273,22 +272,14 @@ class _Planner:
 
     # Accessories
 
-    def _accessories(self) -> List[Any]:
-        return list((self.data.get("accessories") or {}).items())
-
-    def _accessories_on(self, host: str) -> List[Mapping[str, Any]]:
-        return [section for _name, section in self._accessories() if host in self._accessory_hosts(section)]
-
-    def _accessory_hosts(self, section: Mapping[str, Any]) -> List[str]:
-        return roles.accessory_hosts(section, self.all_roles)
-
-    def _accessory(self, name: str, section: Mapping[str, Any]) -> Dict[str, Any]:
+    def _accessory(self, accessory: Accessory) -> Dict[str, Any]:
+        name, section = accessory.name, accessory.settings
         service = section.get("service") or accessory_service(self.names.service, name)
         env = _env.read(section.get("env") or {})
         return {
             "name": name,
             "service": service,
-            "hosts": self._accessory_hosts(section),
+            "hosts": list(accessory.hosts),
             "body": self._accessory_body(name, service, section, env),
             "secrets": env.needed(),
             "env_file": self.names.accessory_env_file(name),
@@ -348,22 +339,12 @@ class _Planner:
         return sorted(names)
 
     def _notices(self) -> List[str]:
-        primary = self.data.get("primary_role", roles.DEFAULT_PRIMARY)
-        if self.run.command in BOOTING and self.gate and self.gate.name != primary:
+        if self.run.command in BOOTING and self.gate and not self.gate.primary:
             return [
-                f"No host of the primary role {primary} takes part in this run: "
+                f"No host of the primary role {self.topology.primary_role} takes part in this run: "
                 f"{self.gate.name} is the role that the others wait for."
             ]
         return []
-
-
-def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Dict[str, Any]:
-    """Maps merge deeply; anything else is replaced."""
-    merged = dict(under)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
 
 
 def _below_home(volume: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Callable, List, Mapping, Sequence, Tuple
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK
 from ..config.load import Config
-from .roles import Role
+from ..config.topology import Role
 
 HOOKS = (
     "docker-setup",
