@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional
 
 from . import buildx
-from .._host import engine as _engine
 from . import git
 from .._host.engine import Engine, Image
 from .._host.changes import Changes
@@ -185,11 +184,11 @@ class Build:
 
     def _build_with_engine(self, folder: str, dockerfile: str) -> None:
         wanted = self.wanted
-        with _reading(folder), _engine._calling(f"build {wanted.reference}"):
-            events = self.engine.api.build(
-                path=folder,
+        with _reading(folder):
+            events = self.engine.build(
+                wanted.reference,
+                folder,
                 dockerfile=dockerfile,
-                tag=wanted.reference,
                 labels=wanted.labels,
                 buildargs={
                     name: os.environ.get(name) if value is None else value for name, value in wanted.args.items()
@@ -197,9 +196,6 @@ class Build:
                 target=wanted.target or "",
                 platform=",".join(self._platforms()) or None,
                 nocache=wanted.no_cache,
-                rm=True,
-                forcerm=True,
-                decode=True,
             )
             said: Deque[str] = deque(maxlen=TAIL)
             for event in events:
@@ -234,14 +230,7 @@ class Build:
 
     def _push_events(self, tag: str) -> Iterable[Mapping[str, Any]]:
         try:
-            with _engine._calling(f"push {self.wanted.repository}:{tag}"):
-                yield from self.engine.api.push(
-                    self.wanted.repository,
-                    tag=tag,
-                    auth_config=_credentials(self.wanted.registry),
-                    stream=True,
-                    decode=True,
-                )
+            yield from self.engine.push(self.wanted.repository, tag, _credentials(self.wanted.registry))
         except EngineError as error:
             raise _refused(f"{self.wanted.repository}:{tag}", error.message, self.wanted.registry) from error
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sys
 import tarfile
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ RUNNING = ("running", "restarting")
 STOPPED = ("created", "exited", "dead")
 PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 DENIED = ("unauthorized", "denied", "no basic auth credentials", "authentication required")
+DOCKER_HUB = re.compile(r"^(index\.)?docker\.io/(library/)?")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,12 @@ class Image:
     tags: Sequence[str]
     digests: Sequence[str]
     labels: Mapping[str, str]
+
+    def digests_in(self, repository: str) -> List[str]:
+        """The digests that it has had in a repository; Docker writes names on Docker Hub in their short form."""
+        short = DOCKER_HUB.sub("", repository)
+        pairs = (entry.partition("@") for entry in self.digests)
+        return [digest for name, _at, digest in pairs if DOCKER_HUB.sub("", name) == short]
 
 
 @dataclass(frozen=True)
@@ -161,6 +169,28 @@ class Engine:
             for step in self.api.pull(repository, tag=tag, auth_config=auth, stream=True, decode=True):
                 if "error" in step:
                     raise docker.errors.DockerException(step["error"])
+
+    def registry_digest(self, reference: str, credentials: Optional[Mapping[str, str]]) -> Optional[str]:
+        """The digest that the registry has for `repository:tag` now, or None where it has no such tag."""
+        with _calling(f"ask the registry for {reference}"):
+            try:
+                answer = self.api.inspect_distribution(
+                    reference, auth_config=dict(credentials) if credentials else None
+                )
+            except docker.errors.NotFound:
+                return None
+            return str(answer["Descriptor"]["digest"])
+
+    def push(self, repository: str, tag: str, credentials: Optional[Mapping[str, str]]) -> Iterator[Mapping[str, Any]]:
+        """Push `repository:tag`; yields what the engine reports, an `error` too."""
+        auth = dict(credentials) if credentials else None
+        with _calling(f"push {repository}:{tag}"):
+            yield from self.api.push(repository, tag=tag, auth_config=auth, stream=True, decode=True)
+
+    def build(self, reference: str, folder: str, **options: Any) -> Iterator[Mapping[str, Any]]:
+        """Build with the engine's own builder; yields what the engine reports, an `error` too."""
+        with _calling(f"build {reference}"):
+            yield from self.api.build(path=folder, tag=reference, rm=True, forcerm=True, decode=True, **options)
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
         with _calling(f"tag image {reference} as {repository}:{tag}"):

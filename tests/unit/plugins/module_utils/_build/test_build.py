@@ -9,6 +9,7 @@ import subprocess
 import docker.errors
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import build
+from ansible_collections.caravan.kamal.plugins.module_utils._host import engine as _engine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Image
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError
@@ -37,9 +38,9 @@ class Api:
         return iter(self.push_events)
 
 
-class Engine:
+class Engine(_engine.Engine):
     def __init__(self, found=None):
-        self.api = Api()
+        super().__init__(Api())
         self.images = {"registry.example.com/app:v1": found}
         self.tags = []
 

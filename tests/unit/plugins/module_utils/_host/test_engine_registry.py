@@ -1,0 +1,57 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the engine is asked of a registry, and by which names it knows an image there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import docker.errors
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Engine, Image
+
+
+class Api:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked: list[Any] = []
+
+    def inspect_distribution(self, image: str, auth_config: Any = None) -> Any:
+        self.asked.append((image, auth_config))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+LOGIN = {"username": "ada", "password": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    "answer, digest",
+    [({"Descriptor": {"digest": "sha256:1"}}, "sha256:1"), (docker.errors.NotFound("manifest unknown"), None)],
+)
+def test_the_digest_of_a_tag(answer: Any, digest: str | None) -> None:
+    api = Api(answer)
+    assert Engine(api).registry_digest("r:1/app:v1", LOGIN) == digest
+    assert api.asked == [("r:1/app:v1", LOGIN)]
+
+
+@pytest.mark.parametrize("said", ["unauthorized: authentication required", "dial tcp: connection refused"])
+def test_a_registry_that_does_not_answer(said: str) -> None:
+    with pytest.raises(EngineError, match=said):
+        Engine(Api(docker.errors.APIError("500", explanation=said))).registry_digest("r:1/app:v1", None)
+
+
+@pytest.mark.parametrize(
+    "repository, digests, expected",
+    [
+        ("r:1/app", ["r:1/app@sha256:1", "other/app@sha256:2", "r:1/app@sha256:3"], ["sha256:1", "sha256:3"]),
+        ("team/app", ["team/app@sha256:1"], ["sha256:1"]),
+        ("docker.io/team/app", ["team/app@sha256:1"], ["sha256:1"]),
+        ("docker.io/library/app", ["app@sha256:1"], ["sha256:1"]),
+        ("team/app", ["mirror.example.com/team/app@sha256:1"], []),
+    ],
+)
+def test_the_digests_of_an_image_in_a_repository(repository: str, digests: list[str], expected: list[str]) -> None:
+    assert Image("sha256:i", [], digests, {}).digests_in(repository) == expected
