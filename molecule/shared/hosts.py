@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,12 @@ def ask(path: str = "/", host: str = HOST_NAME, url: str = LOAD_BALANCER) -> Ans
             return Answer(response.status, response.read().decode())
     except urllib.error.HTTPError as error:
         return Answer(error.code, error.read().decode())
+
+
+def moment(text: str) -> int:
+    """Docker's form of a time, whose fraction has as many digits as it needs, in nanoseconds."""
+    whole, _point, fraction = text.rstrip("Z").partition(".")
+    return int(datetime.fromisoformat(whole + "+00:00").timestamp()) * 10**9 + int(fraction.ljust(9, "0"))
 
 
 def load(path: str = "/", host: str = HOST_NAME, rate: float = 100) -> Load:
@@ -104,24 +111,29 @@ class Host:
         )
 
     def inspect(self, container: str) -> dict[str, Any]:
-        return json.loads(self.sh(f"docker inspect --type container {container}"))[0]
+        return dict(json.loads(self.sh(f"docker inspect --type container {container}"))[0])
 
     def environment(self, container: str) -> dict[str, str]:
         """What the container's first process was really given."""
-        text = self.sh(f"docker exec {container} cat /proc/1/environ")
+        text = self.sh(f"cat /proc/{self.inspect(container)['State']['Pid']}/environ")
         return dict(entry.split("=", 1) for entry in text.split("\0") if entry)
 
-    def started(self, container: str) -> str:
-        return str(self.inspect(container)["State"]["StartedAt"])
+    def started(self, container: str) -> int:
+        """When the container last started, in nanoseconds."""
+        return moment(self.inspect(container)["State"]["StartedAt"])
 
-    def wait_for(self, container: str, seconds: int = 30) -> None:
+    def stopped(self, container: str) -> int:
+        """When the container last stopped, in nanoseconds."""
+        return moment(self.inspect(container)["State"]["FinishedAt"])
+
+    def wait_for(self, container: str, seconds: int = 120) -> None:
         """Returns as soon as there is a container of this name."""
         self.sh(f"timeout {seconds} sh -c 'until docker inspect {container} >/dev/null 2>&1; do sleep 0.02; done'")
 
     # What the product keeps
 
     def audit(self, service: str = "hello") -> list[str]:
-        return self.file(f".kamal/{service}-audit.log").content_string.splitlines()
+        return str(self.file(f".kamal/{service}-audit.log").content_string).splitlines()
 
     def history(self, service: str = "hello") -> list[dict[str, Any]]:
         text = self.file(f".kamal/apps/{service}/history.jsonl").content_string

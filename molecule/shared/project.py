@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ import docker
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+NUMBERS = itertools.count(1)
 SHARED = ROOT / "molecule" / "shared"
 LAB = ROOT / ".cache" / "lab"
 STORIES = ROOT / ".cache" / "stories"
@@ -79,6 +82,8 @@ class Project:
         self.root = STORIES / name
         self.config: dict[str, Any] = yaml.safe_load((SHARED / "deploy.yml").read_text())
         shutil.rmtree(self.root, ignore_errors=True)
+        for file in STORIES.glob(f"{name}.*.*"):
+            file.unlink()
         shutil.copytree(ROOT / "examples" / "hello", self.root)
         self.write("ansible.cfg", ANSIBLE_CFG.read_text())
         self.write(".gitignore", ".kamal/secrets*\n")
@@ -120,6 +125,10 @@ class Project:
         self._git("commit", "-q", "--allow-empty", "-m", message)
         return self._git("rev-parse", "HEAD")
 
+    def checkout(self, commit: str) -> None:
+        """The project as it was at a commit, its config/deploy.yml too."""
+        self._git("checkout", "-q", "--detach", commit)
+
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True)
         return done.stdout.strip()
@@ -150,7 +159,7 @@ class Project:
         return Started(self.root, command).wait()
 
     def start(self, playbook: str, *arguments: str, inventory: str = "config/deploy.yml", **variables: Any) -> Started:
-        """The playbook as a user runs it, in the project's folder."""
+        """The playbook as a user runs it, in the project's folder and in a process group of its own."""
         extra = ("-e", json.dumps(variables)) if variables else ()
         where = ("-i", inventory) if inventory else ()
         return Started(self.root, ("ansible-playbook", *where, f"caravan.kamal.{playbook}", *extra, *arguments))
@@ -161,18 +170,22 @@ class Started:
 
     def __init__(self, folder: Path, command: tuple[str, ...]) -> None:
         self.command = command
-        self.record = folder.with_suffix(".results")
+        number = next(NUMBERS)
+        self.record = folder.with_name(f"{folder.name}.{number}.results")
+        self.output = folder.with_name(f"{folder.name}.{number}.output")
         self.record.write_text("")
         self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=self._environment(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        # A file and no pipe: what a killed command leaves behind may hold it open for long.
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=self._environment(folder),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
 
     def _environment(self, folder: Path) -> dict[str, str]:
         """A user's environment: none of molecule's own settings for Ansible, and where the lab is."""
@@ -192,13 +205,19 @@ class Started:
         }
 
     def wait(self) -> Run:
-        output = self.process.communicate()[0]
+        try:
+            self.process.wait()
+        except BaseException:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            raise
+        seconds = time.monotonic() - self.began
+        output = self.output.read_text(errors="replace")
         print("$", *self.command)
         print(output)
-        seconds = time.monotonic() - self.began
-        lines = [json.loads(line) for line in self.record.read_text().splitlines()]
+        # A line cut short by a kill holds no result.
+        lines = [json.loads(line) for line in self.record.read_text().splitlines() if line.endswith("}")]
         results = [line for line in lines if "outcome" in line]
-        changed = next((line["changed"] for line in lines if "changed" in line), {})
+        changed: dict[str, int] = next((line["changed"] for line in lines if "changed" in line), {})
         return Run(self.process.returncode, output, results, changed, seconds)
 
 

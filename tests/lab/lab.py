@@ -141,7 +141,7 @@ def status() -> List[Tuple[str, str, str]]:
 def lose(name: str) -> None:
     """The host can no longer be reached over SSH; what it serves goes on."""
     container = host_container(connect(), name)
-    lab_machines.shell(container, "pkill sshd || true; while pgrep sshd >/dev/null; do sleep 0.05; done")
+    lab_machines.shell(container, "while pkill sshd; do sleep 0.05; done")
 
 
 def restore(name: str) -> None:

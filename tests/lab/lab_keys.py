@@ -36,7 +36,7 @@ Host *
     UserKnownHostsFile "{known_hosts}"
     GlobalKnownHostsFile /dev/null
     StrictHostKeyChecking yes
-    ConnectTimeout 5
+    ConnectTimeout 15
     LogLevel ERROR
 """
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import time
 from typing import Any, Dict, List, Optional
 
 import docker
@@ -26,7 +27,7 @@ from lab_settings import (
     Machine,
 )
 
-PATIENCE = 60
+PATIENCE = 180
 READY = {
     "host": "docker version >/dev/null 2>&1 && { pgrep -x sshd >/dev/null || /usr/sbin/sshd; }",
     "registry": "curl -sk https://localhost:4443/ -o /dev/null",
@@ -138,11 +139,20 @@ def shell(container: Container, command: str) -> str:
 
 
 def wait_until_ready(container: Container, machine: Machine) -> None:
-    wait = f"timeout {PATIENCE} sh -c 'until {READY[machine.kind]}; do sleep 0.1; done'"
-    code, _output = container.exec_run(["sh", "-c", wait])
-    if code:
-        log = container.logs(tail=3).decode(errors="replace").strip()
-        raise LabError(f"{container.name} is not ready after {PATIENCE} s; the end of its log: {log}")
+    deadline = time.monotonic() + PATIENCE
+    while not is_ready(container, machine):
+        if time.monotonic() > deadline:
+            log = container.logs(tail=3).decode(errors="replace").strip()
+            raise LabError(f"{container.name} is not ready after {PATIENCE} s; the end of its log: {log}")
+        time.sleep(0.1)
+
+
+def is_ready(container: Container, machine: Machine) -> bool:
+    """False also while the engine refuses to run a command in a container that it has just started."""
+    try:
+        return not container.exec_run(["sh", "-c", READY[machine.kind]])[0]
+    except docker.errors.APIError:
+        return False
 
 
 def load_image(container: Container, image: str) -> None:

@@ -26,7 +26,8 @@ from lab_settings import SUBNET
 
 MOST_PER_SECOND = 500
 MOST_AT_ONCE = 50
-LONGEST = 600
+LONGEST = 2 * 60 * 60
+USUAL = 600
 VERSION = re.compile(rb"version (\S+)")
 KEPT_ERRORS = 20
 
@@ -60,8 +61,9 @@ class Load:
         host: Optional[str] = None,
         rate: float = 50,
         concurrency: int = 8,
-        seconds: float = LONGEST,
+        seconds: float = USUAL,
         timeout: float = 30,
+        kept_errors: int = KEPT_ERRORS,
     ) -> None:
         if not 0 < rate <= MOST_PER_SECOND or not 0 < concurrency <= MOST_AT_ONCE or not 0 < seconds <= LONGEST:
             raise Refused(f"at most {MOST_PER_SECOND} requests a second, {MOST_AT_ONCE} at once, for {LONGEST} s")
@@ -70,13 +72,15 @@ class Load:
         self._every = 1 / rate
         self._seconds = seconds
         self._timeout = timeout
+        self._kept_errors = kept_errors
         self._turn = threading.Lock()
         self._counts = threading.Lock()
         self._over = threading.Event()
         self._statuses: Counter[str] = Counter()
         self._versions: Counter[str] = Counter()
-        self._errors: List[str] = []
+        self._errors: List[Tuple[float, str]] = []
         self._slowest = self._longest_gap = 0.0
+        self._start = time.monotonic()
         self._workers = [threading.Thread(target=self._work, daemon=True) for _number in range(concurrency)]
 
     def __enter__(self) -> Load:
@@ -102,6 +106,21 @@ class Load:
         """How many requests were answered well so far."""
         return self._statuses["200"]
 
+    def elapsed(self) -> float:
+        """Seconds since the load began."""
+        return time.monotonic() - self._start
+
+    @property
+    def over(self) -> bool:
+        """Whether its time is over, so that no more requests come."""
+        return self.elapsed() >= self._seconds
+
+    @property
+    def failures(self) -> List[Tuple[float, str]]:
+        """The first failed requests: seconds from the load's begin to the request's, and how it failed."""
+        with self._counts:
+            return list(self._errors)
+
     @property
     def result(self) -> Dict[str, Any]:
         with self._counts:
@@ -115,7 +134,7 @@ class Load:
                 "versions": dict(self._versions),
                 "max_gap": round(self._longest_gap, 3),
                 "slowest": round(self._slowest, 3),
-                "errors": list(self._errors),
+                "errors": [f"{moment:.2f} s: {error}" for moment, error in self._errors],
             }
 
     def _work(self) -> None:
@@ -157,8 +176,8 @@ class Load:
             if not error:
                 self._longest_gap = max(self._longest_gap, now - self._last_good)
                 self._last_good = now
-            elif len(self._errors) < KEPT_ERRORS:
-                self._errors.append(f"{began - self._start:.2f} s: {error}")
+            elif len(self._errors) < self._kept_errors:
+                self._errors.append((began - self._start, error))
 
 
 def arguments() -> argparse.Namespace:

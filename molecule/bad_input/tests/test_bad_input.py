@@ -13,7 +13,7 @@ import pytest
 from hosts import Host, ask, lost
 from project import Project, Run
 
-CONFIG = {"boot": {"limit": 1}, "deploy_timeout": 2, "readiness_delay": 0}
+CONFIG = {"boot": {"limit": 1}}
 CONFIG_FILE = "config/deploy.yml"
 BUILT = {"kamal_build": False}
 
@@ -130,7 +130,7 @@ IN_WHAT_IT_MEETS = {
     ),
     "unhealthy_app": Mistake(
         told=("hello-web-v1", "web1", "proxy/healthcheck/path", "Last log lines", "listens on port 80"),
-        make=config({"env": {"clear": {"UNHEALTHY": "1"}}}),
+        make=config({"env": {"clear": {"UNHEALTHY": "1"}}, "deploy_timeout": 3}),
         variables={**BUILT, "kamal_version": "v1"},
     ),
     "route_taken_by_another_service": Mistake(

@@ -37,7 +37,7 @@ def test_no_request_fails_while_a_release_replaces_another(project: Project) -> 
 
 def test_hosts_go_live_one_after_the_other(web1: Host, web2: Host) -> None:
     assert web1.started("hello-web-v2") < web2.started("hello-web-v2")
-    assert web1.inspect("hello-web-v1")["State"]["FinishedAt"] < web2.started("hello-web-v2")
+    assert web1.stopped("hello-web-v1") < web2.started("hello-web-v2")
 
 
 def test_the_same_version_with_changes_renames_the_old_container(project: Project, web1: Host) -> None:
