@@ -5,7 +5,7 @@ export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.cache/collections
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL = help
-.PHONY: help demo demo-clean test unit lint sanity molecule bench docs docs-check collection venv lab-up lab-down clean
+.PHONY: help demo demo-clean test unit lint sanity molecule soak bench docs docs-check collection venv lab-up lab-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ sanity: collection ## ansible-test sanity
 
 molecule: collection ## the stories on test hosts; one of them: make molecule STORY=rolling
 	@$(PYTHON_VENV) tests/stories.py $(STORY)
+
+soak: collection ## a hundred releases, rollbacks and kills under load; RELEASES=10 to shorten, SEED=N to repeat
+	@$(PYTHON_VENV) tests/soak/soak.py
 
 bench: collection ## measure deploys on test hosts and write docs/performance.md
 	@$(PYTHON_VENV) tests/bench/bench.py

@@ -1,0 +1,77 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is on a host, and what of it should not be there after a soak."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+RUNNING, ENDED = "running", ("exited", "dead")
+PROXY = "kamal-proxy"
+# A rollback may want the last two versions that were live, whatever the quota.
+FOR_A_ROLLBACK = 2
+
+
+@dataclass(frozen=True)
+class Container:
+    name: str
+    state: str
+    version: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A host at one moment. `images` are REPOSITORY:TAG, `files` all paths where users and programs may write,
+    `modules` the processes of Ansible's modules; memory (of the Docker engine) and disk (its data) are MiB."""
+
+    containers: tuple[Container, ...]
+    images: frozenset[str]
+    networks: frozenset[str]
+    volumes: frozenset[str]
+    files: frozenset[str]
+    modules: int
+    memory: int
+    disk: int
+
+
+def left_over(before: Snapshot, after: Snapshot, version: str, retain: int) -> list[str]:
+    """What a host has that neither was there before nor is meant to stay: one sentence part for each thing.
+
+    `version` serves and `retain` is `retain_containers`.
+    """
+    return [
+        *_containers(before, after, version, retain),
+        *(f"image {image}" for image in sorted(_images(before, after))),
+        *(f"network {name}" for name in sorted(after.networks ^ before.networks)),
+        *(f"volume {name}" for name in sorted(after.volumes ^ before.volumes)),
+        *(f"file {path}" for path in sorted(after.files - before.files)),
+        *([f"{after.modules} processes of modules"] if after.modules else []),
+    ]
+
+
+def _containers(before: Snapshot, after: Snapshot, version: str, retain: int) -> Iterator[str]:
+    of_the_app = [container for container in after.containers if container.name != PROXY]
+    roles = {container.role for container in before.containers if container.name != PROXY}
+    running = Counter(container.role for container in of_the_app if container.state == RUNNING)
+    for role in sorted(roles):
+        if running[role] != 1:
+            yield f"{running[role]} running containers of role {role} instead of 1"
+    for container in of_the_app:
+        if container.state == RUNNING and container.version == version and container.role in roles:
+            continue
+        if container.state not in ENDED:
+            yield f"container {container.name} ({container.state})"
+    kept = Counter(container.role for container in of_the_app if container.state in ENDED)
+    for role, number in sorted(kept.items()):
+        if number > retain + FOR_A_ROLLBACK:
+            yield f"{number} old containers of role {role}"
+
+
+def _images(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    versions = {container.version for container in after.containers}
+    for image in after.images - before.images:
+        if image.rpartition(":")[2] not in versions:
+            yield image
