@@ -61,12 +61,12 @@ notices:
   sample: []
 """
 
-import json
+from typing import Any, Dict
 
 from ..module_utils._app.accessory import Accessory
 from ..module_utils._host import module as _module
 
-OPTIONS = {
+OPTIONS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
     "plan": {"type": "dict"},
@@ -75,19 +75,19 @@ OPTIONS = {
 }
 
 
-def act(request):
+def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     accessory = Accessory(
         engine=request.engine(),
         changes=request.changes,
         plan=params["plan"],
         secrets=request.secrets,
-        credentials=json.loads(params["registry"] or "null"),
+        credentials=request.credentials,
     )
     return {"present": accessory.present, "stopped": accessory.stopped, "absent": accessory.absent}[params["state"]]()
 
 
-def main():
+def main() -> None:
     _module.run(OPTIONS, act)
 
 

@@ -73,12 +73,14 @@ notices:
   sample: []
 """
 
+from typing import Any, Dict
+
 from ..module_utils._app import history
 from ..module_utils._host import files
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
-OPTIONS = {
+OPTIONS: Dict[str, Any] = {
     "service": {"type": "str", "required": True},
     "destination": {"type": "str"},
     "text": {"type": "str"},
@@ -88,7 +90,7 @@ OPTIONS = {
 }
 
 
-def act(request):
+def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     path = Names(params["service"], params["destination"]).audit_log
     if params["text"]:
@@ -99,7 +101,7 @@ def act(request):
     return {"path": path, "lines": (files.read(path) or "").splitlines()[-params["lines"] :]}
 
 
-def main():
+def main() -> None:
     _module.run(OPTIONS, act, docker=False)
 
 

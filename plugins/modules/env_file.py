@@ -83,11 +83,13 @@ notices:
   sample: []
 """
 
+from typing import Any, Dict
+
 from ..module_utils._app import env_file
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
-OPTIONS = {
+OPTIONS: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "service": {"type": "str"},
     "destination": {"type": "str"},
@@ -97,7 +99,7 @@ OPTIONS = {
 }
 
 
-def act(request):
+def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     names = Names(params["service"], params["destination"])
     path = names.role_env_file(params["role"]) if params["role"] else names.accessory_env_file(params["accessory"])
@@ -108,7 +110,7 @@ def act(request):
     return {"path": path}
 
 
-def main():
+def main() -> None:
     _module.run(
         OPTIONS,
         act,

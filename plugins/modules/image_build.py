@@ -169,10 +169,12 @@ output:
   sample: ["Step 3/4 : RUN make", "make: *** No targets specified and no makefile found.  Stop."]
 """
 
+from typing import Any, Dict
+
 from ..module_utils._build.build import Build, Wanted
 from ..module_utils._host import module as _module
 
-OPTIONS = {
+OPTIONS: Dict[str, Any] = {
     "service": {"type": "str", "required": True},
     "repository": {"type": "str", "required": True},
     "version": {"type": "str", "required": True},
@@ -199,13 +201,13 @@ OPTIONS = {
 LONGEST_STEP = 3600
 
 
-def act(request):
+def act(request: _module.Request) -> Dict[str, Any]:
     wanted = Wanted(**{name: request.params[name] for name in OPTIONS})
     engine = request.engine(timeout=LONGEST_STEP)
     return Build(engine, request.changes, wanted, request.params["docker_host"]).ensure()
 
 
-def main():
+def main() -> None:
     _module.run(OPTIONS, act)
 
 

@@ -85,14 +85,15 @@ notices:
   sample: []
 """
 
-import json
+from typing import Any, Dict
 
 from ..module_utils._host import module as _module
+from ..module_utils._host.engine import Engine
 from ..module_utils._names import NETWORK, PROXY_CONTAINER
 from ..module_utils._proxy import container as _proxy
 from ..module_utils._proxy.settings import proxy_container
 
-OPTIONS = {
+OPTIONS: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
     "run": {"type": "dict", "default": {}},
     "plan": {"type": "dict"},
@@ -102,7 +103,7 @@ OPTIONS = {
 }
 
 
-def act(request):
+def act(request: _module.Request) -> Dict[str, Any]:
     engine, changes, state = request.engine(), request.changes, request.params["state"]
     if state == "present":
         present(request, engine)
@@ -113,15 +114,15 @@ def act(request):
     return {"container": PROXY_CONTAINER}
 
 
-def present(request, engine):
+def present(request: _module.Request, engine: Engine) -> None:
     wanted = request.params["plan"] or proxy_container(request.params["run"])
     if not engine.has_network(NETWORK):
         request.changes.do(f"create network {NETWORK}", lambda: engine.create_network(NETWORK))
     ensure = _proxy.recreate if request.params["recreate"] else _proxy.ensure
-    ensure(engine, request.changes, wanted, json.loads(request.params["registry"] or "null"))
+    ensure(engine, request.changes, wanted, request.credentials)
 
 
-def main():
+def main() -> None:
     _module.run(OPTIONS, act)
 
 

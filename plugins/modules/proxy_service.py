@@ -102,11 +102,13 @@ notices:
   sample: []
 """
 
+from typing import Any, Dict, Mapping
+
 from ..module_utils._host import module as _module
 from ..module_utils._proxy import flags
 from ..module_utils._proxy.route import DEFAULT_PORT, Route
 
-OPTIONS = {
+OPTIONS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "state": {
         "type": "str",
@@ -122,7 +124,7 @@ OPTIONS = {
 }
 
 
-def act(request):
+def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     engine = request.engine(timeout=params["deploy_timeout"] + params["drain_timeout"] + 30)
     route = Route(engine, request.changes, params["name"])
@@ -136,14 +138,14 @@ def act(request):
     return {"service": params["name"]}
 
 
-def deploy(route, params):
+def deploy(route: Route, params: Mapping[str, Any]) -> None:
     options = flags.options(
         params["proxy"], deploy_timeout=params["deploy_timeout"], drain_timeout=params["drain_timeout"]
     )
     route.deploy(params["target"], options, params["proxy"].get("app_port", DEFAULT_PORT))
 
 
-def main():
+def main() -> None:
     _module.run(OPTIONS, act, required_if=[("state", "deployed", ["target"])])
 
 

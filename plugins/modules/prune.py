@@ -57,12 +57,14 @@ notices:
   sample: []
 """
 
+from typing import Any, Dict
+
 from ..module_utils._app import prune
 from ..module_utils._errors import ConfigError, Problem
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
-OPTIONS = {
+OPTIONS: Dict[str, Any] = {
     "service": {"type": "str", "required": True},
     "destination": {"type": "str"},
     "retain": {"type": "int", "default": 5},
@@ -70,7 +72,7 @@ OPTIONS = {
 }
 
 
-def act(request):
+def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     if params["retain"] < 1:
         raise ConfigError([Problem("must be 1 or more, or a rollback has nothing to go back to", "retain")])
@@ -79,7 +81,7 @@ def act(request):
     return {}
 
 
-def main():
+def main() -> None:
     _module.run(OPTIONS, act)
 
 

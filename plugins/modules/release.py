@@ -118,13 +118,13 @@ log:
   sample: ["panic: no such table: users"]
 """
 
-import json
+from typing import Any, Dict, Mapping
 
 from ..module_utils._app.release import Release
 from ..module_utils._app.retirement import Retirement
 from ..module_utils._host import module as _module
 
-OPTIONS = {
+OPTIONS: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["staged", "live", "stopped", "absent"], "required": True},
     "plan": {"type": "dict"},
     "roles": {"type": "list", "elements": "str"},
@@ -135,7 +135,7 @@ OPTIONS = {
 }
 
 
-def act(request):
+def act(request: _module.Request) -> Dict[str, Any]:
     plan, state = request.params["plan"], request.params["state"]
     if state in ("stopped", "absent"):
         retire(request, plan, state)
@@ -144,19 +144,19 @@ def act(request):
     return release.stage(request.params["roles"]) if state == "staged" else release.live(request.params["roles"])
 
 
-def release_of(request, plan):
+def release_of(request: _module.Request, plan: Mapping[str, Any]) -> Release:
     return Release(
         engine=request.engine(timeout=longest_call(plan)),
         changes=request.changes,
         plan=plan,
         secrets=request.secrets,
         built=request.params["built"],
-        credentials=json.loads(request.params["registry"] or "null"),
+        credentials=request.credentials,
         force=request.params["force"],
     )
 
 
-def retire(request, plan, state):
+def retire(request: _module.Request, plan: Mapping[str, Any], state: str) -> None:
     retirement = Retirement(request.engine(timeout=longest_call(plan)), request.changes, plan)
     if state == "stopped":
         retirement.stop()
@@ -164,13 +164,13 @@ def retire(request, plan, state):
         retirement.remove()
 
 
-def longest_call(plan):
+def longest_call(plan: Mapping[str, Any]) -> int:
     """Seconds for the slowest call: a deploy that waits for health and then drains, or a stop."""
     waits = [role["deploy_timeout"] + role["drain_timeout"] + (role["stop_timeout"] or 0) for role in plan["roles"]]
     return max(waits, default=0) + 30
 
 
-def main():
+def main() -> None:
     _module.run(OPTIONS, act)
 
 

@@ -144,11 +144,13 @@ history:
       performer: sam@example.com
 """
 
+from typing import Any, Dict
+
 from ..module_utils._app import info
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
-OPTIONS = {
+OPTIONS: Dict[str, Any] = {
     "service": {"type": "str", "required": True},
     "destination": {"type": "str"},
     "roles": {"type": "list", "elements": "str", "default": []},
@@ -156,13 +158,13 @@ OPTIONS = {
 }
 
 
-def act(request):
+def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     names = Names(params["service"], params["destination"])
     return info.look(request.engine(), names, params["roles"], params["accessories"])
 
 
-def main():
+def main() -> None:
     _module.run(OPTIONS, act)
 
 

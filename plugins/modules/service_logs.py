@@ -59,11 +59,13 @@ logs:
       lines: ["2026-01-31T12:00:00.123456789Z hello 3f2a9c1 listens on port 80"]
 """
 
+from typing import Any, Dict
+
 from ..module_utils._app import logs
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
-OPTIONS = {
+OPTIONS: Dict[str, Any] = {
     "service": {"type": "str", "required": True},
     "destination": {"type": "str"},
     "roles": {"type": "list", "elements": "str", "default": []},
@@ -73,14 +75,14 @@ OPTIONS = {
 }
 
 
-def act(request):
+def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     names = Names(params["service"], params["destination"])
     limits = (params["lines"], params["since"], params["grep"])
     return {"logs": logs.read(request.engine(), names, params["roles"], *limits)}
 
 
-def main():
+def main() -> None:
     _module.run(OPTIONS, act)
 
 

@@ -7,19 +7,25 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from typing import Any
+from typing import Any, Iterator, Mapping, Sequence
 
-from ansible_collections.caravan.kamal.plugins.module_utils._docker_run.options import duration
+from ansible_collections.caravan.kamal.plugins.module_utils._durations import duration
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError
-from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container, Executed, Image
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container, Engine, Executed, Image
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags as _flags
 
 PROXY = "kamal-proxy"
+NETWORK = "kamal"
+NO_NETWORK = ("host", "none", "default", "bridge")
 
 
 class FakeEngine:
-    """`calls` holds every call that changed something. Names or images in `dying` exit at once, those in `sick` start
-    but never become healthy."""
+    """An `Engine` whose containers are kept as `docker inspect` shows them, by name, in `here`.
+
+    `calls` holds every call that changed something. Names or images in `dying` exit at once with code 1, those in
+    `crashing` exit with the code given there and are restarted by their policy, and those in `sick` start but never
+    become healthy. `state_file` is what kamal-proxy's state file holds instead of its routes, until it is written anew.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -27,14 +33,19 @@ class FakeEngine:
         self.pictures: dict[str, Image] = {}
         self.networks: set[str] = set()
         self.registry: dict[str, Image] = {}
-        self.pulled_with: Any = None
+        self.pulled_with: Mapping[str, str] | None = None
         self.dying: set[str] = set()
+        self.crashing: dict[str, int] = {}
         self.sick: set[str] = set()
         self.unstartable: dict[str, EngineError] = {}
         self.fails_after_switch = False
         self.routes: dict[str, dict[str, Any]] = {}
+        self.state_file: bytes | None = None
         self.output: dict[str, str] = {}
         self.stop_timeouts: dict[str, int | None] = {}
+        self.lost_volumes: list[str] = []
+        self._exits: dict[str, list[int]] = {}
+        self._created: dict[str, int] = {}
         self._numbers = itertools.count(1)
 
     # What tests arrange
@@ -48,41 +59,49 @@ class FakeEngine:
         for name, image in list(self.pictures.items()):
             if reference in image.tags and image.id != image_id:
                 self.pictures[name] = Image(image.id, [t for t in image.tags if t != reference], (), image.labels)
-        made = Image(image_id, tags, [f"{reference.rpartition(':')[0]}@{digest}"] if digest else (), labels)
+        image = Image(image_id, tags, [f"{reference.rpartition(':')[0]}@{digest}"] if digest else (), labels)
         for tag in tags:
-            self.pictures[tag] = made
-        return made
+            self.pictures[tag] = image
+        return image
 
     def add(self, name: str, image_id: str = "i0", state: str = "running", **labels: str) -> dict[str, Any]:
         """A container that was there before, as Kamal or an earlier release made it."""
-        self.create(name, {"Image": image_id, "Labels": labels, "Env": []})
-        self.here[name]["State"]["Status"] = state
+        self.create(name, {"Image": image_id, "Labels": labels, "Env": [], "HostConfig": {"NetworkMode": NETWORK}})
+        self.here[name]["State"].update(Status=state, Running=state == "running")
         self.calls.clear()
         return self.here[name]
 
     def boot_proxy(self) -> None:
         self.add(PROXY, "basecamp/kamal-proxy:v0.9.2")
 
+    def container(self, name: str) -> dict[str, Any]:
+        """A container as it is now, to look at or to change."""
+        return self._find(name)[1]
+
+    def disconnect(self, name: str) -> None:
+        """What `docker network disconnect` does; the network itself can be removed from `networks`."""
+        self.container(name)["NetworkSettings"]["Networks"].clear()
+
     @property
     def running(self) -> set[str]:
-        return {name for name, found in self.here.items() if found["State"]["Status"] == "running"}
+        return {name for name, container in self.here.items() if container["State"]["Status"] == "running"}
 
     def target(self, route: str) -> str:
         """The container that a route leads to."""
         address = self.routes[route]["active_targets"][0]
-        return next((name for name, found in self.here.items() if address.startswith(found["Id"][:12])), str(address))
+        return next((name for name, each in self.here.items() if address.startswith(each["Id"][:12])), str(address))
 
     # Containers
 
     def _find(self, name: str) -> tuple[str, dict[str, Any]]:
-        for known, found in self.here.items():
-            if name in (known, found["Id"]) or (len(name) >= 12 and found["Id"].startswith(name)):
-                return known, found
+        for known, container in self.here.items():
+            if name in (known, container["Id"]) or (len(name) >= 12 and container["Id"].startswith(name)):
+                return known, container
         raise EngineError(f"Docker could not do it: No such container: {name}")
 
     def containers(self, *labels: str) -> list[Container]:
         wanted = [label.partition("=") for label in labels]
-        found = [
+        matching = [
             item
             for item in self.here.items()
             if all(
@@ -90,20 +109,20 @@ class FakeEngine:
                 for name, equals, value in wanted
             )
         ]
-        return sorted((self._listed(*item) for item in found), key=lambda container: -container.created)
+        return sorted((self._listed(*item) for item in matching), key=lambda container: -container.created)
 
-    def _listed(self, name: str, found: dict[str, Any]) -> Container:
-        state = found["State"]["Status"]
-        health = f" ({found['State']['Health']['Status']})" if "Health" in found["State"] else ""
+    def _listed(self, name: str, container: dict[str, Any]) -> Container:
+        state = container["State"]["Status"]
+        health = f" ({container['State']['Health']['Status']})" if "Health" in container["State"] else ""
         return Container(
-            id=found["Id"],
+            id=container["Id"],
             name=name,
             state=state,
-            image_id=found["Image"],
-            created=found["CreatedNumber"],
-            image=found["Config"]["Image"],
+            image_id=container["Image"],
+            created=self._created[container["Id"]],
+            image=container["Config"]["Image"],
             status=("Up 2 minutes" if state == "running" else "Exited (0) 2 minutes ago") + health,
-            labels=found["Config"]["Labels"],
+            labels=container["Config"]["Labels"],
         )
 
     def inspect(self, name: str) -> dict[str, Any] | None:
@@ -112,56 +131,81 @@ class FakeEngine:
         except EngineError:
             return None
 
-    def create(self, name: str, body: dict[str, Any]) -> str:
+    def create(self, name: str, body: Mapping[str, Any]) -> str:
         if name in self.here:
             raise EngineError(f"Docker could not create {name}: the name is in use")
         self.calls.append(f"create {name}")
         number = next(self._numbers)
         image = self.pictures.get(body["Image"])
+        beside = ("HostConfig", "NetworkingConfig", "Platform")
+        config = {key: copy.deepcopy(value) for key, value in body.items() if key not in beside}
+        host_config = {"RestartPolicy": {"Name": "no"}, "NetworkMode": "default", **body.get("HostConfig", {})}
+        network = host_config["NetworkMode"]
         self.here[name] = {
             "Id": f"{number:064x}"[::-1],
             "Name": f"/{name}",
-            "CreatedNumber": number,
+            "Created": f"2026-01-01T00:00:{number:02}Z",
             "Image": image.id if image else body["Image"],
             "RestartCount": 0,
-            "State": {"Status": "created", "ExitCode": 0},
-            "Config": {**body, "Labels": dict(body.get("Labels") or {})},
+            "State": {"Status": "created", "Running": False, "Restarting": False, "OOMKilled": False, "ExitCode": 0},
+            "Config": {"Env": [], **config, "Labels": dict(body.get("Labels") or {})},
+            "HostConfig": copy.deepcopy(host_config),
+            "NetworkSettings": {"Networks": {} if network in NO_NETWORK else {network: {"IPAddress": ""}}},
         }
+        self._created[self.here[name]["Id"]] = number
         return str(self.here[name]["Id"])
 
     def start(self, name: str) -> None:
-        known, found = self._find(name)
+        known, container = self._find(name)
         self.calls.append(f"start {known}")
         if known in self.unstartable:
             raise self.unstartable[known]
-        dies = {known, found["Config"]["Image"]} & self.dying
-        found["State"].update(Status="exited" if dies else "running", ExitCode=1 if dies else 0)
+        if known == PROXY and self.state_file is not None:
+            self.routes.clear()
+        state, names = container["State"], {known, container["Config"]["Image"]}
+        codes = [self.crashing[each] for each in names if each in self.crashing]
+        if codes:
+            self._exits[container["Id"]] = codes
+            container["RestartCount"] = 1
+            state.update(Status="running", Running=True, ExitCode=0)
+        elif names & self.dying:
+            self._exits[container["Id"]] = [1]
+            state.update(Status="exited", Running=False, ExitCode=1)
+        else:
+            state.update(Status="running", Running=True, ExitCode=0)
+        if "Healthcheck" in container["Config"]:
+            state["Health"] = {"Status": "unhealthy" if names & self.sick else "healthy", "Log": []}
 
     def stop(self, name: str, timeout: int | None) -> None:
-        known, found = self._find(name)
+        known, container = self._find(name)
         self.calls.append(f"stop {known}")
         self.stop_timeouts[known] = timeout
-        if found["State"]["Status"] == "running":
-            found["State"].update(Status="exited", ExitCode=0)
+        if container["State"]["Status"] == "running":
+            container["State"].update(Status="exited", Running=False, ExitCode=0)
 
     def rename(self, name: str, new: str) -> None:
-        known, found = self._find(name)
+        known, container = self._find(name)
         if new in self.here:
             raise EngineError(f"Docker could not rename: the name {new} is in use")
         self.calls.append(f"rename {known} {new}")
         del self.here[known]
-        self.here[new] = found
+        container["Name"] = f"/{new}"
+        self.here[new] = container
 
-    def remove(self, name: str) -> None:
-        found = self.inspect(name)
-        if found:
+    def remove(self, name: str, volumes: bool = False) -> None:
+        if self.inspect(name):
             known = self._find(name)[0]
             self.calls.append(f"remove {known}")
             del self.here[known]
+            if volumes:
+                self.lost_volumes.append(known)
 
     def logs(self, name: str, lines: int | None, since: int | None = None, timestamps: bool = False) -> str:
         text = self.output.get(self._find(name)[0], "").splitlines()
         return "\n".join(text if lines is None else text[-lines:])
+
+    def exit_codes(self, name: str) -> list[int]:
+        return self._exits.get(self._find(name)[1]["Id"], [])
 
     # Images and networks
 
@@ -173,13 +217,17 @@ class FakeEngine:
         unique = {image.id: image for image in self.pictures.values()}
         return [image for image in unique.values() if image.labels.get(name) == value]
 
-    def pull(self, reference: str, credentials: Any) -> None:
+    def pull(self, reference: str, credentials: Mapping[str, str] | None) -> None:
         self.calls.append(f"pull {reference}")
         self.pulled_with = credentials
         if reference not in self.registry:
             raise ImageError(f"The registry has no image {reference}.")
         image = self.registry[reference]
         self.pictures[reference] = image
+
+    def registry_digest(self, reference: str, credentials: Mapping[str, str] | None) -> str | None:
+        image = self.registry.get(reference)
+        return next((digest for digest in image.digests_in(reference.rpartition(":")[0])), None) if image else None
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
         self.calls.append(f"tag {reference} {repository}:{tag}")
@@ -193,6 +241,16 @@ class FakeEngine:
         self.calls.append(f"remove image {reference}")
         self.pictures.pop(reference, None)
 
+    def build(self, tag: str, folder: str, **settings: Any) -> Iterator[Mapping[str, Any]]:
+        self.calls.append(f"build {tag}")
+        self.add_image(tag, f"image of {tag}", settings.get("labels", {}).get("service"))
+        yield {"stream": f"Successfully tagged {tag}\n"}
+
+    def push(self, repository: str, tag: str, credentials: Mapping[str, str] | None) -> Iterator[Mapping[str, Any]]:
+        self.calls.append(f"push {repository}:{tag}")
+        self.registry[f"{repository}:{tag}"] = self.pictures[f"{repository}:{tag}"]
+        yield {"aux": {"Tag": tag, "Digest": f"sha256:{tag}"}}
+
     def has_network(self, name: str) -> bool:
         return name in self.networks
 
@@ -200,36 +258,55 @@ class FakeEngine:
         self.calls.append(f"create network {name}")
         self.networks.add(name)
 
+    def attach(self, network: str, container: str) -> None:
+        known, inspected = self._find(container)
+        self.calls.append(f"connect {known} to {network}")
+        if network not in self.networks:
+            raise EngineError(f"Docker could not connect it: network {network} not found")
+        inspected["NetworkSettings"]["Networks"][network] = {"IPAddress": ""}
+
+    def id(self) -> str:
+        return "FAKE:ENGINE"
+
     # kamal-proxy
 
-    def read_file(self, container: str, path: str) -> str | None:
-        return json.dumps(list(self.routes.values())) if self.routes else None
+    def read_file(self, container: str, path: str) -> bytes | None:
+        if container not in self.here:
+            return None
+        if self.state_file is not None:
+            return self.state_file
+        return json.dumps(list(self.routes.values())).encode() if self.routes else None
 
-    def execute(self, container: str, argv: list[str]) -> Executed:
-        known, found = self._find(container)
-        if found["State"]["Status"] != "running":
+    def execute(self, container: str, argv: Sequence[str]) -> Executed:
+        known, inspected = self._find(container)
+        if inspected["State"]["Status"] != "running":
             raise EngineError(f"Docker could not run it: container {known} is not running")
         if argv[1] != "list":
             self.calls.append(" ".join(argv[:3]))
-        return getattr(self, f"_proxy_{argv[1]}")(*argv[2:])
+            self.state_file = None  # which kamal-proxy writes anew after each such command, refused ones too
+        executed: Executed = getattr(self, f"_proxy_{argv[1]}")(*argv[2:])
+        return executed
 
     def _proxy_list(self) -> Executed:
         return Executed(0, "")
 
     def _proxy_deploy(self, name: str, *flags: str) -> Executed:
-        said = parse_flags(flags)
-        target = said["target"][0]
+        options = parse_flags(flags)
+        target = options["target"][0]
         container = self.inspect(target.partition(":")[0])
-        sick = container is None or container["State"]["Status"] != "running"
-        if sick or {self._find(container["Id"])[0], container["Config"]["Image"]} & self.sick:
-            timeout = said["deploy-timeout"][0]
+        if container is None or self._is_sick(container):
+            timeout = options["deploy-timeout"][0]
             return Executed(1, f"Error: target failed to become healthy within configured timeout ({timeout})")
         pause = self.routes.get(name, {}).get("pause_controller", {"state": 0})
-        self.routes[name] = {"name": name, "active_targets": [target], "pause_controller": pause, **stored(said)}
+        self.routes[name] = {"name": name, "active_targets": [target], "pause_controller": pause, **stored(options)}
         if self.fails_after_switch:
             self.fails_after_switch = False
             return Executed(1, "Error: the old target did not drain")
         return Executed(0, "")
+
+    def _is_sick(self, container: Mapping[str, Any]) -> bool:
+        names = {container["Name"].lstrip("/"), container["Config"]["Image"]}
+        return container["State"]["Status"] != "running" or bool(names & self.sick)
 
     def _proxy_remove(self, name: str) -> Executed:
         return Executed(0, "") if self.routes.pop(name, None) else Executed(1, "Error: service not found")
@@ -251,20 +328,20 @@ class FakeEngine:
 
 
 def parse_flags(flags: tuple[str, ...]) -> dict[str, list[str]]:
-    said: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {}
     for flag in flags:
         name, _equals, value = flag[2:].partition("=")
-        said.setdefault(name, []).append(value if "=" in flag else "true")
-    return said
+        options.setdefault(name, []).append(value if "=" in flag else "true")
+    return options
 
 
-def stored(said: dict[str, list[str]]) -> dict[str, Any]:
+def stored(options: dict[str, list[str]]) -> dict[str, Any]:
     """What kamal-proxy writes into its state file for these flags."""
     state: dict[str, Any] = {}
     for flag in _flags.FLAGS:
         if not flag.place:
             continue
-        value = _value(flag, said)
+        value = _value(flag, options)
         *folders, last = flag.place.split(".")
         place = state
         for folder in folders:
@@ -273,10 +350,10 @@ def stored(said: dict[str, list[str]]) -> dict[str, Any]:
     return state
 
 
-def _value(flag: _flags.Flag, said: dict[str, list[str]]) -> Any:
-    if flag.name not in said:
-        return "tls" not in said if flag.name == "forward-headers" else flag.default
-    words = said[flag.name]
+def _value(flag: _flags.Flag, options: dict[str, list[str]]) -> Any:
+    if flag.name not in options:
+        return "tls" not in options if flag.name == "forward-headers" else flag.default
+    words = options[flag.name]
     if flag.kind is _flags.DURATION:
         return duration(words[0])
     if flag.kind in (_flags.BOOLEAN, _flags.TLS, _flags.STAGING):
@@ -284,3 +361,6 @@ def _value(flag: _flags.Flag, said: dict[str, list[str]]) -> Any:
     if flag.kind is _flags.INTEGER:
         return int(words[0])
     return words if isinstance(flag.default, tuple) else words[0]
+
+
+ENGINE: Engine = FakeEngine()  # for mypy: it is one

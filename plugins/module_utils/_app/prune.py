@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from functools import partial
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import _names
 from .._host import files
@@ -36,14 +37,10 @@ def prune_all(
     containers = engine.containers(label)
     expendable = expendable_containers(containers, retain, keep)
     for container in expendable:
-        changes.do(f"remove container {container.name}", _call(engine.remove, container.id))
+        changes.do(f"remove container {container.name}", partial(engine.remove, container.id, volumes=True))
     kept = [container for container in containers if container not in expendable]
     for reference in expendable_images(engine.images(label), kept, keep, repository):
-        changes.do(f"remove image {reference}", _call(engine.remove_image, reference))
-
-
-def _call(act: Callable[[str], None], what: str) -> Callable[[], None]:
-    return lambda: act(what)
+        changes.do(f"remove image {reference}", partial(engine.remove_image, reference))
 
 
 def _rollback_versions(names: _names.Names) -> List[str]:

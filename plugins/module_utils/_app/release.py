@@ -128,7 +128,7 @@ class Release:
         for container in containers:
             leftover = container.labels.get("role") == role["name"] and _names.is_staged(container.name)
             if leftover and not self.changes.check_mode:
-                self.engine.remove(container.id)
+                self.engine.remove(container.id, volumes=True)
 
     def _create(self, role: Mapping[str, Any], image: Optional[Image]) -> None:
         self._show(role)

@@ -39,7 +39,8 @@ class Retirement:
         """Nothing of it is left but the audit log. Images that another destination may still want stay."""
         self._take_down()
         for container in self.own:
-            self.changes.do(f"remove container {container.name}", partial(self.engine.remove, container.id))
+            remove = partial(self.engine.remove, container.id, volumes=True)
+            self.changes.do(f"remove container {container.name}", remove)
         for reference in self._images():
             self.changes.do(f"remove image {reference}", partial(self.engine.remove_image, reference))
         for path in (self.names.app_directory, self.names.proxy_app_directory):

@@ -12,6 +12,7 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback
 
 from .._errors import CaravanError
 from .changes import Changes
+from .docker_engine import DockerEngine
 from .engine import Engine
 
 MASK = "********"
@@ -35,9 +36,15 @@ class Request:
     changes: Changes
     secrets: Mapping[str, str]
 
+    @property
+    def credentials(self) -> Optional[Dict[str, str]]:
+        """What pulls images: username and password from the option `registry`, where it was given."""
+        registry: Optional[Dict[str, str]] = json.loads(self.params.get("registry") or "null")
+        return registry
+
     def engine(self, timeout: Optional[int] = None) -> Engine:
         """The Docker engine; `timeout` in seconds covers the longest call that is coming."""
-        return Engine.connect(self.params["docker_host"], max(self.params["timeout"], timeout or 0))
+        return DockerEngine.at(self.params["docker_host"], max(self.params["timeout"], timeout or 0))
 
 
 def run(

@@ -259,7 +259,7 @@ def target(container_id: str, port: int) -> str:
 # Found: from the state file
 
 
-def parse_state(text: str) -> Dict[str, Service]:
+def parse_state(text: bytes) -> Dict[str, Service]:
     """The services in kamal-proxy's state file, by name."""
     try:
         data = json.loads(text)

@@ -38,7 +38,7 @@ def host(engine: FakeEngine, home: Path) -> FakeEngine:
 
 def act(engine: FakeEngine, share: Any, verb: str = "present", check: bool = False, password: str = SECRET) -> Changes:
     changes = Changes(check_mode=check)
-    accessory = Accessory(engine, changes, share, {"DB_PASSWORD": password}, {"username": "u", "password": "p"})  # type: ignore[arg-type]
+    accessory = Accessory(engine, changes, share, {"DB_PASSWORD": password}, {"username": "u", "password": "p"})
     getattr(accessory, verb)()
     return changes
 
@@ -53,7 +53,7 @@ def test_one_that_is_missing_is_booted(host: FakeEngine, db: Plan, home: Path) -
     assert predicted.actions == changes.actions == [f"write {ENV_FILE}", "boot container hello-db"]
     config = host.here["hello-db"]["Config"]
     assert {f"PASSWORD={SECRET}", "KAMAL_HOST=host1"} <= set(config["Env"])
-    assert config["HostConfig"]["PortBindings"]["5432/tcp"][0]["HostPort"] == "5432"
+    assert host.here["hello-db"]["HostConfig"]["PortBindings"]["5432/tcp"][0]["HostPort"] == "5432"
     assert (home / ENV_FILE).read_text() == f"PASSWORD={SECRET}\n"
     assert (home / ".kamal/hello-audit.log").read_text().endswith("[sam] Booted db accessory\n")
     assert SECRET not in json.dumps(changes.result())
@@ -115,6 +115,7 @@ def test_removing_it_takes_its_secrets_along(host: FakeEngine, db: Plan, home: P
         f"remove {ENV_FILE}",
     ]
     assert host.here == {} and not (home / ENV_FILE).exists()
+    assert host.lost_volumes == []
     assert act(host, db(), "absent").actions == []
 
 

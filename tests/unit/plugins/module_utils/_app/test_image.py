@@ -20,7 +20,7 @@ LOGIN = {"username": "u", "password": "p"}
 
 def ensure(engine: FakeEngine, wanted: Any = None, check: bool = False, **built: str) -> tuple[list[str], Any]:
     changes = Changes(check_mode=check)
-    found = _image.ensure(engine, changes, wanted or WANTED, built, LOGIN)  # type: ignore[arg-type]
+    found = _image.ensure(engine, changes, wanted or WANTED, built, LOGIN)
     return changes.actions, found
 
 

@@ -23,7 +23,7 @@ LABELS = {"service": "hello", "destination": ""}
 
 
 def look(engine: FakeEngine, *roles: str, names: Names = NAMES, accessories: Any = ()) -> dict[str, Any]:
-    return _info.look(engine, names, roles, accessories)  # type: ignore[arg-type]
+    return _info.look(engine, names, roles, accessories)
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_lines_for_people() -> None:
 def read(
     engine: FakeEngine, *roles: str, lines: int | None = None, since: Any = None, grep: Any = None
 ) -> dict[str, Any]:
-    return logs.read(engine, NAMES, roles, lines, since, grep)  # type: ignore[arg-type]
+    return logs.read(engine, NAMES, roles, lines, since, grep)
 
 
 def test_logs_are_of_what_runs_or_else_of_the_newest(host: FakeEngine) -> None:

@@ -133,7 +133,7 @@ def test_pruning_removes_containers_then_their_images_but_not_what_a_rollback_wa
     (home / ".kamal/apps/hello").mkdir(parents=True)
     (home / ".kamal/apps/hello/history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history))
     changes = Changes(check_mode=False)
-    prune_all(engine, changes, Names("hello"), 1, [])  # type: ignore[arg-type]
+    prune_all(engine, changes, Names("hello"), 1, [])
     assert changes.actions == [
         "remove container hello-web-v3",
         "remove container hello-web-v1",
@@ -142,5 +142,5 @@ def test_pruning_removes_containers_then_their_images_but_not_what_a_rollback_wa
     ]
     assert "hello-web-v2" in engine.here
     again = Changes(check_mode=False)
-    prune_all(engine, again, Names("hello"), 1, [])  # type: ignore[arg-type]
+    prune_all(engine, again, Names("hello"), 1, [])
     assert again.actions == []

@@ -37,7 +37,7 @@ def release(
     for step in ("stage", "live"):
         changes = Changes(check_mode=check)
         told.append(changes)
-        host = Release(engine, changes, share, {"TOKEN": token}, built or {}, None, force)  # type: ignore[arg-type]
+        host = Release(engine, changes, share, {"TOKEN": token}, built or {}, None, force)
         getattr(host, step)(None)
     together = Changes(check_mode=check)
     together.actions = [action for changes in told for action in changes.actions]
@@ -274,7 +274,7 @@ def test_the_proxys_image_is_pulled_with_the_login_of_its_own_registry(
     engine.registry["basecamp/kamal-proxy:v0.9.2"] = engine.add_image("elsewhere", "ip", service=None)
     engine.add_image(f"{share['image']['repository']}:v1", "i1")
     login = {"username": "u", "password": "p"}
-    Release(engine, Changes(False), share, {"TOKEN": SECRET}, {}, login).stage(None)  # type: ignore[arg-type]
+    Release(engine, Changes(False), share, {"TOKEN": SECRET}, {}, login).stage(None)
     assert "pull basecamp/kamal-proxy:v0.9.2" in engine.calls
     assert engine.pulled_with == (None if server else login)
 
@@ -282,7 +282,7 @@ def test_the_proxys_image_is_pulled_with_the_login_of_its_own_registry(
 def test_folders_below_the_home_are_spelled_out_on_the_host(host: FakeEngine, share_of: Share, home: Path) -> None:
     volumes = ["./storage:/storage:ro", "~/up:/up", "named:/named", "/srv:/srv"]
     release(host, share_of("v1", volumes=volumes))
-    assert host.here["hello-web-v1"]["Config"]["HostConfig"]["Binds"] == [
+    assert host.here["hello-web-v1"]["HostConfig"]["Binds"] == [
         f"{home}/storage:/storage:ro",
         f"{home}/up:/up",
         "named:/named",

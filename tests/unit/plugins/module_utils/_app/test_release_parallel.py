@@ -38,7 +38,7 @@ class Meeting(FakeEngine):
 def staged(engine: FakeEngine, share: dict[str, Any], check: bool = False) -> Release:
     engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
     engine.add_image("hello:v1", "image of v1")
-    release = Release(engine, Changes(check), share, {"TOKEN": "x"})  # type: ignore[arg-type]
+    release = Release(engine, Changes(check), share, {"TOKEN": "x"})
     release.stage(None)
     release.changes = Changes(check)
     return release

@@ -44,7 +44,7 @@ def host(engine: FakeEngine, home: Path) -> FakeEngine:
 
 def test_stopping_takes_it_out_of_the_proxy_first_and_keeps_containers(host: FakeEngine, share_of: Share) -> None:
     changes = Changes(check_mode=False)
-    Retirement(host, changes, share_of("none")).stop()  # type: ignore[arg-type]
+    Retirement(host, changes, share_of("none")).stop()
     assert changes.actions == [
         "remove route hello-web",
         "remove route odd-name",
@@ -59,7 +59,7 @@ def test_stopping_takes_it_out_of_the_proxy_first_and_keeps_containers(host: Fak
 
 def test_removing_leaves_nothing_but_the_audit_log(host: FakeEngine, share_of: Share, home: Path) -> None:
     changes = Changes(check_mode=False)
-    Retirement(host, changes, share_of("none")).remove()  # type: ignore[arg-type]
+    Retirement(host, changes, share_of("none")).remove()
     assert {"kamal-proxy", "hello-web-staging-v1", "shop-web-v1"} == set(host.here)
     assert not (home / ".kamal/apps/hello").exists()
     assert not (home / ".kamal/proxy/apps-config/hello").exists()
@@ -67,23 +67,23 @@ def test_removing_leaves_nothing_but_the_audit_log(host: FakeEngine, share_of: S
 
 
 def test_removing_keeps_images_that_another_destination_may_want(host: FakeEngine, share_of: Share, home: Path) -> None:
-    Retirement(host, Changes(check_mode=False), share_of("none")).remove()  # type: ignore[arg-type]
+    Retirement(host, Changes(check_mode=False), share_of("none")).remove()
     assert set(host.pictures) == {"hello:v1", "hello:v3", "hello:latest-staging"}
     assert (home / ".kamal/apps/hello-staging").exists()
 
 
 def test_removing_twice_changes_nothing_the_second_time(host: FakeEngine, share_of: Share, home: Path) -> None:
-    Retirement(host, Changes(check_mode=False), share_of("none")).remove()  # type: ignore[arg-type]
+    Retirement(host, Changes(check_mode=False), share_of("none")).remove()
     log = (home / ".kamal/hello-audit.log").read_text()
     changes = Changes(check_mode=False)
-    Retirement(host, changes, share_of("none")).remove()  # type: ignore[arg-type]
+    Retirement(host, changes, share_of("none")).remove()
     assert changes.actions == []
     assert (home / ".kamal/hello-audit.log").read_text() == log
 
 
 def test_check_mode_tells_what_removing_would_do(host: FakeEngine, share_of: Share, home: Path) -> None:
     predicted, done = Changes(check_mode=True), Changes(check_mode=False)
-    Retirement(host, predicted, share_of("none")).remove()  # type: ignore[arg-type]
+    Retirement(host, predicted, share_of("none")).remove()
     assert host.calls == [] and (home / ".kamal/apps/hello").exists()
-    Retirement(host, done, share_of("none")).remove()  # type: ignore[arg-type]
+    Retirement(host, done, share_of("none")).remove()
     assert predicted.actions == done.actions

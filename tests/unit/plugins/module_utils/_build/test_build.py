@@ -9,7 +9,7 @@ import subprocess
 import docker.errors
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import build
-from ansible_collections.caravan.kamal.plugins.module_utils._host import engine as _engine
+from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Image
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError
@@ -38,7 +38,7 @@ class Api:
         return iter(self.push_events)
 
 
-class Engine(_engine.Engine):
+class Engine(DockerEngine):
     def __init__(self, found=None):
         super().__init__(Api())
         self.images = {"registry.example.com/app:v1": found}

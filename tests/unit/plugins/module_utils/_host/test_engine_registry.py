@@ -9,7 +9,7 @@ from typing import Any
 import docker.errors
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError
-from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Engine, Image
+from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine, Image
 
 
 class Api:
@@ -33,14 +33,14 @@ LOGIN = {"username": "ada", "password": "hunter2"}
 )
 def test_the_digest_of_a_tag(answer: Any, digest: str | None) -> None:
     api = Api(answer)
-    assert Engine(api).registry_digest("r:1/app:v1", LOGIN) == digest
+    assert DockerEngine(api).registry_digest("r:1/app:v1", LOGIN) == digest
     assert api.asked == [("r:1/app:v1", LOGIN)]
 
 
 @pytest.mark.parametrize("said", ["unauthorized: authentication required", "dial tcp: connection refused"])
 def test_a_registry_that_does_not_answer(said: str) -> None:
     with pytest.raises(EngineError, match=said):
-        Engine(Api(docker.errors.APIError("500", explanation=said))).registry_digest("r:1/app:v1", None)
+        DockerEngine(Api(docker.errors.APIError("500", explanation=said))).registry_digest("r:1/app:v1", None)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ UP = {"Status": "running"}
     ids=["healthy", "after a while", "without a health check"],
 )
 def test_a_container_is_well(states: list[dict[str, Any]]) -> None:
-    _health.prove(Changing(*states), "c", deploy_timeout=5, readiness_delay=0)  # type: ignore[arg-type]
+    _health.prove(Changing(*states), "c", deploy_timeout=5, readiness_delay=0)
 
 
 @pytest.mark.parametrize(
@@ -60,19 +60,19 @@ def test_a_container_is_well(states: list[dict[str, Any]]) -> None:
 def test_a_container_is_given_up_at_once(states: list[Any], message: str) -> None:
     started = time.monotonic()
     with pytest.raises(HealthError, match=message):
-        _health.prove(Changing(*states), "c", deploy_timeout=60, readiness_delay=0)  # type: ignore[arg-type]
+        _health.prove(Changing(*states), "c", deploy_timeout=60, readiness_delay=0)
     assert time.monotonic() - started < 1
 
 
 def test_a_health_check_that_never_ends_is_given_up_after_the_timeout() -> None:
     with pytest.raises(HealthError, match=r"still starting after deploy_timeout \(0 s\)"):
-        _health.prove(Changing(health("starting")), "c", deploy_timeout=0, readiness_delay=0)  # type: ignore[arg-type]
+        _health.prove(Changing(health("starting")), "c", deploy_timeout=0, readiness_delay=0)
 
 
 def test_without_a_health_check_it_is_watched_for_the_delay() -> None:
     engine = Changing(*[UP] * 5, {"Status": "exited", "ExitCode": 9})
     with pytest.raises(HealthError, match="code 9"):
-        _health.prove(engine, "c", deploy_timeout=5, readiness_delay=1)  # type: ignore[arg-type]
+        _health.prove(engine, "c", deploy_timeout=5, readiness_delay=1)
 
 
 def test_a_failed_container_tells_what_it_left_behind() -> None:
@@ -80,8 +80,8 @@ def test_a_failed_container_tells_what_it_left_behind() -> None:
     state = engine.add("c", state="exited")["State"]
     state.update(ExitCode=7, Health={"Log": [{"ExitCode": 1, "Output": f"try {number}\n"} for number in range(5)]})
     engine.output["c"] = "\n".join(f"line {number}" for number in range(30))
-    told = _health.report(engine, "c")  # type: ignore[arg-type]
+    told = _health.report(engine, "c")
     assert (told["state"], told["exit_code"]) == ("exited", 7)
     assert told["health_log"] == ["exit 1: try 2", "exit 1: try 3", "exit 1: try 4"]
     assert told["log"] == [f"line {number}" for number in range(10, 30)]
-    assert _health.report(engine, "nowhere") == {"state": "gone", "exit_code": None, "health_log": [], "log": []}  # type: ignore[arg-type]
+    assert _health.report(engine, "nowhere") == {"state": "gone", "exit_code": None, "health_log": [], "log": []}

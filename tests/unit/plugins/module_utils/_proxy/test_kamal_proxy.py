@@ -73,7 +73,7 @@ def wanted(proxy, **paths):
 @pytest.mark.parametrize("name", sorted(CAPTURED))
 def test_what_was_deployed_is_found_again(name):
     proxy, paths = CAPTURED[name]
-    found = kamal_proxy.parse_state(STATE)[name]
+    found = kamal_proxy.parse_state(STATE.encode())[name]
     assert kamal_proxy.diff(wanted(proxy, **paths), found.options) == {}
     assert kamal_proxy.routes_to(found, TARGET, wanted(proxy, **paths))
 
@@ -82,12 +82,12 @@ def test_what_was_deployed_is_found_again(name):
 @pytest.mark.parametrize("other", ["full", "off", "plain"])
 def test_other_options_differ(name, other):
     proxy, paths = CAPTURED[name]
-    found = kamal_proxy.parse_state(STATE)[other]
+    found = kamal_proxy.parse_state(STATE.encode())[other]
     assert kamal_proxy.same_options(wanted(proxy, **paths), found.options) is (name == other)
 
 
 def test_services_of_the_captured_state():
-    services = kamal_proxy.parse_state(STATE)
+    services = kamal_proxy.parse_state(STATE.encode())
     assert [(s.name, s.state, s.message) for s in services.values()] == [
         ("full", "running", ""),
         ("off", "paused", ""),
@@ -102,13 +102,13 @@ def test_services_of_the_captured_state():
 
 
 def test_a_deploy_is_needed_for_another_target_or_a_new_service():
-    services = kamal_proxy.parse_state(STATE)
+    services = kamal_proxy.parse_state(STATE.encode())
     assert not kamal_proxy.routes_to(services["plain"], "127.0.0.1:1", wanted({}))
     assert not kamal_proxy.routes_to(None, TARGET, wanted({}))
 
 
 def test_diff_names_the_flag():
-    found = kamal_proxy.parse_state(STATE)["plain"].options
+    found = kamal_proxy.parse_state(STATE.encode())["plain"].options
     assert kamal_proxy.diff(wanted({"host": "new.example.com", "response_timeout": 5}), found) == {
         "host": ((), ("new.example.com",)),
         "target-timeout": (30 * 10**9, 5 * 10**9),
@@ -116,7 +116,7 @@ def test_diff_names_the_flag():
 
 
 def test_timeouts_of_the_deploy_are_no_difference():
-    found = kamal_proxy.parse_state(STATE)["plain"].options
+    found = kamal_proxy.parse_state(STATE.encode())["plain"].options
     assert kamal_proxy.same_options(kamal_proxy.options({}, deploy_timeout=99, drain_timeout=1), found)
 
 
@@ -124,12 +124,12 @@ def test_tls_below_a_path_follows_the_root_service():
     """v0.9.2 copies TLS from the service at / into the state of those below a path, and refuses to be told it there."""
     raw = {service["name"]: service for service in json.loads(STATE)}
     assert raw["paths"]["options"]["tls_enabled"] is True
-    argv = kamal_proxy.deploy_argv("paths", TARGET, kamal_proxy.parse_state(STATE)["paths"].options)
+    argv = kamal_proxy.deploy_argv("paths", TARGET, kamal_proxy.parse_state(STATE.encode())["paths"].options)
     assert not [argument for argument in argv if argument.startswith("--tls") and "acme" not in argument]
 
 
 def test_what_was_found_can_be_deployed_again():
-    found = kamal_proxy.parse_state(STATE)["full"].options
+    found = kamal_proxy.parse_state(STATE.encode())["full"].options
     argv = kamal_proxy.deploy_argv("full", TARGET, found)
     assert argv[:7] == [
         "kamal-proxy",
@@ -146,19 +146,19 @@ def test_what_was_found_can_be_deployed_again():
 
 def test_older_state_files():
     old = '[{"name": "app", "active_target": "app:80", "hosts": ["x"], "options": {}, "target_options": {}}]'
-    service = kamal_proxy.parse_state(old)["app"]
+    service = kamal_proxy.parse_state(old.encode())["app"]
     assert (service.targets, service.options.values["host"], service.state) == (("app:80",), ("x",), "running")
 
 
 def test_no_services():
-    assert kamal_proxy.parse_state("[]\n") == {}
-    assert kamal_proxy.parse_state("null\n") == {}
+    assert kamal_proxy.parse_state(b"[]\n") == {}
+    assert kamal_proxy.parse_state(b"null\n") == {}
 
 
 @pytest.mark.parametrize("text", ["", "[{", "{}x", '["x"]', "[1]", '[{"options": {}}]'])
 def test_a_broken_state_file_is_said(text):
     with pytest.raises(ProxyError, match="deploy every service of this host again"):
-        kamal_proxy.parse_state(text)
+        kamal_proxy.parse_state(text.encode())
 
 
 @pytest.mark.parametrize(

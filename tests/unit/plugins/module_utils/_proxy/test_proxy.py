@@ -29,7 +29,7 @@ def host(engine: FakeEngine) -> FakeEngine:
 def ensure(engine: FakeEngine, recreate: bool = False, check: bool = False, **run: Any) -> Changes:
     changes = Changes(check_mode=check)
     act = _proxy.recreate if recreate else _proxy.ensure
-    act(engine, changes, proxy_container(run), None)  # type: ignore[arg-type]
+    act(engine, changes, proxy_container(run), None)
     return changes
 
 
@@ -37,10 +37,7 @@ def test_it_is_booted_once_with_its_folder_below_the_home(host: FakeEngine, home
     assert ensure(host, check=True).actions == [f"boot {PROXY}"]
     assert host.here == {}
     assert ensure(host).actions == [f"boot {PROXY}"]
-    assert (
-        f"{home}/.kamal/proxy/apps-config:/home/kamal-proxy/.apps-config"
-        in host.here[PROXY]["Config"]["HostConfig"]["Binds"]
-    )
+    assert f"{home}/.kamal/proxy/apps-config:/home/kamal-proxy/.apps-config" in host.here[PROXY]["HostConfig"]["Binds"]
     assert (home / ".kamal/proxy/apps-config").is_dir()
     assert ensure(host).actions == []
 
@@ -121,7 +118,7 @@ def test_if_the_new_one_does_not_come_up_the_old_one_returns(host: FakeEngine, m
     start = host.start
 
     def start_only_the_old_one(name: str) -> None:
-        if host.inspect(name)["Id"] != before:  # type: ignore[index]
+        if host.inspect(name)["Id"] != before:
             raise PortError("Docker could not start it: port is already allocated")
         start(name)
 
@@ -138,9 +135,9 @@ def test_it_stays_while_a_service_needs_it(host: FakeEngine, home: Path) -> None
     route = options({}, deploy_timeout=1, drain_timeout=1)
     host.execute(PROXY, deploy_argv("app", f"{host.here['app']['Id'][:12]}:80", route))
     changes = Changes(check_mode=False)
-    _proxy.remove(host, changes, force=False)  # type: ignore[arg-type]
+    _proxy.remove(host, changes, force=False)
     assert (changes.actions, changes.notices) == ([], [f"{PROXY} stays: it still routes app"])
-    _proxy.remove(host, changes, force=True)  # type: ignore[arg-type]
+    _proxy.remove(host, changes, force=True)
     assert changes.actions == [f"remove {PROXY}"]
     assert PROXY not in host.here and not (home / ".kamal/proxy").exists()
 
@@ -149,7 +146,7 @@ def test_it_is_stopped_once(host: FakeEngine) -> None:
     ensure(host)
     for expected in ([f"stop {PROXY}"], []):
         changes = Changes(check_mode=False)
-        _proxy.stop(host, changes)  # type: ignore[arg-type]
+        _proxy.stop(host, changes)
         assert changes.actions == expected
 
 

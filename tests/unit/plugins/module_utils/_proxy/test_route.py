@@ -30,7 +30,7 @@ def options(**proxy: Any) -> flags.Options:
 
 def act(engine: FakeEngine, verb: str, *arguments: Any, check: bool = False) -> list[str]:
     changes = Changes(check_mode=check)
-    getattr(Route(engine, changes, "app"), verb)(*arguments)  # type: ignore[arg-type]
+    getattr(Route(engine, changes, "app"), verb)(*arguments)
     return changes.actions
 
 
@@ -105,7 +105,7 @@ def test_a_deploy_does_not_end_maintenance(host: FakeEngine) -> None:
     act(host, "stop", 30, "Back soon")
     act(host, "deploy", "app-2", options(host="a.example.com"), 80)
     changes = Changes(check_mode=False)
-    assert Route(host, changes, "app").found.state == "stopped"  # type: ignore[arg-type, union-attr]
+    assert Route(host, changes, "app").found.state == "stopped"
 
 
 @pytest.mark.parametrize(("verb", "arguments"), [("live", ()), ("pause", (30, 30)), ("stop", (30, ""))])
@@ -124,7 +124,7 @@ def test_without_a_proxy_nothing_is_there_to_remove_and_nothing_can_be_routed(en
 def test_the_difference_is_shown_option_by_option(host: FakeEngine) -> None:
     act(host, "deploy", *DEPLOY)
     changes = Changes(check_mode=True)
-    Route(host, changes, "app").deploy("app-1", options(host="b.example.com"), 80)  # type: ignore[arg-type]
+    Route(host, changes, "app").deploy("app-1", options(host="b.example.com"), 80)
     shown = changes.result()["diff"]
     before, after = set(shown["before"].splitlines()), set(shown["after"].splitlines())
     assert (before - after, after - before) == ({"app/host[0]: a.example.com"}, {"app/host[0]: b.example.com"})

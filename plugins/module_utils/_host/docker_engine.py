@@ -1,0 +1,291 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The Docker engine of a host, through the Docker SDK: the only file that knows the SDK and its errors."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import tarfile
+import time
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from .._errors import EngineError, ImageError, PortError
+from .engine import Container, Executed, Image, Inspected
+
+try:
+    import docker
+    import docker.errors
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+except ImportError:
+    HAS_DOCKER = False
+    UNANSWERED: Tuple[Any, ...] = ()
+else:
+    HAS_DOCKER = True
+    # A connection that breaks while an answer is read shows what is below the SDK, and half an answer is no JSON.
+    UNANSWERED = (docker.errors.DockerException, RequestException, HTTPError, OSError, ValueError)
+
+PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
+NOT_EXECUTED = "OCI runtime exec failed"
+SETTLES_WITHIN = 0.5  # seconds
+DENIED = ("unauthorized", "denied", "no basic auth credentials", "authentication required")
+
+
+class DockerEngine:
+    """An `Engine`; `api` is the SDK's APIClient."""
+
+    def __init__(self, api: Any) -> None:
+        self.api = api
+
+    @classmethod
+    def at(cls, host: str, timeout: int) -> DockerEngine:
+        """Connect to the engine at a DOCKER_HOST; `timeout` in seconds is that of each call."""
+        if not HAS_DOCKER:
+            raise EngineError(
+                f"The Python library docker is missing for {sys.executable} on this host. Install it "
+                "(apt install python3-docker), or run the playbook caravan.kamal.setup."
+            )
+        try:
+            return cls(docker.APIClient(base_url=host, version="auto", timeout=timeout))
+        except UNANSWERED as error:
+            raise EngineError(_unreachable(host, error)) from error
+
+    # Containers
+
+    def containers(self, *labels: str) -> List[Container]:
+        with _asking("list containers"):
+            items = self.api.containers(all=True, filters={"label": list(labels)})
+            return sorted((_listed(item) for item in items), key=lambda container: container.created, reverse=True)
+
+    def inspect(self, name: str) -> Optional[Inspected]:
+        with _asking(f"inspect container {name}"):
+            try:
+                return dict(self.api.inspect_container(name))
+            except docker.errors.NotFound:
+                return None
+
+    def create(self, name: str, body: Mapping[str, Any]) -> str:
+        with _asking(f"create container {name}"):
+            config = {key: value for key, value in body.items() if key != "Platform"}
+            platform = body.get("Platform")
+            return str(self.api.create_container_from_config(config, name=name, platform=platform)["Id"])
+
+    def start(self, container: str) -> None:
+        with _asking(f"start container {container}"):
+            self.api.start(container)
+
+    def stop(self, container: str, timeout: Optional[int]) -> None:
+        with _asking(f"stop container {container}"):
+            self.api.stop(container, timeout=timeout)
+
+    def rename(self, container: str, name: str) -> None:
+        with _asking(f"rename container {container} to {name}"):
+            self.api.rename(container, name)
+
+    def remove(self, container: str, volumes: bool = False) -> None:
+        with _asking(f"remove container {container}"), contextlib.suppress(docker.errors.NotFound):
+            self.api.remove_container(container, force=True, v=volumes)
+
+    def execute(self, container: str, argv: Sequence[str]) -> Executed:
+        """A container that has only just been started may refuse a command once. What was refused never ran."""
+        with _asking(f"run {argv[0]} in container {container}"):
+            with contextlib.suppress(docker.errors.APIError):
+                executed = self._execute(container, argv)
+                if not executed.output.startswith(NOT_EXECUTED):
+                    return executed
+            time.sleep(SETTLES_WITHIN)
+            return self._execute(container, argv)
+
+    def _execute(self, container: str, argv: Sequence[str]) -> Executed:
+        command = self.api.exec_create(container, list(argv))["Id"]
+        output = bytes(self.api.exec_start(command)).decode("utf-8", "replace")
+        return Executed(int(self.api.exec_inspect(command)["ExitCode"] or 0), output)
+
+    def read_file(self, container: str, path: str) -> Optional[bytes]:
+        with _asking(f"read {path} in container {container}"):
+            try:
+                chunks, _stat = self.api.get_archive(container, path)
+                content = b"".join(chunks)
+            except docker.errors.NotFound:
+                return None
+            return _only_file(content)
+
+    def logs(self, container: str, lines: Optional[int], since: Optional[int] = None, timestamps: bool = False) -> str:
+        with _asking(f"read the logs of container {container}"):
+            text = self.api.logs(container, tail="all" if lines is None else lines, since=since, timestamps=timestamps)
+        return bytes(text).decode("utf-8", "replace")
+
+    def exit_codes(self, container: str) -> List[int]:
+        """From the engine's events: the state of a container that was restarted forgets how it ended."""
+        with _asking(f"look up how container {container} ended"):
+            filters = {"container": [container], "event": ["die"]}
+            events = self.api.events(since="0", until=f"{time.time():.9f}", filters=filters, decode=True)
+            return [int(event["Actor"]["Attributes"]["exitCode"]) for event in events]
+
+    # Images
+
+    def image(self, reference: str) -> Optional[Image]:
+        with _asking(f"inspect image {reference}"):
+            try:
+                item = self.api.inspect_image(reference)
+            except docker.errors.NotFound:
+                return None
+            return _image(item, (item.get("Config") or {}).get("Labels"))
+
+    def images(self, label: str) -> List[Image]:
+        with _asking("list images"):
+            return [_image(item, item.get("Labels")) for item in self.api.images(filters={"label": label})]
+
+    def pull(self, reference: str, credentials: Optional[Mapping[str, str]]) -> None:
+        repository, tag = split_reference(reference)
+        auth = dict(credentials) if credentials else None
+        with _pulling(reference):
+            for step in self.api.pull(repository, tag=tag, auth_config=auth, stream=True, decode=True):
+                if "error" in step:
+                    raise docker.errors.DockerException(step["error"])
+
+    def registry_digest(self, reference: str, credentials: Optional[Mapping[str, str]]) -> Optional[str]:
+        auth = dict(credentials) if credentials else None
+        with _asking(f"ask the registry for {reference}"):
+            try:
+                return str(self.api.inspect_distribution(reference, auth_config=auth)["Descriptor"]["digest"])
+            except docker.errors.NotFound:
+                return None
+
+    def tag(self, reference: str, repository: str, tag: str) -> None:
+        with _asking(f"tag image {reference} as {repository}:{tag}"):
+            self.api.tag(reference, repository, tag, force=True)
+
+    def remove_image(self, reference: str) -> None:
+        with _asking(f"remove image {reference}"):
+            try:
+                self.api.remove_image(reference)
+            except docker.errors.NotFound:
+                pass
+            except docker.errors.APIError as error:
+                if error.status_code != 409:
+                    raise
+
+    def build(self, tag: str, folder: str, **settings: Any) -> Iterator[Mapping[str, Any]]:
+        with _asking(f"build {tag}"):
+            yield from self.api.build(path=folder, tag=tag, rm=True, forcerm=True, decode=True, **settings)
+
+    def push(self, repository: str, tag: str, credentials: Optional[Mapping[str, str]]) -> Iterator[Mapping[str, Any]]:
+        auth = dict(credentials) if credentials else None
+        with _asking(f"push {repository}:{tag}"):
+            yield from self.api.push(repository, tag=tag, auth_config=auth, stream=True, decode=True)
+
+    # The rest
+
+    def has_network(self, name: str) -> bool:
+        with _asking("list networks"):
+            return any(network["Name"] == name for network in self.api.networks(names=[name]))
+
+    def create_network(self, name: str) -> None:
+        with _asking(f"create network {name}"):
+            self.api.create_network(name, driver="bridge", check_duplicate=True)
+
+    def attach(self, network: str, container: str) -> None:
+        with _asking(f"connect container {container} to network {network}"):
+            self.api.connect_container_to_network(container, network)
+
+    def id(self) -> str:
+        with _asking("say which engine it is"):
+            return str(self.api.info()["ID"])
+
+
+def split_reference(reference: str) -> Sequence[str]:
+    """`repository:tag` or `repository@digest` in two; a colon before a slash belongs to the registry's port."""
+    if "@" in reference:
+        return reference.split("@", 1)
+    repository, colon, tag = reference.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (reference, "latest")
+
+
+def _listed(item: Mapping[str, Any]) -> Container:
+    return Container(
+        id=item["Id"],
+        name=(item["Names"] or ["/"])[0].lstrip("/"),
+        state=item["State"],
+        image_id=item["ImageID"],
+        created=item["Created"],
+        image=item.get("Image", ""),
+        status=item.get("Status", ""),
+        labels=item.get("Labels") or {},
+    )
+
+
+def _image(item: Mapping[str, Any], labels: Optional[Mapping[str, str]]) -> Image:
+    return Image(item["Id"], item.get("RepoTags") or (), item.get("RepoDigests") or (), labels or {})
+
+
+def _only_file(archive: bytes) -> bytes:
+    """The content of the one file of an archive."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+        file = members.extractfile(members.getmembers()[0])
+        return file.read() if file else b""
+
+
+@contextlib.contextmanager
+def _asking(what: str) -> Iterator[None]:
+    """Whatever goes wrong between us and the engine becomes an EngineError; `what` goes on from "could not"."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        explanation = str(error.explanation or error)
+        kind = PortError if any(text in explanation.lower() for text in PORT_TAKEN) else EngineError
+        raise kind(f"Docker could not {what}: {explanation}") from error
+    except UNANSWERED as error:
+        if getattr(error, "filename", None):
+            raise  # about a file of ours that the engine was to get
+        raise EngineError(
+            f"Docker did not answer when asked to {what}: {_reason(error)}. See whether the engine is well "
+            "(systemctl status docker; docker ps) and run this again."
+        ) from error
+    except (AttributeError, KeyError, IndexError, TypeError, tarfile.TarError) as error:
+        raise EngineError(
+            f"Docker answered something unreadable when asked to {what} ({type(error).__name__}: {error}). See whether "
+            "the engine is well (systemctl status docker; docker version)."
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The error in a few words: the SDK wraps a connection's errors several times over."""
+    text = str(error)
+    if "timed out" in text.lower():
+        return "it took too long (the module's timeout is in seconds)"
+    return text or type(error).__name__
+
+
+@contextlib.contextmanager
+def _pulling(reference: str) -> Iterator[None]:
+    try:
+        yield
+    except docker.errors.NotFound as error:
+        raise ImageError(
+            f"The registry has no image {reference}. Build and push it first (leave out kamal_build=false), "
+            "or check image and registry in the configuration."
+        ) from error
+    except UNANSWERED as error:
+        explanation = str(getattr(error, "explanation", None) or _reason(error))
+        if any(text in explanation.lower() for text in DENIED):
+            raise ImageError(
+                f"The registry refused to hand out {reference}: {explanation}. Check registry/username, "
+                "registry/password and that this account may read the image."
+            ) from error
+        raise ImageError(f"Could not pull {reference}: {explanation}") from error
+
+
+def _unreachable(host: str, error: Exception) -> str:
+    text = str(error)
+    if "Permission denied" in text:
+        return (
+            f"This user may not talk to the Docker engine at {host}. Add the user to the group docker "
+            "(the playbook caravan.kamal.setup does) and connect anew."
+        )
+    return (
+        f"No Docker engine answers at {host} ({text}). Start it (systemctl start docker), "
+        "or install it with the playbook caravan.kamal.setup."
+    )

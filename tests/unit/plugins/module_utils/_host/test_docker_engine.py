@@ -1,0 +1,218 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The Docker engine as an `Engine`: the same verbs as the fake, and whatever goes wrong as one kind of error."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import tarfile
+from typing import Any, Callable, Iterator
+from unittest.mock import MagicMock, Mock
+
+import docker.errors
+import pytest
+import requests
+import urllib3.exceptions
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError, PortError
+from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine
+from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine, split_reference
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Engine
+from fakes import FakeEngine
+
+VERBS = {
+    name: inspect.signature(verb) for name, verb in vars(Engine).items() if inspect.isfunction(verb) and name[0] != "_"
+}
+# Each verb that asks the engine, as a call.
+CALLS: dict[str, Callable[[Engine], Any]] = {
+    "containers": lambda engine: engine.containers("service=a"),
+    "inspect": lambda engine: engine.inspect("c"),
+    "create": lambda engine: engine.create("c", {"Image": "i"}),
+    "start": lambda engine: engine.start("c"),
+    "stop": lambda engine: engine.stop("c", 3),
+    "rename": lambda engine: engine.rename("c", "d"),
+    "remove": lambda engine: engine.remove("c"),
+    "execute": lambda engine: engine.execute("c", ["ls"]),
+    "read_file": lambda engine: engine.read_file("c", "/f"),
+    "logs": lambda engine: engine.logs("c", 3),
+    "exit_codes": lambda engine: engine.exit_codes("c"),
+    "image": lambda engine: engine.image("i"),
+    "images": lambda engine: engine.images("service=a"),
+    "pull": lambda engine: engine.pull("i:1", None),
+    "registry_digest": lambda engine: engine.registry_digest("i:1", None),
+    "tag": lambda engine: engine.tag("i:1", "i", "2"),
+    "remove_image": lambda engine: engine.remove_image("i"),
+    "build": lambda engine: list(engine.build("i:1", "/folder")),
+    "push": lambda engine: list(engine.push("i", "1", None)),
+    "has_network": lambda engine: engine.has_network("n"),
+    "create_network": lambda engine: engine.create_network("n"),
+    "attach": lambda engine: engine.attach("n", "c"),
+    "id": lambda engine: engine.id(),
+}
+
+
+def refused(status: int, explanation: str) -> docker.errors.APIError:
+    response = Mock(status_code=status, reason="")
+    return docker.errors.APIError(explanation, response=response, explanation=explanation)
+
+
+FAULTS = {
+    "refused": refused(500, "driver failed"),
+    "timeout": requests.exceptions.ReadTimeout("UnixHTTPConnectionPool(host='localhost'): Read timed out."),
+    "refuses connections": requests.exceptions.ConnectionError("Connection refused"),
+    "breaks off": urllib3.exceptions.ProtocolError("Connection broken"),
+    "socket": ConnectionResetError("Connection reset by peer"),
+    "half an answer": ValueError("Unterminated string"),
+}
+
+
+class Broken:
+    """An API of which every call fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __getattr__(self, _name: str) -> Callable[..., Any]:
+        def fail(*_arguments: Any, **_named: Any) -> Any:
+            raise self.error
+
+        return fail
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker_engine, "SETTLES_WITHIN", 0)
+
+
+def test_every_verb_is_called_here() -> None:
+    assert set(CALLS) == set(VERBS)
+
+
+@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("engine", [DockerEngine, FakeEngine])
+def test_engines_have_the_verbs_of_the_protocol(engine: type[Engine], name: str) -> None:
+    wanted, present = (
+        [(p.kind, p.default) for p in s.parameters.values()]
+        for s in (VERBS[name], inspect.signature(getattr(engine, name)))
+    )
+    assert present == wanted
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("verb", CALLS)
+def test_whatever_goes_wrong_is_one_message_that_says_what_was_asked(verb: str, fault: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        CALLS[verb](DockerEngine(Broken(FAULTS[fault])))
+    message = caught.value.message
+    assert "\n" not in message and len(message) > 30
+    words = {"timeout": "too long", "refused": "driver failed"}.get(fault, str(FAULTS[fault]))
+    assert words in message
+
+
+@pytest.mark.parametrize("answer", [None, {}, [], [{}], b"", "x"])
+@pytest.mark.parametrize("verb", ["containers", "create", "read_file", "exit_codes", "image", "images", "id"])
+def test_an_unreadable_answer_is_an_error_too(verb: str, answer: Any) -> None:
+    api = Mock()
+    for method in ("containers", "create_container_from_config", "events", "inspect_image", "images", "info"):
+        getattr(api, method).return_value = answer
+    api.get_archive.return_value = ([b"no tar"], {})
+    try:
+        CALLS[verb](DockerEngine(api))
+    except EngineError as error:
+        assert "unreadable" in error.message or "Docker" in error.message
+
+
+@pytest.mark.parametrize(
+    ("explanation", "kind"),
+    [
+        ("driver failed: Bind for 0.0.0.0:80 failed: port is already allocated", PortError),
+        ("listen tcp 0.0.0.0:80: bind: address already in use", PortError),
+        ("no such container", EngineError),
+    ],
+)
+def test_a_taken_port_is_told_from_other_refusals(explanation: str, kind: type[EngineError]) -> None:
+    with pytest.raises(EngineError, match="could not start container c") as caught:
+        DockerEngine(Broken(refused(500, explanation))).start("c")
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (docker.errors.NotFound("x"), "The registry has no image i:1"),
+        (refused(500, "unauthorized: authentication required"), "refused to hand out i:1"),
+        (docker.errors.DockerException("no basic auth credentials"), "refused to hand out i:1"),
+        (refused(500, "write /var/lib/docker/tmp: no space left on device"), "no space left on device"),
+    ],
+)
+def test_a_pull_that_fails_says_why(error: Exception, part: str) -> None:
+    with pytest.raises(ImageError, match=part):
+        DockerEngine(Broken(error)).pull("i:1", None)
+
+
+def test_a_file_is_read_out_of_a_container_as_it_is() -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo("f")
+        entry.size = 2
+        tar.addfile(entry, io.BytesIO(b"\xff\n"))
+    api = Mock()
+    api.get_archive.return_value = (iter([archive.getvalue()]), {})
+    assert DockerEngine(api).read_file("c", "/f") == b"\xff\n"
+    api.get_archive.side_effect = docker.errors.NotFound("no such file")
+    assert DockerEngine(api).read_file("c", "/f") is None
+
+
+def test_only_app_containers_lose_their_anonymous_volumes() -> None:
+    api = Mock()
+    DockerEngine(api).remove("db")
+    DockerEngine(api).remove("web", volumes=True)
+    assert [call.kwargs["v"] for call in api.remove_container.call_args_list] == [False, True]
+
+
+def test_exit_codes_come_from_the_engines_events() -> None:
+    api = Mock()
+    api.events.return_value = iter([{"Actor": {"Attributes": {"exitCode": code}}} for code in ("64", "0")])
+    assert DockerEngine(api).exit_codes("c") == [64, 0]
+    assert api.events.call_args.kwargs["filters"] == {"container": ["c"], "event": ["die"]}
+
+
+@pytest.mark.parametrize("first", [refused(409, "container is not running"), b"OCI runtime exec failed: exec failed"])
+def test_a_command_that_is_refused_right_after_a_start_is_tried_once_more(first: Any) -> None:
+    api = MagicMock()
+    api.exec_start.side_effect = [first, b"done"]
+    api.exec_inspect.return_value = {"ExitCode": 0}
+    assert DockerEngine(api).execute("c", ["ls"]).output == "done"
+    api.exec_start.side_effect = refused(409, "container is not running")
+    with pytest.raises(EngineError, match="not running"):
+        DockerEngine(api).execute("c", ["ls"])
+
+
+def test_a_command_that_may_have_run_is_not_run_twice() -> None:
+    api = MagicMock()
+    api.exec_start.side_effect = FAULTS["timeout"]
+    with pytest.raises(EngineError, match="too long"):
+        DockerEngine(api).execute("c", ["ls"])
+    assert api.exec_start.call_count == 1
+
+
+def test_a_file_that_cannot_be_given_to_the_engine_is_no_fault_of_the_engine() -> None:
+    def build(**_arguments: Any) -> Iterator[Any]:
+        raise PermissionError(13, "Permission denied", "/folder/secret")
+
+    api = Mock(build=build)
+    with pytest.raises(PermissionError):
+        list(DockerEngine(api).build("i:1", "/folder"))
+
+
+@pytest.mark.parametrize(
+    ("reference", "parts"),
+    [
+        ("hello:v1", ("hello", "v1")),
+        ("registry:5000/hello", ("registry:5000/hello", "latest")),
+        ("registry:5000/hello:v1", ("registry:5000/hello", "v1")),
+        ("hello@sha256:aa", ("hello", "sha256:aa")),
+    ],
+)
+def test_a_reference_has_two_parts(reference: str, parts: tuple[str, str]) -> None:
+    assert tuple(split_reference(reference)) == parts
