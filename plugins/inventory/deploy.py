@@ -43,7 +43,6 @@ config: config/deploy.yml
 
 import os
 import re
-import shlex
 import sys
 
 from ansible.inventory.group import to_safe_group_name
@@ -53,11 +52,11 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils.config.load import Settings, load
+from ..plugin_utils.config.ssh import connection
 from ..plugin_utils.config.topology import Topology
 
 CONFIGURATION = re.compile(r"^deploy(\.[\w-]+)*\.ya?ml$")
 PARSER_ERROR = 4
-DEFAULT_USER = "root"
 
 
 class InventoryModule(BaseInventoryPlugin):
@@ -106,7 +105,7 @@ class InventoryModule(BaseInventoryPlugin):
             self.inventory.set_variable("all", "kamal_destination", config.destination)
         for group in ("app", "accessories"):
             self.inventory.add_group(group)
-            for name, value in connection(config.data.get("ssh") or {}).items():
+            for name, value in connection(config.data["ssh"]).items():
                 self.inventory.set_variable(group, name, value)
 
     def _group(self, kind, name, hosts, parent=None):
@@ -131,43 +130,3 @@ def _names_us(path):
             return re.search(r"^plugin:\s*['\"]?caravan\.kamal\.deploy\b", source.read(), re.MULTILINE) is not None
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def connection(ssh):
-    """The `ssh` section as Ansible's connection variables."""
-    keys = [os.path.expanduser(key) for key in ssh.get("keys") or ()]
-    variables = {
-        "ansible_user": ssh.get("user", DEFAULT_USER),
-        "ansible_pipelining": True,
-        "ansible_python_interpreter": "/usr/bin/python3",
-        "ansible_ssh_common_args": " ".join(map(shlex.quote, ssh_arguments(ssh, keys))),
-    }
-    if "port" in ssh:
-        variables["ansible_port"] = ssh["port"]
-    if keys:
-        variables["ansible_ssh_private_key_file"] = keys[0]
-    return variables
-
-
-def ssh_arguments(ssh, keys):
-    arguments = ["-o", "ServerAliveInterval=30"]
-    if ssh.get("proxy"):
-        proxy = str(ssh["proxy"])
-        arguments += ["-o", f"ProxyJump={proxy if '@' in proxy else f'{DEFAULT_USER}@{proxy}'}"]
-    elif ssh.get("proxy_command"):
-        arguments += ["-o", f"ProxyCommand={ssh['proxy_command']}"]
-    for key in keys[1:]:
-        arguments += ["-i", key]
-    if ssh.get("keys_only"):
-        arguments += ["-o", "IdentitiesOnly=yes"]
-    if "forward_agent" in ssh:
-        arguments += ["-o", f"ForwardAgent={'yes' if ssh['forward_agent'] else 'no'}"]
-    return arguments + _ssh_config(ssh.get("config"))
-
-
-def _ssh_config(config):
-    """OpenSSH reads one configuration file; `true` is its own default and `false` none at all."""
-    if config is False:
-        return ["-F", "/dev/null"]
-    files = (config or [True]) if isinstance(config, list) else [config]
-    return ["-F", os.path.expanduser(str(files[0]))] if isinstance(files[0], str) else []

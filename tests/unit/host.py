@@ -10,7 +10,7 @@ from typing import Any, Callable
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._host import health
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
-from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Config
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import from_mapping
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import Run, plan
 from fakes import FakeEngine
 
@@ -50,7 +50,7 @@ def plan_of() -> Callable[..., dict[str, Any]]:
     """The plan of the example for a version, with some keys of the configuration changed."""
 
     def make(version: str, command: str = "deploy", destination: str | None = None, **changed: Any) -> dict[str, Any]:
-        config = Config({**CONFIG, **changed}, None, "/project", destination)
+        config = from_mapping({**CONFIG, **changed}, destination, "/project")
         return plan(config, Run(version=version, hosts=["host1"], command=command, performer="sam"))
 
     return make

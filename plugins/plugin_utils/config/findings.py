@@ -33,10 +33,7 @@ _KINDS = {
     "string": "a string",
 }
 
-_KINDS_IN_QUOTES = {
-    "a whole number": re.compile(r"\s*\d+\s*$"),
-    "true or false": re.compile(r"(true|false|yes|no)$", re.IGNORECASE),
-}
+_BOOLEAN_IN_QUOTES = re.compile(r"(true|false|yes|no)$", re.IGNORECASE)
 
 
 def near_miss(word: str, known: Iterable[str]) -> str:
@@ -81,7 +78,7 @@ def _quotes_hint(value: Any, expected: str) -> str:
         return "; a colon followed by a space makes it a map, put it in quotes if a string was meant"
     if "a string" in expected and isinstance(value, bool):
         return "; YAML reads yes, no, on and off as true or false, put the word in quotes"
-    if isinstance(value, str) and _KINDS_IN_QUOTES.get(expected, re.compile("$^")).match(value):
+    if expected == "true or false" and isinstance(value, str) and _BOOLEAN_IN_QUOTES.match(value):
         return "; remove the quotes"
     return ""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
@@ -17,6 +17,7 @@ from .lines import Document, KeyPath, merge_documents, plain, read_yaml, slashed
 from .ruby import Scope
 from .rules import check_rules
 from .schema import SCHEMA_FILE
+from .values import Values
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Config:
-    """A merged and valid configuration in Kamal's own shape."""
+    """A merged and valid configuration in Kamal's own shape: `data` with its defaults, `written` without."""
 
     data: Dict[str, Any]
+    written: Dict[str, Any]
     path: Optional[str]
     project_root: str
     destination: Optional[str]
@@ -54,7 +56,7 @@ def load(path: str, destination: Optional[str], settings: Settings, project_root
     if destination:
         overlay = _read(_destination_file(base, destination, root), root, scope, settings.erb, may_be_empty=True)
         document = merge_documents(document, overlay)
-    return _check(document, Config({}, base, root, destination))
+    return _check(document, Config({}, {}, base, root, destination))
 
 
 def from_mapping(
@@ -72,37 +74,31 @@ def from_mapping(
     if role_groups and isinstance(document.data, dict) and "servers" not in document.data:
         document.data["servers"] = {str(role): [str(host) for host in hosts] for role, hosts in role_groups.items()}
         document.places[("servers",)] = "kamal_role_groups"
-    return _check(document, Config({}, None, os.path.abspath(project_root), destination))
+    return _check(document, Config({}, {}, None, os.path.abspath(project_root), destination))
 
 
 @lru_cache(maxsize=1)
-def _schema() -> SchemaCheck:
+def _schema() -> Tuple[SchemaCheck, Values]:
     with open(SCHEMA_FILE, encoding="utf-8") as stream:
-        return SchemaCheck(json.load(stream))
+        schema = json.load(stream)
+    return SchemaCheck(schema), Values(schema)
 
 
 def _check(document: Document, config: Config) -> Config:
     if document.problems:
         raise ConfigError(document.problems)
-    data = without_extensions(document.data)
+    check, values = _schema()
+    data = values.with_numbers(without_extensions(document.data))
     rules = check_rules(data, config.destination)
-    found = [*_schema().findings(data), *rules.problems]
+    found = [*check.findings(data), *rules.problems]
     order = {path: index for index, path in enumerate(document.places)}
     found.sort(key=lambda finding: _position(finding[0], order))
     problems = [Problem(message, slashed(path), document.place(path)) for path, message in dict.fromkeys(found)]
     if problems:
         raise ConfigError(problems)
-    noticed = [*_schema().notices(data), *rules.notices]
+    noticed = [*check.notices(data), *rules.notices]
     notices = tuple(f"{slashed(path)} {message} ({document.place(path)})" for path, message in noticed)
-    return Config(_with_numbers(data), config.path, config.project_root, config.destination, notices, document.places)
-
-
-def _with_numbers(data: Dict[str, Any]) -> Dict[str, Any]:
-    """A host limit in quotes is still a number."""
-    limit = data.get("boot", {}).get("limit")
-    if isinstance(limit, str) and limit.isdigit():
-        return {**data, "boot": {**data["boot"], "limit": int(limit)}}
-    return data
+    return replace(config, data=values.with_defaults(data), written=data, notices=notices, places=document.places)
 
 
 def _position(path: KeyPath, order: Mapping[KeyPath, int]) -> int:

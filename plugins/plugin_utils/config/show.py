@@ -46,7 +46,7 @@ def overview(config: Config) -> Dict[str, Any]:
         "primary_role": topology.primary_role if topology.roles else None,
         "roles": {role.name: role.hosts for role in topology.all_roles},
         "accessories": {accessory.name: list(accessory.hosts) for accessory in topology.accessories},
-        "config": redacted(config.data),
+        "config": redacted(config.written),
         "notices": list(config.notices),
     }
 

@@ -35,10 +35,10 @@ def refuse(
     config: Config, roles: Sequence[Role], command: str, builds: bool, skip_hooks: bool, remote_hosts: Sequence[str]
 ) -> None:
     """Raises a ConfigError that names every key this run would have to pass over."""
-    problems = [problem for place in _places(config.data, roles) for problem in _in_place(config, *place)]
+    problems = [problem for place in _places(config.written, roles) for problem in _in_place(config, *place)]
     problems += [problem for role in roles if role.proxied for problem in _certificate(config, role)]
     problems += _networks(config, roles)
-    if "error_pages_path" in config.data:
+    if "error_pages_path" in config.written:
         problems.append(_later(config, "error_pages_path"))
     if command == "setup":
         problems += _accessories(config)
@@ -64,14 +64,14 @@ def _in_place(config: Config, prefix: str, section: Mapping[str, Any]) -> List[P
 def _certificate(config: Config, role: Role) -> List[Problem]:
     """A certificate of one's own, where the role says it itself or else takes the root's."""
     own = _map(role.settings.get("proxy"))
-    prefix, proxy = (f"servers/{role.name}/", own) if "ssl" in own else ("", _map(config.data.get("proxy")))
+    prefix, proxy = (f"servers/{role.name}/", own) if "ssl" in own else ("", _map(config.written.get("proxy")))
     return [_later(config, f"{prefix}proxy/ssl")] if isinstance(proxy.get("ssl"), Mapping) else []
 
 
 def _networks(config: Config, roles: Sequence[Role]) -> List[Problem]:
     """kamal-proxy and what it routes to find each other by name on one network."""
     places: List[Place] = [(f"servers/{role.name}/options/network", role.settings) for role in roles if role.proxied]
-    runs = [("", config.data), *((f"servers/{role.name}/", role.settings) for role in roles)]
+    runs = [("", config.written), *((f"servers/{role.name}/", role.settings) for role in roles)]
     places += [(f"{prefix}proxy/run/options/network", _map(_map(at.get("proxy")).get("run"))) for prefix, at in runs]
     return [
         Problem(
@@ -90,7 +90,7 @@ def _leaves(section: Mapping[str, Any]) -> bool:
 
 
 def _accessories(config: Config) -> List[Problem]:
-    accessories = config.data.get("accessories") or {}
+    accessories = config.written.get("accessories") or {}
     return [
         _later(config, f"accessories/{name}/{key}")
         for name, section in accessories.items()
@@ -100,7 +100,7 @@ def _accessories(config: Config) -> List[Problem]:
 
 
 def _registry(config: Config, remote_hosts: Sequence[str]) -> List[Problem]:
-    server = str(_map(config.data.get("registry")).get("server") or "")
+    server = str(_map(config.written.get("registry")).get("server") or "")
     if not server.startswith("localhost:") or not remote_hosts:
         return []
     message = (
@@ -111,7 +111,7 @@ def _registry(config: Config, remote_hosts: Sequence[str]) -> List[Problem]:
 
 
 def _builder(config: Config) -> List[Problem]:
-    builder = config.data.get("builder") or {}
+    builder = config.written.get("builder") or {}
     found = [_later(config, f"builder/{key}") for key in IN_BUILDER if key in builder]
     if str(builder.get("driver", "")).startswith("cloud"):
         found.append(_later(config, "builder/driver"))
@@ -129,7 +129,7 @@ def _later(config: Config, key_path: str) -> Problem:
 
 
 def _hooks(config: Config) -> List[Problem]:
-    folder = os.path.join(config.project_root, config.data.get("hooks_path", ".kamal/hooks"))
+    folder = os.path.join(config.project_root, config.data["hooks_path"])
     found = [name for name in HOOKS if os.access(os.path.join(folder, name), os.X_OK)]
     return [
         Problem(
@@ -183,13 +183,13 @@ OWN_NETWORK = f"takes the container off the network {NETWORK}, where the others 
 def notices(config: Config, roles: Sequence[Role]) -> List[str]:
     found = [(notice.keys, notice.text) for notice in NOTICES if _applies(notice, config)]
     places = [(("servers", role.name), role.settings) for role in roles if not role.proxied]
-    places += [(("accessories", name), section) for name, section in _map(config.data.get("accessories")).items()]
+    places += [(("accessories", name), section) for name, section in _map(config.written.get("accessories")).items()]
     found += [((*keys, "options", "network"), OWN_NETWORK) for keys, section in places if _leaves(section)]
     return [f"{'/'.join(keys)} {text} ({config.where(*keys)})" for keys, text in found]
 
 
 def _applies(notice: Notice, config: Config) -> bool:
-    data: Any = config.data
+    data: Any = config.written
     for key in notice.keys:
         if not isinstance(data, Mapping) or key not in data:
             return False

@@ -24,18 +24,24 @@ ALIVE = ["-o", "ServerAliveInterval=30"]
 # How hosts are reached
 
 
+def connection_of(text):
+    """The connection variables of the app's hosts."""
+    return inventory_of(f"servers: [h1]\nssh: {{{text}}}").groups["app"].vars
+
+
 @pytest.mark.parametrize(
     "ssh, variables",
     [
         ("", {"ansible_user": "root"}),
         ("user: app", {"ansible_user": "app"}),
         ("port: 2222", {"ansible_user": "root", "ansible_port": 2222}),
+        ("port: '2222'", {"ansible_user": "root", "ansible_port": 2222}),
         ("keys: [/a, /b]", {"ansible_user": "root", "ansible_ssh_private_key_file": "/a"}),
         ("keys: [~/a]", {"ansible_user": "root", "ansible_ssh_private_key_file": os.path.expanduser("~/a")}),
     ],
 )
 def test_connection(ssh, variables):
-    found = deploy.connection(yaml.safe_load(f"{{{ssh}}}"))
+    found = connection_of(ssh)
     arguments = found.pop("ansible_ssh_common_args")
     assert shlex.split(arguments)[:2] == ALIVE
     assert found == {"ansible_pipelining": True, "ansible_python_interpreter": "/usr/bin/python3", **variables}
@@ -63,7 +69,7 @@ def test_connection(ssh, variables):
     ],
 )
 def test_ssh_arguments(ssh, words):
-    arguments = deploy.connection(yaml.safe_load(f"{{{ssh}}}"))["ansible_ssh_common_args"]
+    arguments = connection_of(ssh)["ansible_ssh_common_args"]
     assert shlex.split(arguments) == ALIVE + words
 
 

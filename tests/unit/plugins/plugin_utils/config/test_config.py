@@ -44,10 +44,10 @@ def value_at(data, key_path):
 def test_valid(case, tmp_path):
     config = read(case, tmp_path)
     for key_path, value in case.get("is", {}).items():
-        found = value_at(config.data, key_path)
+        found = value_at(config.written, key_path)
         assert (found, type(found)) == (value, type(value)), key_path
         assert list(found) == list(value) if isinstance(value, dict) else True, "the order is kept"
-    assert not set(case.get("without", [])) & set(config.data)
+    assert not set(case.get("without", [])) & set(config.written)
     notices = case.get("notices", [])
     assert len(config.notices) == len(notices)
     for found, expected in zip(config.notices, notices, strict=True):

@@ -73,7 +73,7 @@ OVERLAYS = [
 @pytest.mark.parametrize(("overlay", "expected"), OVERLAYS)
 def test_destination(overlay, expected, tmp_path):
     config = load(project(tmp_path, deploy=BASE, deploy__staging=overlay), "staging", SETTINGS)
-    assert {key: config.data[key] for key in expected} == expected
+    assert {key: config.written[key] for key in expected} == expected
     assert config.destination == "staging"
 
 
@@ -220,8 +220,8 @@ class TaggedNumber(int):
 def test_values_from_ansible_become_plain():
     given = {Tagged("service"): Tagged("a"), "servers": (Tagged("h1"),), "deploy_timeout": TaggedNumber(3)}
     config = from_mapping(given, None, "/srv/app")
-    assert config.data == {"service": "a", "servers": ["h1"], "deploy_timeout": 3}
-    found = [*config.data, config.data["service"], *config.data["servers"], config.data["deploy_timeout"]]
+    assert config.written == {"service": "a", "servers": ["h1"], "deploy_timeout": 3}
+    found = [*config.written, config.data["service"], *config.data["servers"], config.data["deploy_timeout"]]
     assert {type(value) for value in found} == {str, int}
     assert (config.path, config.project_root, config.where("service")) == (None, "/srv/app", "kamal_config")
 
