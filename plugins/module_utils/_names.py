@@ -21,6 +21,9 @@ VERSION_LABEL = "caravan.version"
 SECRETS_LABEL = "caravan.secrets"
 SPEC_LABEL = "caravan.spec"
 
+# Containers are found by these.
+OWN_LABELS = ("service", "role", "destination")
+
 HOSTNAME_LENGTH = 51
 
 

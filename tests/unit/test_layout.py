@@ -57,7 +57,6 @@ TABLES = {
     "plugin_utils/config/ruby.py",
     "plugin_utils/plan/planner.py",
     "module_utils/_build/build.py",
-    "module_utils/_docker_run/options.py",
     "module_utils/_proxy/flags.py",
 }
 LONGEST_FILE = 300

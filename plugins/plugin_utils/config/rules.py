@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ...module_utils._names import OWN_LABELS
 from . import rules_proxy as proxy
 from . import rules_sections as parts
 from .findings import Finding, listed, near_miss, shown
@@ -15,7 +16,6 @@ from .topology import as_list, as_map, strings
 from .view import View
 
 KNOWN_VERSION = (2, 12)
-OWN_LABELS = ("service", "role", "destination")
 _SERVICE = re.compile(r"[A-Za-z0-9_-]+\Z")
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 _DESTINATION = _ROLE

@@ -8,6 +8,8 @@ import copy
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._docker_run import options as run_options
+from ansible_collections.caravan.kamal.plugins.module_utils._docker_run.ports import port_bindings
+from ansible_collections.caravan.kamal.plugins.module_utils._docker_run.table import FLAGS
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
 
 
@@ -209,7 +211,7 @@ def test_memory_swap_goes_with_memory():
 
 
 def test_every_flag_is_in_a_table():
-    assert set(run_options.FLAGS) == {option for option, _value, _body in BODIES} | {"memory-swap"}
+    assert set(FLAGS) == {option for option, _value, _body in BODIES} | {"memory-swap"}
 
 
 @pytest.mark.parametrize(
@@ -320,7 +322,7 @@ def test_conflicts(options, named):
     ],
 )
 def test_port_bindings(spec, bindings):
-    assert run_options.port_bindings(spec) == bindings
+    assert port_bindings(spec) == bindings
 
 
 def test_options_are_added_to_what_the_body_has():
