@@ -58,7 +58,7 @@ def wanted_secrets(
 def secrets(plan: Mapping[str, Any], given: Optional[Mapping[str, Any]]) -> Secrets:
     """The secrets of the plan's project; `given` is the variable kamal_secrets."""
     paths = files(plan["project_root"], plan["secrets_path"], plan["destination"])
-    return Secrets({str(name): str(value) for name, value in (given or {}).items()}, paths, os.environ)
+    return Secrets(given or {}, paths, os.environ)
 
 
 def values(known: Secrets, things: Iterable[Mapping[str, Any]]) -> str:

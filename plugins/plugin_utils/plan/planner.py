@@ -19,7 +19,6 @@ from ..config.lines import merge
 from ..config.load import Config
 from ..config.topology import Accessory, Role, Topology
 from . import unsupported
-from .secrets import DEFAULT_PATH as SECRETS_PATH
 
 DEPLOY_TIMEOUT = 30
 DRAIN_TIMEOUT = 30
@@ -81,7 +80,7 @@ class _Planner:
             "command": self.run.command,
             "performer": self.run.performer,
             "project_root": self.config.project_root,
-            "secrets_path": self.data.get("secrets_path", SECRETS_PATH),
+            "secrets_path": self.data["secrets_path"],
             "gate_role": self.gate.name if self.gate else None,
             "order": self.order,
             "all_hosts": self._all_hosts(accessories),

@@ -1,18 +1,22 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where secret values come from: the `kamal_secrets` variable, then the `.kamal/secrets` files of the project."""
+"""Where secret values come from: the `kamal_secrets` variable, then the `.kamal/secrets` files of the project.
+
+The files are written in dotenv's grammar. Stricter than there: a secret that the plan needs has a value, and so has
+every variable that it is made of; a quote is closed; no command is run.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Dict, Iterable, List, Mapping, Optional
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from ...module_utils._errors import SecretError
+from ..config import dotenv
 
-DEFAULT_PATH = ".kamal/secrets"
-_LINE = re.compile(r"^\s*(?:export\s+)?(?P<name>[A-Za-z0-9_.]+)\s*[=:]\s*(?P<value>.*)$", re.DOTALL)
-_REFERENCE = re.compile(r"\\\$|\$(?:\{(\w+)\}|(\w+))")
+GIVEN = "kamal_secrets"
 
 
 def files(project_root: str, secrets_path: str, destination: Optional[str]) -> List[str]:
@@ -21,83 +25,95 @@ def files(project_root: str, secrets_path: str, destination: Optional[str]) -> L
     return [f"{base}-common", f"{base}.{destination}" if destination else base]
 
 
-class Secrets:
-    """Secret values by name."""
+@dataclass(frozen=True)
+class _Secret:
+    """A value, where it is written (`file:line`, or the variable), and which variables it refers to are not set."""
 
-    def __init__(self, given: Mapping[str, str], paths: Iterable[str], environ: Mapping[str, str]) -> None:
+    value: str
+    where: str
+    unset: Tuple[str, ...] = ()
+
+
+class Secrets:
+    """Secret values by name. `given` is the variable kamal_secrets, `environ` what `$NAME` in a file may refer to."""
+
+    def __init__(self, given: Mapping[str, Any], paths: Iterable[str], environ: Mapping[str, str]) -> None:
         self._paths = list(paths)
-        self._values: Dict[str, str] = {}
+        self._secrets: Dict[str, _Secret] = {}
+        self._ignored: List[str] = []
         for path in self._paths:
             if os.path.exists(path):
-                self._values.update(_read(path, environ))
-        self._values.update(given)
+                self._read(path, environ)
+        self._secrets.update(_given(given))
+
+    def _read(self, path: str, environ: Mapping[str, str]) -> None:
+        try:
+            with open(path, encoding="utf-8-sig", newline="") as stream:
+                parsed = dotenv.parse(stream.read(), environ, _no_command)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SecretError(f"Cannot read the secrets file {path}: {error}") from error
+        except dotenv.DotenvError as error:
+            raise SecretError(f"{path}:{error.line}: {error.message}.") from error
+        for name, entry in parsed.entries.items():
+            self._secrets[name] = _Secret(entry.value, f"{path}:{entry.line}", entry.unset)
+            _refuse_nul(f"{path}:{entry.line}: {name}", entry.value)
+        self._ignored += [f"{path}:{line}" for line in parsed.ignored]
 
     def require(self, names: Iterable[str]) -> None:
-        """All of `names` have a value, or one error that lists those that have not."""
-        missing = sorted(set(names) - set(self._values))
+        """All of `names` have a value, or one error that lists those that have not, and why."""
+        wanted = sorted(set(names))
+        reasons = list(self._reasons(name for name in wanted if name in self._secrets))
+        missing = [name for name in wanted if name not in self._secrets]
         if missing:
-            raise SecretError(
+            reasons.append(
                 f"No value for the secret{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
-                f"Add NAME=value to {' or '.join(self._paths)}, or set it in the variable kamal_secrets."
+                f"Add NAME=value to {' or '.join(self._paths)}, or set it in the variable {GIVEN}."
             )
+            if self._ignored:
+                reasons.append(f"Not of the form NAME=value, and passed over: {', '.join(self._ignored)}.")
+        if reasons:
+            raise SecretError("\n".join(reasons))
+
+    def _reasons(self, names: Iterable[str]) -> Iterator[str]:
+        for name in names:
+            secret = self._secrets[name]
+            if secret.unset:
+                yield f"{secret.where}: {name} refers to {', '.join(secret.unset)}, which is not set here."
+            elif not secret.value:
+                yield (
+                    f"{secret.where}: the secret {name} is empty. Give it a value; a variable that is meant "
+                    "to be empty belongs below env/clear."
+                )
 
     def values(self, wanted: Mapping[str, str]) -> Dict[str, str]:
         """The value of each variable of `wanted` (variable name to secret name)."""
         self.require(wanted.values())
-        return {name: self._values[source] for name, source in wanted.items()}
+        return {name: self._secrets[source].value for name, source in wanted.items()}
 
     def __getitem__(self, name: str) -> str:
         self.require([name])
-        return self._values[name]
+        return self._secrets[name].value
 
 
-def _read(path: str, environ: Mapping[str, str]) -> Dict[str, str]:
-    try:
-        with open(path, encoding="utf-8") as source:
-            lines = source.read().replace("\r\n", "\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SecretError(f"Cannot read the secrets file {path}: {error}") from error
-    values: Dict[str, str] = {}
-    number = 0
-    while number < len(lines):
-        number = _entry(lines, number, path, values, environ)
-    return values
+def _given(given: Mapping[str, Any]) -> Iterator[Tuple[str, _Secret]]:
+    for name, value in given.items():
+        if not isinstance(name, str) or not name or re.search(r"[\0\n]", name):
+            raise SecretError(f"{GIVEN}: {name!r} cannot be the name of a secret.")
+        if isinstance(value, (Mapping, list, tuple)):
+            raise SecretError(f"{GIVEN}: the secret {name} is a map or a list, expected text.")
+        text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        _refuse_nul(f"{GIVEN}: {name}", text)
+        yield name, _Secret(text, GIVEN)
 
 
-def _entry(lines: List[str], number: int, path: str, values: Dict[str, str], environ: Mapping[str, str]) -> int:
-    """Read the entry at line index `number` into `values`; returns the index of the line after it."""
-    line = lines[number]
-    if not line.strip() or line.lstrip().startswith("#"):
-        return number + 1
-    matched = _LINE.match(line)
-    if not matched:
-        raise SecretError(f"{path}:{number + 1}: expected NAME=value.")
-    raw, after = matched["value"].strip(), number + 1
-    quote = raw[:1] if raw[:1] in ("'", '"') else ""
-    if quote:
-        while not _closing(raw, quote):
-            if after == len(lines):
-                raise SecretError(f"{path}:{number + 1}: the quote of {matched['name']} is never closed.")
-            raw, after = f"{raw}\n{lines[after]}", after + 1
-    values[matched["name"]] = _value(raw, quote, f"{path}:{number + 1}", {**environ, **values})
-    return after
+def _refuse_nul(where: str, value: str) -> None:
+    if "\0" in value:
+        raise SecretError(f"{where} has a NUL character, which no environment variable can hold.")
 
 
-def _closing(raw: str, quote: str) -> int:
-    """Where the quote that opens `raw` closes, or 0."""
-    found = re.compile(r"(?<!\\)" + quote).search(raw, 1) if quote == '"' else re.compile(quote).search(raw, 1)
-    return found.start() if found else 0
-
-
-def _value(raw: str, quote: str, where: str, known: Mapping[str, str]) -> str:
-    if quote == "'":
-        return raw[1 : _closing(raw, quote)]
-    value = raw[1 : _closing(raw, quote)] if quote else re.split(r"\s*#", raw, maxsplit=1)[0]
-    if re.search(r"(?<!\\)\$\(", value):
-        raise SecretError(
-            f"{where}: command substitution $(…) in a secrets file is not run. "
-            "Set this secret in the variable kamal_secrets, for example with a lookup or from Ansible Vault."
-        )
-    if quote:
-        value = value.replace('\\"', '"')
-    return _REFERENCE.sub(lambda found: known.get(found[1] or found[2], "") if found[0] != "\\$" else "$", value)
+def _no_command(_command: str) -> str:
+    message = (
+        "command substitution $(…) in a secrets file is not run. Set this secret in the variable "
+        f"{GIVEN}, for example with a lookup or from Ansible Vault"
+    )
+    raise dotenv.DotenvError(message, 0)
