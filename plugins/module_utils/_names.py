@@ -20,6 +20,7 @@ FINGERPRINT_LABEL = "caravan.fingerprint"
 VERSION_LABEL = "caravan.version"
 SECRETS_LABEL = "caravan.secrets"
 SPEC_LABEL = "caravan.spec"
+SOURCE_LABEL = "caravan.source"
 
 # Containers are found by these.
 OWN_LABELS = ("service", "role", "destination")

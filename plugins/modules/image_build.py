@@ -10,7 +10,10 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Builds an image from the project's checkout, tags it with the version and as the latest one, and pushes both tags.
-  - Nothing changes when the image of this version exists already and, with O(push=true), was pushed.
+  - Nothing changes when the image of this version exists already, was made from the same (commit, context, Dockerfile,
+    stage, build arguments, platform) and, with O(push=true), is in the registry as the version and as the latest one.
+  - What no commit holds, such as changes in O(context) or a folder outside of git, is built each time; Docker's cache
+    makes that cheap where nothing differs.
   - Without O(context) the image is built from a clean clone of the commit, so that it holds what was committed only.
   - Builds with C(docker buildx) where the docker command of this host has it, else with the engine's own builder.
 options:
@@ -25,7 +28,9 @@ options:
   version:
     description:
       - The version, which becomes the tag.
-      - If it is the full ID of a commit, that commit is built; otherwise the one that is checked out.
+      - If it is the ID of a commit, whole or its first seven digits or more, that commit is built; otherwise the one
+        that is checked out.
+      - With O(context) the files are built as they are, and a version that names another commit is an error.
     type: str
     required: true
   latest:
@@ -49,7 +54,9 @@ options:
     description: The stage of the Dockerfile to build.
     type: str
   args:
-    description: Build arguments. Docker writes them into the image's history, so they are no place for secrets.
+    description:
+      - Build arguments. Docker writes them into the image's history, so they are no place for secrets.
+      - One that is null has the value of the build's environment, if it has one there.
     type: dict
     default: {}
   arch:
@@ -85,7 +92,8 @@ options:
   clone_dir:
     description:
       - Folder that keeps the clone for next time. It is made readable for its owner only.
-      - Left out, it is in C(~/.cache/caravan/clones).
+      - Left out, it is in C($XDG_CACHE_HOME) or C(~/.cache), below C(caravan/clones), one for each project folder.
+      - One build at a time uses it; another one waits for that, for an hour at most.
     type: path
 extends_documentation_fragment:
   - caravan.kamal.attributes
@@ -167,11 +175,17 @@ output:
   type: list
   elements: str
   sample: ["Step 3/4 : RUN make", "make: *** No targets specified and no makefile found.  Stop."]
+step:
+  description: The step of the Dockerfile that failed; null where the build ended outside of any.
+  returned: when the build failed
+  type: str
+  sample: RUN make
 """
 
 from typing import Any, Dict
 
-from ..module_utils._build.build import Build, Wanted
+from ..module_utils._build.build import Build
+from ..module_utils._build.wanted import Wanted
 from ..module_utils._host import module as _module
 
 OPTIONS: Dict[str, Any] = {
@@ -204,7 +218,7 @@ LONGEST_STEP = 3600
 def act(request: _module.Request) -> Dict[str, Any]:
     wanted = Wanted(**{name: request.params[name] for name in OPTIONS})
     engine = request.engine(timeout=LONGEST_STEP)
-    return Build(engine, request.changes, wanted, request.params["docker_host"]).ensure()
+    return dict(Build(engine, request.changes, wanted, request.params["docker_host"]).ensure())
 
 
 def main() -> None:

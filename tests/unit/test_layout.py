@@ -48,7 +48,7 @@ MAY_ENTER = {
 }
 # These only know: neither they nor what they import touches Ansible or Docker.
 PURE = re.compile(
-    r"plugin_utils/(config/.*|plan/(?!action).*)|module_utils/(_names|_env|_body|_docker_run/.*|_proxy/flags|_build/(buildx|git))\.py"
+    r"plugin_utils/(config/.*|plan/(?!action).*)|module_utils/(_names|_env|_body|_docker_run/.*|_proxy/flags|_build/(buildx|clone|git))\.py"
 )
 ON_THE_CONTROLLER = {"yaml", "jsonschema"}
 ATTRIBUTES = {"check_mode", "diff_mode", "idempotent"}
@@ -56,7 +56,6 @@ ATTRIBUTES = {"check_mode", "diff_mode", "idempotent"}
 TABLES = {
     "plugin_utils/config/ruby.py",
     "plugin_utils/plan/planner.py",
-    "module_utils/_build/build.py",
     "module_utils/_proxy/flags.py",
 }
 LONGEST_FILE = 300

@@ -1,309 +1,215 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Builds and pushes against an engine that only writes down what it is asked."""
+"""When an image is built, when it is pushed, and that it holds what it says."""
 
 from __future__ import annotations
 
-import subprocess
+from pathlib import Path
+from typing import Any
 
 import docker.errors
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._build import build
-from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
-from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Image
-from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError
+from builds import REFERENCE, REPOSITORY, Api, checkout, commit, digest_of, git, run, wanted
 
-LABELS = {"service": "app", "caravan.version": "v1"}
-PUSHED = "registry.example.com/app@sha256:aaa"
-
-
-class Api:
-    """Answers as the engine's API does."""
-
-    def __init__(self):
-        self.builds = []
-        self.pushes = []
-        self.build_events = [{"stream": "Step 1/1 : FROM scratch\n"}, {"aux": {"ID": "sha256:new"}}]
-        self.push_events = [{"status": "Pushing"}, {"aux": {"Tag": "v1", "Digest": "sha256:bbb", "Size": 1}}]
-
-    def build(self, **arguments):
-        self.builds.append(arguments)
-        return iter(self.build_events)
-
-    def push(self, repository, **arguments):
-        self.pushes.append((repository, arguments["tag"], arguments["auth_config"]))
-        if isinstance(self.push_events, Exception):
-            raise self.push_events
-        return iter(self.push_events)
+BUILD = f"build {REFERENCE}"
+PUSH = f"push {REFERENCE} and :latest"
 
 
-class Engine(DockerEngine):
-    def __init__(self, found=None):
-        super().__init__(Api())
-        self.images = {"registry.example.com/app:v1": found}
-        self.tags = []
-
-    def image(self, reference):
-        if self.api.builds:
-            return Image("sha256:new", [reference], [], LABELS)
-        return self.images.get(reference)
-
-    def tag(self, reference, repository, tag):
-        self.tags.append((reference, f"{repository}:{tag}"))
-
-    def id(self):
-        return "ENGINE"
+def test_the_first_build(project: Path, api: Api) -> None:
+    result = run(api, wanted(project))
+    image = api.images[REFERENCE]
+    assert (result["actions"], result["changed"]) == ([BUILD, PUSH], True)
+    assert (result["image_id"], result["digest"], result["engine_id"]) == (image["Id"], digest_of(image["Id"]), "ENGINE")
+    assert (result["repository"], result["tag"]) == (REPOSITORY, "v1")
+    assert api.registry == {f"{REPOSITORY}:{tag}": result["digest"] for tag in ("v1", "latest")}
 
 
-@pytest.fixture
-def project(tmp_path):
-    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
-    return tmp_path
+def test_the_same_again_changes_nothing(project: Path, api: Api) -> None:
+    first = run(api, wanted(project))
+    again = run(api, wanted(project))
+    assert (again["actions"], again["image_id"], again["digest"]) == ([], first["image_id"], first["digest"])
 
 
-@pytest.fixture(autouse=True)
-def without_buildx(monkeypatch):
-    monkeypatch.setattr(build, "has_buildx", lambda: False)
+def test_what_is_not_pushed_has_no_digest(project: Path, api: Api) -> None:
+    assert run(api, wanted(project, push=False))["actions"] == [BUILD]
+    again = run(api, wanted(project, push=False))
+    assert (again["actions"], again["digest"], api.pushes) == ([], None, [])
 
 
-def wanted(project, **changes):
-    fields = {
-        "service": "app",
-        "repository": "registry.example.com/app",
-        "version": "v1",
-        "latest": "latest",
-        "project_root": str(project),
-        "context": ".",
-        "dockerfile": "Dockerfile",
-        "target": None,
-        "args": {"A": "b"},
-        "arch": ["amd64"],
-        "push": True,
-        "registry": {"server": "registry.example.com", "username": "ada", "password": "hunter2"},
-        "force": False,
-        "no_cache": False,
-        "clone_dir": None,
+def test_check_mode_tells_and_does_nothing(project: Path, api: Api) -> None:
+    result = run(api, wanted(project), check_mode=True)
+    assert (result["actions"], result["image_id"], result["digest"]) == ([BUILD, PUSH], None, None)
+    assert (api.builds, api.pushes, api.images) == ([], [], {})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"args": {"A": "c"}},
+        {"args": {}},
+        {"target": "app"},
+        {"dockerfile": "Containerfile"},
+        {"context": "."},
+        {"arch": ["arm64"]},
+        {"arch": []},
+        {"force": True},
+        {"service": "other"},
+    ],
+    ids=str,
+)
+def test_an_image_that_was_made_from_something_else_is_built_anew(
+    project: Path, api: Api, changes: dict[str, Any]
+) -> None:
+    commit(project, "Containerfile", "FROM other\n")
+    run(api, wanted(project))
+    assert run(api, wanted(project, **changes), check_mode=True)["actions"] == [BUILD, PUSH]
+    assert run(api, wanted(project, **changes))["actions"] == [BUILD, PUSH]
+
+
+def test_a_name_for_another_commit_is_built_anew(project: Path, api: Api) -> None:
+    run(api, wanted(project))
+    commit(project, "Dockerfile", "FROM other\n")
+    assert run(api, wanted(project))["actions"] == [BUILD, PUSH]
+    assert api.images[REFERENCE]["Dockerfile"] == "FROM other\n"
+
+
+def test_an_argument_that_the_environment_changes_counts(
+    project: Path, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = wanted(project, args={"FROM_OUTSIDE": None})
+    for value, actions in (("x", [BUILD, PUSH]), ("x", []), ("y", [BUILD, PUSH])):
+        monkeypatch.setenv("FROM_OUTSIDE", value)
+        assert run(api, outside)["actions"] == actions
+
+
+def test_an_image_without_our_labels_is_built_anew(project: Path, api: Api) -> None:
+    api.images[REFERENCE] = {"Id": "sha256:foreign", "Config": {"Labels": {"service": "app"}}, "RepoDigests": []}
+    assert run(api, wanted(project))["actions"] == [BUILD, PUSH]
+
+
+def test_two_destinations_of_one_commit_get_their_own_arguments(project: Path, api: Api) -> None:
+    staging = wanted(project, latest="latest-staging", args={"A": "staging"})
+    production = wanted(project, latest="latest-production", args={"A": "production"})
+    digests = [run(api, each)["digest"] for each in (staging, production, staging)]
+    assert [build["buildargs"]["A"] for build in api.builds] == ["staging", "production", "staging"]
+    assert digests[0] == digests[2] != digests[1]
+    assert api.registry == {
+        REFERENCE: digests[0],
+        f"{REPOSITORY}:latest-staging": digests[0],
+        f"{REPOSITORY}:latest-production": digests[1],
     }
-    return build.Wanted(**{**fields, **changes})
 
 
-def run(engine, wanted, check_mode=False):
-    changes = Changes(check_mode)
-    result = build.Build(engine, changes, wanted, "unix:///var/run/docker.sock").ensure()
-    return changes.result(**result)
+def test_two_destinations_that_build_the_same_share_it_and_both_get_their_latest(project: Path, api: Api) -> None:
+    first = run(api, wanted(project, latest="latest-staging"))
+    second = run(api, wanted(project, latest="latest-production"))
+    assert (second["actions"], second["digest"]) == ([f"push {REFERENCE} and :latest-production"], first["digest"])
+    assert set(api.registry) == {REFERENCE, f"{REPOSITORY}:latest-staging", f"{REPOSITORY}:latest-production"}
 
 
-def image(digests=(), labels=None):
-    return Image("sha256:old", ["registry.example.com/app:v1"], digests, LABELS if labels is None else labels)
+@pytest.mark.parametrize("lost", [[REFERENCE], [f"{REPOSITORY}:latest"], [REFERENCE, f"{REPOSITORY}:latest"]])
+@pytest.mark.parametrize("now", [None, "sha256:another"])
+def test_what_the_registry_does_not_have_is_pushed_again(
+    project: Path, api: Api, lost: list[str], now: str | None
+) -> None:
+    first = run(api, wanted(project))
+    for tag in lost:
+        api.registry.pop(tag)
+        api.registry.update({tag: now} if now else {})
+    assert run(api, wanted(project), check_mode=True)["actions"] == [PUSH]
+    assert run(api, wanted(project))["actions"] == [PUSH]
+    assert api.registry == {REFERENCE: first["digest"], f"{REPOSITORY}:latest": first["digest"]}
 
 
-BUILD = "build registry.example.com/app:v1"
-PUSH = "push registry.example.com/app:v1 and :latest"
+def test_a_registry_that_does_not_say_what_it_has_is_pushed_to(project: Path, api: Api) -> None:
+    run(api, wanted(project))
+    api.registry_error = docker.errors.APIError("unauthorized: a token that may push only")
+    assert run(api, wanted(project))["actions"] == [PUSH]
 
 
-@pytest.mark.parametrize(
-    "found, changes, actions, digest",
-    [
-        (None, {}, [BUILD, PUSH], "sha256:bbb"),
-        (None, {"push": False}, [BUILD], None),
-        (image([PUSHED]), {}, [], "sha256:aaa"),
-        (image([PUSHED]), {"force": True}, [BUILD, PUSH], "sha256:bbb"),
-        (image(), {}, [PUSH], "sha256:bbb"),
-        (image(), {"push": False}, [], None),
-        (image(["other.example.com/app@sha256:ccc"]), {}, [PUSH], "sha256:bbb"),
-        (image([PUSHED], {"service": "other", "caravan.version": "v1"}), {}, [BUILD, PUSH], "sha256:bbb"),
-        (image([PUSHED], {"service": "app"}), {}, [BUILD, PUSH], "sha256:bbb"),
-    ],
-)
-def test_what_is_done(project, found, changes, actions, digest):
-    engine = Engine(found)
-    result = run(engine, wanted(project, **changes))
-    assert result["actions"] == actions
-    assert result["changed"] == bool(actions)
-    assert result["digest"] == digest
-    assert result["engine_id"] == "ENGINE"
-    assert result["image_id"] == ("sha256:new" if BUILD in actions else "sha256:old")
+def test_an_image_is_not_passed_off_as_another_builds(project: Path, api: Api) -> None:
+    """Another build of the same version moves the tag while this one pushes."""
+    run(api, wanted(project))
+    mine = api.images[REFERENCE]["Id"]
+    api.registry.clear()
+    other = {"Id": "sha256:other", "Config": {"Labels": {}}, "RepoDigests": []}
+    real = api.tag
+
+    def tag(reference: str, repository: str, tag: str, force: bool) -> None:
+        real(reference, repository, tag, force)
+        api.images[REFERENCE] = other
+
+    api.tag = tag  # type: ignore[method-assign]
+    api.images[mine]["RepoDigests"] = []
+    with pytest.raises(BuildError, match="another build has the same version"):
+        run(api, wanted(project))
 
 
-def test_check_mode_tells_and_does_nothing(project):
-    engine = Engine()
-    result = run(engine, wanted(project), check_mode=True)
-    assert result["actions"] == [BUILD, PUSH]
-    assert (result["image_id"], result["digest"]) == (None, None)
-    assert (engine.api.builds, engine.api.pushes, engine.tags) == ([], [], [])
+@pytest.mark.parametrize("context, notice", [(None, "left out of the image"), (".", "go into the image")])
+def test_changes_without_a_commit(project: Path, api: Api, context: str | None, notice: str) -> None:
+    (project / "Dockerfile").write_text("FROM nothing\n")
+    result = run(api, wanted(project, context=context))
+    assert notice in result["notices"][0]
+    assert api.images[REFERENCE]["Dockerfile"] == ("FROM nothing\n" if context else "FROM scratch\n")
 
 
-def test_an_argument_without_a_value_takes_it_from_the_environment(project, monkeypatch):
-    monkeypatch.setenv("FROM_OUTSIDE", "x")
-    monkeypatch.delenv("NOWHERE", raising=False)
-    engine = Engine()
-    run(engine, wanted(project, args={"FROM_OUTSIDE": None, "NOWHERE": None}))
-    assert engine.api.builds[0]["buildargs"] == {"FROM_OUTSIDE": "x", "NOWHERE": None}
+@pytest.mark.parametrize("repository", [True, False])
+def test_what_no_commit_holds_is_built_each_time(tmp_path: Path, api: Api, repository: bool) -> None:
+    root = checkout(tmp_path / "project") if repository else tmp_path / "plain"
+    root.mkdir(exist_ok=True)
+    (root / "Dockerfile").write_text("FROM nothing\n")
+    for _time in range(2):
+        assert run(api, wanted(root, context="."))["actions"] == [BUILD, PUSH]
+    assert api.images[REFERENCE]["Config"]["Labels"]["caravan.source"] == ""
 
 
-def test_what_the_engine_is_asked(project):
-    engine = Engine()
-    run(engine, wanted(project, target="app", no_cache=True))
-    assert engine.api.builds == [
-        {
-            "path": str(project),
-            "dockerfile": str(project / "Dockerfile"),
-            "tag": "registry.example.com/app:v1",
-            "labels": LABELS,
-            "buildargs": {"A": "b"},
-            "target": "app",
-            "platform": "linux/amd64",
-            "nocache": True,
-            "rm": True,
-            "forcerm": True,
-            "decode": True,
-        }
-    ]
-    login = {"username": "ada", "password": "hunter2", "serveraddress": "registry.example.com"}
-    assert engine.api.pushes == [
-        ("registry.example.com/app", "v1", login),
-        ("registry.example.com/app", "latest", login),
-    ]
-    assert ("registry.example.com/app:v1", "registry.example.com/app:latest") in engine.tags
+@pytest.mark.parametrize("digits", [40, 12, 7])
+def test_a_version_that_is_a_commit_is_built_from_it(project: Path, api: Api, digits: int) -> None:
+    first = git(project, "rev-parse", "HEAD")
+    commit(project, "Dockerfile", "FROM nothing\n")
+    version = first[:digits]
+    run(api, wanted(project, version=version))
+    assert api.images[f"{REPOSITORY}:{version}"]["Dockerfile"] == "FROM scratch\n"
 
 
-def test_a_failed_build_shows_the_end_of_its_output(project):
-    engine = Engine()
-    lines = [{"stream": f"line {number}\n"} for number in range(30)]
-    engine.api.build_events = [*lines, {"errorDetail": {}, "error": "returned a non-zero code: 3"}]
-    with pytest.raises(BuildError, match="could not be built from Dockerfile") as caught:
-        run(engine, wanted(project))
-    output = caught.value.details["output"]
-    assert len(output) == 20
-    assert output[-2:] == ["line 29", "returned a non-zero code: 3"]
-    assert engine.api.pushes == []
+@pytest.mark.parametrize("digits, suffix", [(40, ""), (7, ""), (40, "_uncommitted_0123456789abcdef")])
+def test_files_of_another_commit_than_the_version_names_are_refused(
+    project: Path, api: Api, digits: int, suffix: str
+) -> None:
+    version = git(project, "rev-parse", "HEAD")[:digits] + suffix
+    run(api, wanted(project, version=version, context="."))
+    commit(project, "Dockerfile", "FROM nothing\n")
+    with pytest.raises(BuildError, match="names commit"):
+        run(api, wanted(project, version=version, context="."), check_mode=True)
 
 
-@pytest.mark.parametrize(
-    "said, part",
-    [
-        ("unauthorized: authentication required", "Check registry/username (ada)"),
-        ("denied: requested access to the resource is denied", "Check registry/username (ada)"),
-        ('Get "https://registry.example.com/v2/": dial tcp: lookup registry.example.com: no such host', "the network"),
-        ("x509: certificate signed by unknown authority", "certs.d/registry.example.com/ca.crt"),
-        ("blob upload unknown", "could not be pushed: "),
-    ],
-)
-def test_a_refused_push_says_why(project, said, part):
-    for events in ([{"errorDetail": {"message": said}, "error": said}], docker.errors.APIError(said)):
-        engine = Engine(image())
-        engine.api.push_events = events
-        with pytest.raises(BuildError) as caught:
-            run(engine, wanted(project))
-        assert part in caught.value.message
-        assert "hunter2" not in caught.value.message
+@pytest.mark.parametrize("context", [None, "."])
+@pytest.mark.parametrize("how", ["commit", "edit"])
+def test_a_checkout_that_changes_while_it_is_built_leaves_no_image(
+    project: Path, api: Api, context: str | None, how: str
+) -> None:
+    def change(folder: Path) -> None:
+        commit(folder, "new") if how == "commit" else (folder / "new").touch()
 
-
-def test_a_push_without_an_account_says_where_to_set_it(project):
-    engine = Engine(image())
-    engine.api.push_events = [{"error": "no basic auth credentials"}]
-    with pytest.raises(BuildError, match="Set registry/username"):
-        run(engine, wanted(project, registry={"server": "registry.example.com", "username": None, "password": None}))
-    assert engine.api.pushes[0][2] is None
+    api.while_building = change
+    with pytest.raises(BuildError, match="changed while"):
+        run(api, wanted(project, context=context))
+    assert REFERENCE not in api.images
+    assert api.pushes == []
 
 
 @pytest.mark.parametrize(
     "changes, part",
     [
-        ({"dockerfile": "Containerfile"}, "There is no Containerfile"),
+        ({"dockerfile": "Containerfile", "context": "."}, "There is no Containerfile"),
         ({"context": "missing"}, "builder/context is missing"),
         ({"arch": ["amd64", "arm64"]}, "amd64, arm64"),
         ({"project_root": "/nowhere/at/all"}, "kamal_build_host"),
     ],
 )
-def test_mistakes_are_found_before_anything_is_done(project, changes, part):
+def test_mistakes_are_found_before_anything_is_done(
+    project: Path, api: Api, changes: dict[str, Any], part: str
+) -> None:
     with pytest.raises(BuildError, match=part):
-        run(Engine(), wanted(project, **changes), check_mode=True)
-
-
-@pytest.mark.parametrize(
-    "repository, digests, digest",
-    [
-        ("team/app", ["team/app@sha256:1"], "sha256:1"),
-        ("docker.io/team/app", ["team/app@sha256:1"], "sha256:1"),
-        ("docker.io/library/app", ["app@sha256:1"], "sha256:1"),
-        ("team/app", ["mirror.example.com/team/app@sha256:1"], None),
-    ],
-)
-def test_digest_of_names_on_docker_hub(project, repository, digests, digest):
-    engine = Engine()
-    engine.images = {f"{repository}:v1": image(digests)}
-    assert run(engine, wanted(project, repository=repository, push=False))["digest"] == digest
-
-
-def git(folder, *arguments):
-    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def commit(folder):
-    git(folder, "init", "-q")
-    git(folder, "add", ".")
-    git(folder, "commit", "-q", "-m", "a change")
-    return git(folder, "rev-parse", "HEAD")
-
-
-@pytest.mark.parametrize("context, notice", [(None, "left out of the image"), (".", "go into the image")])
-def test_changes_without_a_commit(project, tmp_path_factory, context, notice):
-    commit(project)
-    (project / "Dockerfile").write_text("FROM nothing\n")
-    engine, clones = Engine(), tmp_path_factory.mktemp("clones")
-    result = run(engine, wanted(project, context=context, clone_dir=str(clones)))
-    assert notice in result["notices"][0]
-    built_in = engine.api.builds[0]["path"]
-    assert built_in == (str(project) if context else str(clones / project.name))
-
-
-def test_a_version_that_is_a_commit_is_built_from_it(project, tmp_path_factory):
-    first = commit(project)
-    (project / "Dockerfile").write_text("FROM nothing\n")
-    commit(project)
-    engine, clones = Engine(), tmp_path_factory.mktemp("clones")
-    run(engine, wanted(project, context=None, version=first, clone_dir=str(clones)))
-    assert (clones / project.name / "Dockerfile").read_text() == "FROM scratch\n"
-
-
-FAKE_DOCKER = """#!/bin/sh
-echo "$@"
-echo "A=$A DOCKER_HOST=$DOCKER_HOST" >&2
-exit {code}
-"""
-
-
-@pytest.fixture
-def docker_command(tmp_path, monkeypatch):
-    monkeypatch.undo()
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", str(folder), prepend=":")
-
-    def install(code):
-        (folder / "docker").write_text(FAKE_DOCKER.format(code=code))
-        (folder / "docker").chmod(0o755)
-
-    return install
-
-
-@pytest.mark.parametrize("code", [0, 1])
-def test_has_buildx(docker_command, code):
-    docker_command(code)
-    assert build.has_buildx() is (code == 0)
-
-
-def test_buildx_gets_arguments_by_the_environment(project, docker_command, monkeypatch):
-    docker_command(3)
-    monkeypatch.setattr(build, "has_buildx", lambda: True)
-    with pytest.raises(BuildError) as caught:
-        run(Engine(), wanted(project))
-    words, environment = caught.value.details["output"]
-    assert environment == "A=b DOCKER_HOST=unix:///var/run/docker.sock"
-    assert "--build-arg=A " in words
-    assert "--label=service=app --label=caravan.version=v1" in words
-    assert words.endswith(f"--load {project}")
+        run(api, wanted(project, **changes), check_mode=True)

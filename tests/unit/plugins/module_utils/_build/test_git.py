@@ -7,36 +7,15 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import shutil
-import subprocess
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import git
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError, VersionError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import VersionError
 from ansible_collections.caravan.kamal.plugins.module_utils._names import short_version
+from builds import commit
+from builds import git as run
 
-
-@pytest.fixture(autouse=True)
-def own_configuration(tmp_path, monkeypatch):
-    """No setting of the machine counts, and no repository above the temporary folder."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-
-
-def run(folder, *arguments):
-    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "protocol.file.allow=always"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def commit(folder, name="file", content="one"):
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(content)
-    run(folder, "add", ".")
-    run(folder, "commit", "-q", "-m", "a change")
-    return run(folder, "rev-parse", "HEAD")
+pytestmark = pytest.mark.usefixtures("own_configuration")
 
 
 @pytest.fixture
@@ -141,86 +120,16 @@ def test_user_without_git(tmp_path, monkeypatch):
     assert git.user(str(tmp_path)) == getpass.getuser()
 
 
-def test_clone_is_the_commit_alone(repository, tmp_path):
-    sha = commit(repository, "sub folder/app", "code")
-    (repository / "file").write_text("changed")
-    (repository / "new").write_text("new")
-    into = tmp_path / "cache"
-    path = git.clone(str(repository / "sub folder"), str(into), sha)
-    assert path == str(into / "my app" / "sub folder")
-    assert (into / "my app" / "file").read_text() == "one"
-    assert not (into / "my app" / "new").exists()
-    assert into.stat().st_mode & 0o777 == 0o700
-
-
-def test_clone_follows_the_source(repository, tmp_path):
-    into = str(tmp_path / "cache")
-    first = git.head(str(repository))
-    folder = git.clone(str(repository), into, first)
-    (tmp_path / "cache" / "my app" / "left over").write_text("x")
-    second = commit(repository, content="two")
-    assert git.clone(str(repository), into, second) == folder
-    assert (tmp_path / "cache" / "my app" / "file").read_text() == "two"
-    assert not (tmp_path / "cache" / "my app" / "left over").exists()
-    git.clone(str(repository), into, first)
-    assert (tmp_path / "cache" / "my app" / "file").read_text() == "one"
-
-
-def test_clone_of_a_commit_that_is_on_no_branch(repository, tmp_path):
-    run(repository, "checkout", "-q", "--detach")
-    into = str(tmp_path / "cache")
-    git.clone(str(repository), into, git.head(str(repository)))
-    sha = commit(repository, content="detached")
-    assert git.head(git.clone(str(repository), into, sha)) == sha
-
-
-@pytest.mark.parametrize("damage", [".git/HEAD", ".git/config", ".git/objects"])
-def test_a_broken_clone_is_made_anew(repository, tmp_path, damage):
-    into = tmp_path / "cache"
+@pytest.mark.parametrize("digits", [40, 10, 7])
+def test_commit(repository, digits):
     sha = git.head(str(repository))
-    folder = git.clone(str(repository), str(into), sha)
-    broken = into / "my app" / damage
-    shutil.rmtree(broken) if broken.is_dir() else broken.write_text("nonsense")
-    assert git.clone(str(repository), str(into), sha) == folder
-    assert git.head(folder) == sha
+    assert git.commit(str(repository), sha[:digits]) == sha
+    assert git.commit(str(repository), "0" * digits) is None
 
 
-def test_clone_with_a_submodule(repository, tmp_path, monkeypatch):
-    library = tmp_path / "library"
-    library.mkdir()
-    run(library, "init", "-q")
-    commit(library, "code", "library")
-    run(repository, "submodule", "--quiet", "add", str(library), "lib")
-    sha = commit(repository, "file", "with library")
-    (tmp_path / ".gitconfig").write_text('[protocol "file"]\n\tallow = always\n')
-    folder = git.clone(str(repository), str(tmp_path / "cache"), sha)
-    assert (tmp_path / "cache" / "my app" / "lib" / "code").read_text() == "library"
-    assert git.head(folder) == sha
-
-
-def test_clone_runs_no_hooks(repository, tmp_path):
-    hooks = tmp_path / "hooks"
-    hooks.mkdir()
-    (hooks / "post-checkout").write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran'\n")
-    (hooks / "post-checkout").chmod(0o755)
-    (tmp_path / ".gitconfig").write_text(f"[core]\n\thooksPath = {hooks}\n")
-    git.clone(str(repository), str(tmp_path / "cache"), git.head(str(repository)))
-    assert not (tmp_path / "ran").exists()
-
-
-def test_clone_of_an_unknown_commit(repository, tmp_path):
-    with pytest.raises(BuildError, match=f"no commit {'0' * 40}"):
-        git.clone(str(repository), str(tmp_path / "cache"), "0" * 40)
-    assert os.listdir(tmp_path / "cache") == []
-
-
-def test_clone_into_a_link_is_refused(repository, tmp_path):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "cache").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BuildError, match="not a folder of yours"):
-        git.clone(str(repository), str(tmp_path / "cache"), git.head(str(repository)))
-
-
-def test_clone_outside_of_git(tmp_path):
-    with pytest.raises(BuildError, match="not a git checkout"):
-        git.clone(str(tmp_path), str(tmp_path / "cache"), "0" * 40)
+def test_a_git_that_does_not_start(repository, tmp_path, monkeypatch):
+    (tmp_path / "git").write_bytes(b"\x7fELF nonsense")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(VersionError, match="git cannot be started"):
+        git.head(str(repository))
