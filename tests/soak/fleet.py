@@ -155,7 +155,7 @@ class Fleet:
         if run.ok:
             self.tally.recovered += self.judge(step, replace(again, changes=True), run)
             return
-        self.tally.problem(step, f"the next run failed:\n{_end_of(run)}")
+        self.tally.problem(step, f"the next run failed: {_reason(run)}\n{_end_of(run)}")
         for host in self.hosts:
             host.sh(f"rm -rf {host.home}/.kamal/lock-hello")
         run, _interrupted = self.run(again, f"the second run after {step}")
@@ -166,7 +166,7 @@ class Fleet:
         wrong = []
         if run.ok != operation.works:
             outcome = "failed" if operation.works else "succeeded"
-            wrong.append(f"{operation.playbook} {operation.version or ''} {outcome}:\n{_end_of(run)}")
+            wrong.append(f"{operation.playbook} {operation.version or ''} {outcome}: {_reason(run)}\n{_end_of(run)}")
         if not operation.changes and (run.actions or set(run.changed.values()) != {0}):
             wrong.append(f"the same version again was not unchanged: {run.actions or run.changed}")
         wrong += self.look(operation.serves)
@@ -217,6 +217,11 @@ def _group_lives(started: Started) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _reason(run: Run) -> str:
+    """The first message of the first host that failed."""
+    return next((f"{host}, {messages[0]}" for host, messages in run.failures.items()), "no task failed")
 
 
 def _end_of(run: Run) -> str:

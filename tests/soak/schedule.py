@@ -42,6 +42,8 @@ class Interruption:
 
 @dataclass(frozen=True)
 class Step:
+    """`limit` is `boot/limit`; what goes back or deploys the same again keeps that of its version."""
+
     number: int
     act: str
     limit: Limit
@@ -73,4 +75,4 @@ def steps(seed: int, hosts: Sequence[str]) -> Iterator[Step]:
         number += 1
         act, how, limit = next(acts), next(hows), rng.choice(LIMITS)
         drawn = Interruption(how or "", round(rng.random(), 2), rng.choice(list(hosts)), rng.random() < 0.5)
-        yield Step(number, act, limit, drawn if how else None)
+        yield Step(number, act, None if act in (ROLLBACK, AGAIN) else limit, drawn if how else None)

@@ -80,7 +80,7 @@ def details(summary: Summary) -> list[str]:
     """What did not hold, in words; nothing if all did."""
     found = [
         *(f"- failed request, {request}" for request in summary.failed[:SHOWN]),
-        *(f"- {problem}" for problem in summary.tally.problems),
+        *(f"- {problem.splitlines()[0]}" for problem in summary.tally.problems),
         *(f"- left over on {host}: {thing}" for host, things in summary.left_over.items() for thing in things[:SHOWN]),
     ]
     return ["What did not hold:", "", *found] if found else []

@@ -49,7 +49,7 @@ def failed_requests(errors: Sequence[tuple[float, str]], events: Sequence[Event]
 
 @dataclass
 class Tally:
-    """Counts of a soak while it goes on. `problems` are sentences, each with the number of its step."""
+    """Counts of a soak while it goes on. A problem is a sentence that names its step; below it, what was printed."""
 
     acts: Counter[str] = field(default_factory=Counter)
     interrupted: Counter[str] = field(default_factory=Counter)

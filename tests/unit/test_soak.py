@@ -39,6 +39,12 @@ def test_ten_steps_hold_every_act_and_every_interruption() -> None:
         assert {step.interruption.how for step in ten if step.interruption} == set(schedule.INTERRUPTIONS)
 
 
+def test_only_what_makes_a_version_has_a_limit_of_its_own() -> None:
+    limits = {act: {step.limit for step in first(500) if step.act == act} for act in schedule.ACTS}
+    assert {act for act, drawn in limits.items() if drawn == {None}} == {schedule.ROLLBACK, schedule.AGAIN}
+    assert limits[schedule.DEPLOY] == set(schedule.LIMITS)
+
+
 def test_interruptions_come_at_any_moment_and_on_any_host() -> None:
     drawn = [step.interruption for step in first(500) if step.interruption]
     assert {interruption.host for interruption in drawn} == set(HOSTS)
@@ -155,7 +161,7 @@ def test_the_table_counts_what_happened() -> None:
 
 def with_a_problem() -> Tally:
     result = tally()
-    result.problem(Step(4, "redeploy", None, None), "web1 is locked")
+    result.problem(Step(4, "redeploy", None, None), "web1 is locked\n    much that was printed")
     return result
 
 
