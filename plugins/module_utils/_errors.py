@@ -10,6 +10,7 @@ CaravanError
 ├── EngineError      the Docker engine cannot be reached, or refused a call
 │   ├── ImageError   an image is missing, denied, or not one of this service
 │   └── PortError    a port on the host is taken
+├── FileError        a file on a host cannot be read or written
 ├── ProxyError       kamal-proxy refused a command
 ├── HealthError      a new container did not become healthy; carries what it said
 ├── LockError        somebody else holds the deploy lock
@@ -74,6 +75,10 @@ class ImageError(EngineError):
 
 
 class PortError(EngineError):
+    pass
+
+
+class FileError(CaravanError):
     pass
 
 

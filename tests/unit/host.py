@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._host import health
+from ansible_collections.caravan.kamal.plugins.module_utils._host import health, user
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import from_mapping
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import Run, plan
@@ -33,7 +33,7 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setattr(user, "_before_become", lambda: None)
     return tmp_path
 
 

@@ -20,9 +20,16 @@ class Changes:
         self._after: Dict[str, Any] = {}
 
     def do(self, text: str, act: Callable[[], T]) -> Optional[T]:
-        """Record `text` and call `act`, except in check mode. Returns what `act` returned, else None."""
+        """Call `act`, except in check mode, and record `text` unless that fails. Returns what `act` returned."""
+        place = len(self.actions)
         self.actions.append(text)
-        return None if self.check_mode else act()
+        if self.check_mode:
+            return None
+        try:
+            return act()
+        except BaseException:
+            del self.actions[place]
+            raise
 
     def notice(self, text: str) -> None:
         self.notices.append(text)

@@ -1,29 +1,54 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Our small files on a host: below the SSH user's home, written whole or not at all, readable by their owner only."""
+"""Our small files on a host: below the SSH user's home, written whole or not at all, readable by their owner only.
+
+Paths are relative to the home. A task that became root works in a folder that belongs to somebody else: it follows no
+symbolic link there, and what it makes belongs to the owner of the home. Whatever fails is a FileError with the path.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import pwd
+import secrets
 import shutil
-import tempfile
-from typing import Any, Dict, Optional
+import stat
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+from .._errors import FileError
+from . import user as _user
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
+WRITING = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+# A pipe or a device in the place of a file must not keep us waiting.
+READING = os.O_RDONLY | os.O_NONBLOCK
+APPENDING = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK
+
+REMEDIES = {
+    errno.ENOSPC: "Make room there (df -h shows how much there is; docker system df what Docker takes)",
+    errno.EDQUOT: "Make room there: this user's quota is used up",
+    errno.EACCES: "See that it and the folders above it belong to this user (ls -ld)",
+    errno.EPERM: "See that it and the folders above it belong to this user (ls -ld; lsattr)",
+    errno.EROFS: "Mount this file system for writing again; the kernel's log (dmesg) says why it is not",
+    errno.EIO: "Look after the disk; the kernel's log (dmesg) says more",
+    errno.ELOOP: "Put a folder or file in the place of the symbolic link: root follows none in a user's home",
+    errno.ENOTDIR: "Move away what is in the place of a folder; root follows no symbolic link in a user's home",
+    errno.EISDIR: "Move away the folder that is in the place of the file",
+    errno.EEXIST: "Move away what is in its place",
+}
+REMEDY = "Look at it there (ls -l)"
 
 
 def home() -> str:
-    """The SSH user's home, also when the task became root through sudo."""
-    user = os.environ.get("SUDO_USER")
-    return pwd.getpwnam(user).pw_dir if user and os.geteuid() == 0 else os.path.expanduser("~")
+    """The SSH user's home, also where the task became root."""
+    return _user.home()
 
 
 def user() -> str:
-    """Who is at work on this host, also behind sudo."""
-    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.geteuid()).pw_name
+    """The SSH user's name, also where the task became root."""
+    return _user.name()
 
 
 def absolute(path: str) -> str:
@@ -38,69 +63,163 @@ def absolute_binds(body: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def read(path: str) -> Optional[str]:
-    """The text of a file below the home, or None where there is none."""
-    try:
-        with open(absolute(path), encoding="utf-8", newline="") as source:
+    """The text of a file, or None where there is none. What is not UTF-8 in it becomes U+FFFD, which nobody writes."""
+    with _doing("read", path), contextlib.suppress(FileNotFoundError), _opened(path) as (folder, name):
+        handle = os.open(name, READING | _nofollow(), dir_fd=folder)
+        with os.fdopen(handle, encoding="utf-8", errors="replace", newline="") as source:
+            _require_file(handle)
             return source.read()
-    except FileNotFoundError:
-        return None
-
-
-def mode(path: str) -> Optional[int]:
-    with contextlib.suppress(FileNotFoundError):
-        return os.stat(absolute(path)).st_mode & 0o777
     return None
 
 
+def mode(path: str) -> Optional[int]:
+    """The permission bits of a file, or None where there is none."""
+    with _doing("look at", path), contextlib.suppress(FileNotFoundError), _opened(path) as (folder, name):
+        return os.stat(name, dir_fd=folder, follow_symlinks=not _nofollow()).st_mode & 0o777
+    return None
+
+
+def exists(path: str) -> bool:
+    """Whether anything is there, be it a dangling link."""
+    with _doing("look at", path), contextlib.suppress(FileNotFoundError), _opened(path) as (folder, name):
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+        return True
+    return False
+
+
 def write(path: str, text: str) -> None:
-    target = absolute(path)
-    directory(os.path.dirname(path))
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target))
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as sink:
-        os.fchmod(sink.fileno(), PRIVATE_FILE)
-        sink.write(text)
-    _own(temporary)
-    os.replace(temporary, target)
+    """Replace a file, or make it and the folders above it: at any moment it is the old one or the new one."""
+    with _doing("write", path), _opened(path, make=True) as (folder, name):
+        temporary = f".{name}.{secrets.token_hex(8)}"
+        try:
+            with os.fdopen(os.open(temporary, WRITING, PRIVATE_FILE, dir_fd=folder), "wb") as sink:
+                sink.write(text.encode())
+                sink.flush()
+                os.fchmod(sink.fileno(), PRIVATE_FILE)
+                _own(sink.fileno())
+                os.fsync(sink.fileno())
+            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
+        os.fsync(folder)
 
 
 def append(path: str, line: str) -> None:
-    directory(os.path.dirname(path))
-    handle = os.open(absolute(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
-    with os.fdopen(handle, "a", encoding="utf-8") as sink:
-        sink.write(f"{line}\n")
-    _own(absolute(path))
+    """Add a line at the end of a file, whole or not at all, also after a line that was cut short."""
+    with _doing("append to", path), _opened(path, make=True) as (folder, name):
+        handle = _open_to_append(folder, name)
+        try:
+            _require_file(handle)
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            _write_or_undo(handle, size, f"{chr(10) if torn else ''}{line}\n".encode())
+        finally:
+            os.close(handle)
+
+
+def _open_to_append(folder: int, name: str) -> int:
+    try:
+        handle = os.open(name, APPENDING | os.O_CREAT | os.O_EXCL, PRIVATE_FILE, dir_fd=folder)
+    except FileExistsError:
+        return os.open(name, APPENDING | _nofollow(), dir_fd=folder)
+    _own(handle)
+    return handle
+
+
+def _write_or_undo(handle: int, size: int, content: bytes) -> None:
+    """Write at the end of a file of this size; if not all of it fits, none of it stays."""
+    try:
+        while content:
+            content = content[os.write(handle, content) :]
+        os.fsync(handle)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, size)
+        raise
 
 
 def protect(path: str) -> None:
     """Leave a file readable by its owner only."""
-    os.chmod(absolute(path), PRIVATE_FILE)
-
-
-def exists(path: str) -> bool:
-    return os.path.lexists(absolute(path))
+    with _doing("protect", path), _opened(path) as (folder, name):
+        handle = os.open(name, READING | _nofollow(), dir_fd=folder)
+        try:
+            os.fchmod(handle, PRIVATE_FILE)
+        finally:
+            os.close(handle)
 
 
 def remove(path: str) -> None:
-    """Remove a file, or a directory with all that is in it."""
-    target = absolute(path)
-    if os.path.isdir(target) and not os.path.islink(target):
-        shutil.rmtree(target)
-    else:
-        os.remove(target)
+    """Remove a file, a link, or a directory with all that is in it. What is gone already is no error."""
+    with _doing("remove", path), contextlib.suppress(FileNotFoundError), _opened(path) as (folder, name):
+        if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            shutil.rmtree(f"/proc/self/fd/{folder}/{name}" if _nofollow() else absolute(path))
+        else:
+            os.unlink(name, dir_fd=folder)
 
 
 def directory(path: str) -> None:
     """Make a directory and those above it, private as far as they are new."""
-    made = home()
-    for part in path.split("/"):
-        made = os.path.join(made, part)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(made, PRIVATE_DIRECTORY)
-            _own(made)
+    with _doing("make the folder", path), _opened(f"{path}/.", make=True):
+        pass
 
 
-def _own(path: str) -> None:
-    """What root writes into the SSH user's home belongs to that user."""
+@contextlib.contextmanager
+def _opened(path: str, make: bool = False) -> Iterator[Tuple[int, str]]:
+    """The folder of a path, opened (and made, with those above it), and the last part of the path."""
+    *parts, name = path.split("/")
+    flags = os.O_RDONLY | os.O_DIRECTORY | _nofollow()
+    folder = os.open(home(), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in parts:
+            new = make and _make(folder, part)
+            inner = os.open(part, flags, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+            if new:
+                _own(folder)
+        yield folder, name
+    finally:
+        os.close(folder)
+
+
+def _make(folder: int, name: str) -> bool:
+    """Whether the directory is new."""
+    try:
+        os.mkdir(name, PRIVATE_DIRECTORY, dir_fd=folder)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _require_file(handle: int) -> None:
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        raise OSError(errno.EEXIST, "it is no regular file")
+
+
+def _nofollow() -> int:
+    """O_NOFOLLOW for root in the home of somebody else, who could lead it anywhere."""
+    return os.O_NOFOLLOW if os.geteuid() == 0 and os.stat(home()).st_uid != 0 else 0
+
+
+def _own(handle: int) -> None:
+    """What root makes in the home belongs to the owner of the home."""
     if os.geteuid() == 0:
         owner = os.stat(home())
-        os.chown(path, owner.st_uid, owner.st_gid)
+        os.fchown(handle, owner.st_uid, owner.st_gid)
+
+
+@contextlib.contextmanager
+def _doing(what: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FileError(explained(error, what, absolute(path))) from error
+
+
+def explained(error: OSError, what: str, path: str) -> str:
+    """What could not be done with a path, why, and what to do about it."""
+    reason = error.strerror or str(error) or type(error).__name__
+    remedy = REMEDIES.get(error.errno or 0, REMEDY)
+    return f"Could not {what} {path}: {reason}. {remedy} and run this again."

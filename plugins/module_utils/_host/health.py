@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
 from .._errors import HealthError
-from .engine import Engine
+from .engine import Engine, Inspected
 
 POLL = 0.2
 LISTENING_WITHIN = 1.0
@@ -48,10 +48,19 @@ def alive(engine: Engine, container: str) -> Mapping[str, Any]:
         raise HealthError("the container is gone")
     state: Mapping[str, Any] = found["State"]
     if state["Status"] != "running" or found.get("RestartCount"):
-        raise HealthError(
-            f"it exited with code {state['ExitCode']}" + (" (out of memory)" if state.get("OOMKilled") else "")
-        )
+        code = exit_code(engine, container, found)
+        reason = " (out of memory)" if state.get("OOMKilled") else ""
+        raise HealthError(f"it exited with code {code}{reason}" if code is not None else "it exited and was restarted")
     return state
+
+
+def exit_code(engine: Engine, container: str, inspected: Inspected) -> Optional[int]:
+    """With which code a container exited last, also if its restart policy has started it again; None if unknown."""
+    state = inspected["State"]
+    if state["Status"] != "running":
+        return int(state["ExitCode"])
+    codes = engine.exit_codes(container) if inspected.get("RestartCount") else []
+    return codes[-1] if codes else None
 
 
 def wait_for_port(engine: Engine, container: str, port: int) -> None:
@@ -81,13 +90,19 @@ def _listens(address: str, port: int) -> bool:
         return False
 
 
+def _shown(container: Inspected) -> str:
+    restarts = container.get("RestartCount")
+    return str(container["State"]["Status"]) + (f", restarted {restarts} times" if restarts else "")
+
+
 def report(engine: Engine, container: str) -> Dict[str, Any]:
     """What a failed container left behind: state, exit code, health log and last log lines."""
-    state = (engine.inspect(container) or {}).get("State") or {}
+    found = engine.inspect(container) or {}
+    state = found.get("State") or {}
     checks = (state.get("Health") or {}).get("Log") or []
     return {
-        "state": state.get("Status", "gone"),
-        "exit_code": state.get("ExitCode"),
+        "state": _shown(found) if state else "gone",
+        "exit_code": exit_code(engine, container, found) if state else None,
         "health_log": [f"exit {check['ExitCode']}: {check['Output'].strip()}" for check in checks[-3:]],
         "log": engine.logs(container, LOG_LINES).splitlines() if state else [],
     }

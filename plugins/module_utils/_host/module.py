@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import json
+import os
+import traceback
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
-from .._errors import CaravanError
+from .._errors import CaravanError, FileError
 from .changes import Changes
 from .docker_engine import DockerEngine
 from .engine import Engine
+from .files import explained
 
 MASK = "********"
 SHORTEST_MASKED = 4
@@ -66,12 +69,30 @@ def run(
     secrets = _secrets(module.params)
     changes = Changes(module.check_mode)
     try:
-        values = act(Request(module.params, changes, secrets))
+        values = _attempt(act, Request(module.params, changes, secrets))
     except CaravanError as error:
-        module.fail_json(**masked(dict(error.details, msg=error.message, actions=changes.actions), secrets))
+        done = {"changed": changes.changed, "actions": changes.actions, "notices": changes.notices}
+        module.fail_json(**masked({**error.details, **done, "msg": error.message}, secrets))
     for notice in changes.notices:
         module.warn(masked(notice, secrets))
     module.exit_json(**masked(changes.result(**values), secrets))
+
+
+def _attempt(act: Callable[[Request], Mapping[str, Any]], request: Request) -> Mapping[str, Any]:
+    """Whatever goes wrong is a CaravanError; the trace of one that nobody foresaw goes where Ansible keeps those."""
+    try:
+        return act(request)
+    except CaravanError:
+        raise
+    except OSError as error:
+        raise FileError(explained(error, "work with", str(error.filename or "this host"))) from error
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise CaravanError(
+            f"This is a mistake in caravan.kamal: {type(error).__name__}: {error} ({os.path.basename(last.filename)}:"
+            f"{last.lineno}). What was done before it is in the result's actions. Run it with -vvv and report it.",
+            exception=traceback.format_exc(),
+        ) from error
 
 
 def _secrets(params: Mapping[str, Any]) -> Dict[str, str]:

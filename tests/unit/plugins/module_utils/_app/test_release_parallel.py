@@ -62,7 +62,7 @@ def test_without_the_key_they_take_turns(share_of: Share) -> None:
     with pytest.raises(threading.BrokenBarrierError):
         engine.barrier.abort()
         release.live(OTHERS)
-    assert release.changes.actions == IN_ORDER[:1]
+    assert release.changes.actions == []
 
 
 def test_all_run_to_the_end_and_the_first_that_failed_is_told(share: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ def test_all_run_to_the_end_and_the_first_that_failed_is_told(share: dict[str, A
     with pytest.raises(HealthError, match="hello-alpha-v1 did not go live on host1"):
         release.live(OTHERS)
     assert "hello-gamma-v1" in engine.running
-    assert [action for action in release.changes.actions if action.startswith("start")] == IN_ORDER
+    assert [action for action in release.changes.actions if action.startswith("start")] == IN_ORDER[2:]
 
 
 def test_check_mode_predicts_the_same_actions(share: dict[str, Any]) -> None:

@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from pathlib import Path
+from typing import Any, Callable
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import FileError
 from ansible_collections.caravan.kamal.plugins.module_utils._host import files
 
 PATH = ".kamal/apps/hello/env/roles/web.env"
@@ -72,13 +76,106 @@ def test_a_file_is_protected_again(home: Path) -> None:
     assert files.mode(PATH) == 0o600
 
 
-def test_behind_sudo_the_home_is_that_of_the_ssh_user(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SUDO_USER", "daemon")
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert files.home() == "/usr/sbin"
-    assert files.user() == "daemon"
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert files.home() == str(home)
+def test_a_line_after_one_that_was_cut_short_is_a_line_of_its_own(home: Path) -> None:
+    files.write(PATH, "one\ntw")
+    files.append(PATH, "three")
+    assert files.read(PATH) == "one\ntw\nthree\n"
+
+
+def test_what_is_not_text_is_read_without_an_error(home: Path) -> None:
+    files.write(PATH, "")
+    (home / PATH).write_bytes(b"A=\xff\n")
+    assert files.read(PATH) == "A=\ufffd\n"
+
+
+VERBS: dict[str, Callable[[], object]] = {
+    "read": lambda: files.read(PATH),
+    "mode": lambda: files.mode(PATH),
+    "exists": lambda: files.exists(PATH),
+    "write": lambda: files.write(PATH, "new"),
+    "append": lambda: files.append(PATH, "new"),
+    "protect": lambda: files.protect(PATH),
+    "remove": lambda: files.remove(PATH),
+    "directory": lambda: files.directory(f"{os.path.dirname(PATH)}/new/one"),
+}
+ACTING = ("open", "mkdir", "write", "fsync", "fchmod", "fchown", "replace", "unlink", "stat", "fstat", "pread")
+
+
+class Faulty:
+    """The module os, of which one call fails, from a given time on."""
+
+    def __init__(self, call: str, number: int, after: int = 0) -> None:
+        self.call, self.number, self.after = call, number, after
+        self.failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(os, name)
+        return self._fail(real) if name == self.call else real
+
+    def _fail(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.after -= 1
+            if self.after >= 0:
+                return real(*arguments, **named)
+            self.failed = True
+            raise OSError(self.number, os.strerror(self.number))
+
+        return call
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("call", ACTING)
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_file_system_that_fails_is_one_message_and_nothing_half_done(
+    home: Path, monkeypatch: pytest.MonkeyPatch, verb: str, call: str, number: int
+) -> None:
+    for after in range(9):
+        files.write(PATH, "old\n")
+        faulty = Faulty(call, number, after)
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "os", faulty)
+            try:
+                VERBS[verb]()
+            except FileError as error:
+                assert str(home / PATH) in error.message or str(home) in error.message
+                assert os.strerror(number) in error.message
+                assert error.message.endswith("and run this again.")
+        if not faulty.failed:
+            break
+        if (home / PATH).is_file():
+            assert (home / PATH).read_text() in ("old\n", "new", "old\nnew\n")
+            assert {file.name for file in (home / PATH).parent.iterdir()} <= {"web.env", "new"}
+        else:
+            shutil.rmtree(home / ".kamal", ignore_errors=True)
+
+
+@pytest.mark.parametrize("place", [".kamal", ".kamal/apps/hello/env", PATH])
+@pytest.mark.parametrize("verb", ["read", "mode", "write", "append", "protect", "remove", "directory"])
+def test_root_follows_no_link_in_the_home_of_somebody_else(
+    home: Path, monkeypatch: pytest.MonkeyPatch, verb: str, place: str
+) -> None:
+    victim = home / "victim"
+    inside = victim / PATH[len(place) :].lstrip("/") if place != PATH else victim
+    inside.parent.mkdir(parents=True, exist_ok=True)
+    inside.write_text("precious")
+    inside.chmod(0o644)
+    (home / place).parent.mkdir(parents=True, exist_ok=True)
+    (home / place).symlink_to(victim)
+    monkeypatch.setattr(files, "_nofollow", lambda: os.O_NOFOLLOW)
+    monkeypatch.setattr(files, "_own", lambda _handle: None)
+    try:
+        VERBS[verb]()
+    except FileError as error:
+        assert "symbolic link" in error.message
+    assert inside.read_text() == "precious" and inside.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(home: Path) -> None:
+    files.directory(".kamal")
+    os.mkfifo(home / ".kamal/log")
+    for act in (lambda: files.read(".kamal/log"), lambda: files.append(".kamal/log", "x")):
+        with pytest.raises(FileError, match="no regular file"):
+            act()
 
 
 def test_folders_below_the_home_are_spelled_out_in_binds(home: Path) -> None:

@@ -23,6 +23,9 @@ class Changing(FakeEngine):
         self.states = list(states)
         self.looks = 0
 
+    def exit_codes(self, name: str) -> list[int]:
+        return list((self.states[0] or {}).get("codes", []))
+
     def inspect(self, name: str) -> dict[str, Any] | None:
         self.looks += 1
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -51,7 +54,8 @@ def test_a_container_is_well(states: list[dict[str, Any]]) -> None:
         ([health("starting"), health("unhealthy")], "health check fails"),
         ([{"Status": "exited", "ExitCode": 3}], "exited with code 3"),
         ([{"Status": "exited", "ExitCode": 137, "OOMKilled": True}], r"code 137 \(out of memory\)"),
-        ([{"Status": "running", "restarts": 1, "ExitCode": 1}], "exited with code 1"),
+        ([{"Status": "running", "restarts": 1, "ExitCode": 0, "codes": [1, 64]}], "exited with code 64"),
+        ([{"Status": "running", "restarts": 1, "ExitCode": 0}], "exited and was restarted"),
         ([{"Status": "restarting", "ExitCode": 1}], "exited with code 1"),
         ([health("starting"), None], "gone"),
         ([UP, {"Status": "exited", "ExitCode": 1}], "exited with code 1"),
@@ -85,3 +89,12 @@ def test_a_failed_container_tells_what_it_left_behind() -> None:
     assert told["health_log"] == ["exit 1: try 2", "exit 1: try 3", "exit 1: try 4"]
     assert told["log"] == [f"line {number}" for number in range(10, 30)]
     assert _health.report(engine, "nowhere") == {"state": "gone", "exit_code": None, "health_log": [], "log": []}
+
+
+def test_one_that_its_restart_policy_started_again_tells_how_it_died() -> None:
+    engine = FakeEngine()
+    engine.add("c", state="created")
+    engine.crashing["c"] = 64
+    engine.start("c")
+    report = _health.report(engine, "c")
+    assert (report["state"], report["exit_code"]) == ("running, restarted 1 times", 64)
