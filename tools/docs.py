@@ -1,8 +1,9 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Writes what follows from schema/sections: the JSON Schema for editors and the configuration reference.
+"""Writes what follows from elsewhere: from schema/sections the JSON Schema for editors and the configuration reference,
+from plugin_utils/variables the table of variables, from the roles' argument specs a README for each.
 
-With --check nothing is written; a file that no longer follows from its sections is named and the exit code is 1.
+With --check nothing is written; a file that no longer follows from its source is named and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import yaml  # noqa: E402
+
+from plugins.plugin_utils import variables  # noqa: E402
 from plugins.plugin_utils.config.schema import Key, Section, build_schema, flow, load_sections  # noqa: E402
 
 ORDER = ("root", "servers", "role", "env", "proxy", "run", "accessory", "mount", "registry", "builder", "boot")
@@ -25,7 +29,7 @@ INTRODUCTION = """\
 Every key of `config/deploy.yml` and of the variable `kamal_config`. How the file is found, merged, rendered and
 checked is told in [configuration.md](configuration.md). The same text in a terminal:
 
-    ansible-playbook caravan.kamal.docs -e section=proxy
+    ansible-playbook caravan.kamal.docs -e kamal_docs_section=proxy
 
 Editors complete and check the file while it is written with this first line:
 
@@ -91,12 +95,68 @@ def example(section: Section) -> str:
     return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()
 
 
+# What stands between two marks of a page that is otherwise written by hand.
+OPERATING = ROOT / "docs" / "operating.md"
+BEGIN, END = "<!-- Generated from plugins/plugin_utils/variables.py by `make docs`. -->\n", "\n<!-- End. -->"
+
+
+def with_table(page: str) -> str:
+    before, _begin, rest = page.partition(BEGIN)
+    _old, _end, after = rest.partition(END)
+    return f"{before}{BEGIN}{variables.as_table()}{END}{after}"
+
+
+# The READMEs of roles
+
+
+def role_readme(folder: Path) -> str:
+    meta = yaml.safe_load((folder / "meta" / "main.yml").read_text(encoding="utf-8"))["galaxy_info"]
+    points = yaml.safe_load((folder / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    parts = [
+        "<!-- Generated from meta/ by `make docs`; do not edit. -->",
+        f"# caravan.kamal.{folder.name}",
+        f"{meta['description']}.",
+        *(entry_point(folder.name, name, spec) for name, spec in points.items()),
+    ]
+    if not points:
+        parts.append("It has no tasks and is not used by itself: connection settings, and how the plan is read.")
+    return "\n\n".join(parts) + "\n"
+
+
+def entry_point(role: str, name: str, spec: dict) -> str:
+    """One way into a role: what it does, what has to have run before, its variables, and how it is called."""
+    sentences = spec["description"] if isinstance(spec["description"], list) else [spec["description"]]
+    parts = [f"## {name}", f"{spec['short_description']}.", " ".join(marked_up(text) for text in sentences)]
+    rows = [option_row(option, details) for option, details in spec.get("options", {}).items()]
+    if rows:
+        parts.append("\n".join(["| variable | type | default | meaning |", "|---|---|---|---|", *rows]))
+    tasks_from = "" if name == "main" else f"\n    tasks_from: {name}"
+    call = f"- ansible.builtin.import_role:\n    name: caravan.kamal.{role}{tasks_from}"
+    parts.append(f"```yaml\n{call}\n```")
+    return "\n\n".join(parts)
+
+
+def option_row(name: str, details: dict) -> str:
+    kind = " or ".join(f"`{choice}`" for choice in details.get("choices", ())) or details["type"]
+    default = f"`{json.dumps(details['default']).strip(chr(34))}`" if "default" in details else ""
+    text = details["description"]
+    return f"| `{name}` | {kind} | {default} | {marked_up(' '.join(text) if isinstance(text, list) else text)} |"
+
+
+def marked_up(text: str) -> str:
+    """Ansible's marks for code and values in Markdown."""
+    return re.sub(r"\b[CV]\(([^)]*)\)", r"`\1`", text)
+
+
 def wanted() -> dict[Path, str]:
     sections = load_sections()
     schema = json.dumps(build_schema(sections), indent=2, ensure_ascii=False) + "\n"
+    roles = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
     return {
         ROOT / "schema" / "deploy.schema.json": schema,
         ROOT / "docs" / "configuration-reference.md": reference(sections),
+        OPERATING: with_table(OPERATING.read_text(encoding="utf-8")),
+        **{folder / "README.md": role_readme(folder) for folder in roles},
     }
 
 
@@ -104,7 +164,7 @@ def main(arguments: list[str]) -> int:
     stale = [path for path, text in wanted().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in arguments:
         for path in stale:
-            print(f"{path.relative_to(ROOT)} does not follow from schema/sections; run `make docs`")
+            print(f"{path.relative_to(ROOT)} does not follow from its source; run `make docs`")
         return 1 if stale else 0
     for path in stale:
         path.write_text(wanted()[path], encoding="utf-8")

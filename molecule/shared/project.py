@@ -123,6 +123,10 @@ class Project:
         self.write("www/assets/release.txt", f"{message}\n")
         self._git("add", "-A")
         self._git("commit", "-q", "--allow-empty", "-m", message)
+        return self.head
+
+    @property
+    def head(self) -> str:
         return self._git("rev-parse", "HEAD")
 
     def checkout(self, commit: str) -> None:

@@ -8,6 +8,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._errors import CaravanError
+from ..plugin_utils import invocation
 from ..plugin_utils.config import show
 
 
@@ -20,6 +21,7 @@ class ActionModule(ActionBase):
         _spec, arguments = self.validate_argument_spec({"section": {"type": "str"}})
         section = arguments["section"]
         try:
+            invocation.require_sound(task_vars, self._loader, lambda name: self._templar.template(task_vars.get(name)))
             text = show.documentation(section) if section else show.contents()
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}

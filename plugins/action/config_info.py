@@ -10,6 +10,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._errors import CaravanError
+from ..plugin_utils import invocation
 from ..plugin_utils.config import show, source
 
 
@@ -23,6 +24,7 @@ class ActionModule(ActionBase):
         form = {"type": "str", "default": "yaml", "choices": ["yaml", "json"]}
         _spec, arguments = self.validate_argument_spec({"format": form})
         try:
+            invocation.require_sound(task_vars, self._loader, self._value)
             config = source.from_task_vars(task_vars, self._value, os.getcwd())
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}

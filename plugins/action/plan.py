@@ -14,6 +14,7 @@ from ansible.utils.display import Display
 from ..module_utils._app import history
 from ..module_utils._build import git
 from ..module_utils._errors import CaravanError, ConfigError, Problem, VersionError
+from ..plugin_utils import invocation
 from ..plugin_utils.config import source
 from ..plugin_utils.config.topology import Topology
 from ..plugin_utils.plan import handover
@@ -50,16 +51,17 @@ class ActionModule(ActionBase):
             }
         )
         try:
+            invocation.require_sound(task_vars, self._loader, self._value)
             made = self._plan(arguments)
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
         for notice in made["notices"]:
             Display().warning(notice)
-        facts = {"kamal_plan": made, "kamal_barrier": False}
-        return {**result, "changed": False, "ansible_facts": facts}
+        return {**result, "changed": False, "plan": made}
 
     def _plan(self, arguments):
         self._require_app_hosts()
+        invocation.require_one_service(self._variables)
         config = source.from_task_vars(self._variables, self._value, os.getcwd())
         run = self._run(config, arguments)
         made = plan(config, run)
@@ -118,7 +120,7 @@ class ActionModule(ActionBase):
         return self._variables["hostvars"][host].get("ansible_connection") == "local"
 
     def _version(self, config, arguments):
-        wanted = arguments["version"] or self._value("kamal_version") or os.environ.get("VERSION")
+        wanted = arguments["version"] or self._wanted_version(arguments["command"])
         if arguments["command"] in ("inspect", "remove") or (wanted == "previous" and not arguments["histories"]):
             return str(wanted or "none")
         if wanted == "previous":
@@ -132,6 +134,11 @@ class ActionModule(ActionBase):
                 "Name one with -e kamal_version=VERSION or the environment variable VERSION."
             )
         return git.version(config.project_root, context_given="context" in (config.data.get("builder") or {}))
+
+    def _wanted_version(self, command):
+        if command == "rollback":
+            return invocation.rollback_version(self._variables, self._loader, self._value)
+        return self._value("kamal_version") or os.environ.get("VERSION")
 
 
 def _previous(histories):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict, Mapping, Optional
+
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -14,7 +16,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_diff = True
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: Any = None, task_vars: Any = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
         _spec, arguments = self.validate_argument_spec(
             {
@@ -31,12 +33,12 @@ class ActionModule(ActionBase):
         return {**result, "changed": False, "text": text}
 
 
-def _answers(variable, task_vars):
+def _answers(variable: str, task_vars: Mapping[str, Any]) -> Dict[str, Any]:
     """What each host registered, None for one that failed or was lost; one that was not asked is left out."""
-    found = {host: task_vars["hostvars"][host].get(variable) for host in task_vars["ansible_play_hosts_all"]}
-    asked = {host: answer for host, answer in found.items() if not (answer and answer.get("skipped"))}
+    registered = {host: task_vars["hostvars"][host].get(variable) for host in task_vars["ansible_play_hosts_all"]}
+    asked = {host: answer for host, answer in registered.items() if not (answer and answer.get("skipped"))}
     return {host: None if _has_failed(answer) else answer for host, answer in asked.items()}
 
 
-def _has_failed(answer):
-    return not answer or answer.get("failed") or answer.get("unreachable")
+def _has_failed(answer: Optional[Mapping[str, Any]]) -> bool:
+    return not answer or bool(answer.get("failed") or answer.get("unreachable"))

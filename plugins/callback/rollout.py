@@ -10,6 +10,7 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Shows the stages of a rollout, what was done on each host, and each failure once and readable.
+  - Says what is waited for, and at the end which hosts failed, changed and stayed as they were.
   - Tasks that found nothing to do are not shown for each host.
   - With C(-v) everything is shown, as the default callback does.
 extends_documentation_fragment:
@@ -19,13 +20,18 @@ notes:
   - The playbook caravan.kamal.init writes C(stdout_callback = caravan.kamal.rollout) to C(ansible.cfg).
 """
 
+import atexit
 import time
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as Default
 
 NAMED_HOSTS = 8
 MESSAGES = ("ansible.builtin.debug", "debug")
+SILENT = ("ansible.builtin.set_fact", "set_fact")
+LOCK = "caravan.kamal.lock"
+CONTROLLER = "the controller"
 
 
 class CallbackModule(Default):
@@ -33,93 +39,130 @@ class CallbackModule(Default):
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "caravan.kamal.rollout"
 
-    def v2_playbook_on_start(self, playbook):
+    def v2_playbook_on_start(self, playbook: Any) -> None:
         self._began = time.monotonic()
-        self._stage = self._waiting = None
+        self._stage: Optional[str] = None
+        self._waiting: Any = None
+        # What was shown of the task at hand, so that many hosts with one failure tell it once.
+        self._shown: Set[Tuple[str, str]] = set()
+        self._causes: Dict[str, str] = {}
+        self._lock: Optional[Mapping[str, Any]] = None
+        # Ctrl-C ends a run without a word to callbacks.
+        atexit.register(self._tell_of_the_lock)
         if self._verbose:
             super().v2_playbook_on_start(playbook)
 
-    def v2_playbook_on_play_start(self, play):
+    def v2_playbook_on_play_start(self, play: Any) -> None:
         self._play = play
         if self._verbose:
             return super().v2_playbook_on_play_start(play)
-        if play.get_name().strip() != self._stage:
-            self._stage = play.get_name().strip()
-            self._display.display(f"\n{self._stage}", color=C.COLOR_HIGHLIGHT)
+        name = play.get_name().strip()
+        if name != self._stage:
+            self._stage = name
+            self._display.display(f"\n{name}", color=C.COLOR_HIGHLIGHT)
 
-    def v2_playbook_on_task_start(self, task, is_conditional):
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        self._shown = set()
         if self._verbose:
             return super().v2_playbook_on_task_start(task, is_conditional)
-        self._waiting = task
+        self._waiting = None if task.action in SILENT else task
         if not task.when:
             self._announce()
 
-    def v2_runner_on_ok(self, result):
+    def v2_runner_on_ok(self, result: Any) -> None:
+        answer = _answer(result)
+        self._remember_the_lock(_task(result), answer)
         if self._verbose:
             return super().v2_runner_on_ok(result)
-        told = _result(result)
         self._announce()
-        self._handle_warnings(told)
-        for line in _done(told, _task(result)):
-            self._line(result, line, _color(told))
+        self._handle_warnings(answer)
+        for line in _done(answer, _task(result)):
+            self._line(result, line, _color(answer))
 
-    def v2_runner_item_on_ok(self, result):
+    def v2_runner_item_on_ok(self, result: Any) -> None:
         if self._verbose:
             return super().v2_runner_item_on_ok(result)
-        told = _result(result)
-        for line in _done(told, _task(result)):
-            self._line(result, f"{self._get_item_label(told)}: {line}", _color(told))
+        answer = _answer(result)
+        for line in _done(answer, _task(result)):
+            self._line(result, f"{self._get_item_label(answer)}: {line}", _color(answer))
 
-    def v2_runner_item_on_failed(self, result):
+    def v2_runner_item_on_failed(self, result: Any) -> None:
         if self._verbose:
             return super().v2_runner_item_on_failed(result)
-        told = _result(result)
-        self._line(result, f"FAILED: {self._get_item_label(told)}: {_reason(told)}", C.COLOR_ERROR)
+        answer = _answer(result)
+        self._line(result, f"FAILED: {self._get_item_label(answer)}: {_reason(answer)}", C.COLOR_ERROR)
 
-    def v2_runner_item_on_skipped(self, result):
+    def v2_runner_item_on_skipped(self, result: Any) -> None:
         if self._verbose:
             super().v2_runner_item_on_skipped(result)
 
-    def v2_runner_on_failed(self, result, ignore_errors=False):
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            self._causes.setdefault(_inventory_name(result), self._name(result))
         if self._verbose:
             return super().v2_runner_on_failed(result, ignore_errors)
-        told = _result(result)
-        self._handle_warnings(told)
-        for action in told.get("actions") or ():
+        answer = _answer(result)
+        self._handle_warnings(answer)
+        for action in answer.get("actions") or ():
             self._line(result, action, C.COLOR_CHANGED)
-        if not _has_items(told):
-            self._line(result, f"FAILED: {_reason(told)}", C.COLOR_SKIP if ignore_errors else C.COLOR_ERROR)
+        if not _has_items(answer):
+            self._failure(result, _reason(answer), C.COLOR_SKIP if ignore_errors else C.COLOR_ERROR)
 
-    def v2_runner_on_unreachable(self, result):
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._causes.setdefault(_inventory_name(result), self._name(result))
         if self._verbose:
             return super().v2_runner_on_unreachable(result)
-        self._line(result, f"cannot be reached: {_result(result).get('msg', '')}", C.COLOR_UNREACHABLE)
+        self._line(result, f"cannot be reached: {_answer(result).get('msg', '')}", C.COLOR_UNREACHABLE)
 
-    def v2_runner_on_skipped(self, result):
+    def v2_runner_on_skipped(self, result: Any) -> None:
         if self._verbose:
             super().v2_runner_on_skipped(result)
 
-    def v2_playbook_on_include(self, included_file):
+    def v2_runner_retry(self, result: Any) -> None:
+        """A task with `until` waits: what for is said once, and again only if it is something else by then."""
+        if self._verbose:
+            return super().v2_runner_retry(result)
+        answer = _answer(result)
+        text = f"waits for up to {_seconds_left(answer, _task(result))} s: {_reason(answer)}"
+        if (self._name(result), _reason(answer)) not in self._shown:
+            self._shown.add((self._name(result), _reason(answer)))
+            self._line(result, text, C.COLOR_SKIP)
+
+    def v2_playbook_on_include(self, included_file: Any) -> None:
         if self._verbose:
             super().v2_playbook_on_include(included_file)
 
-    def v2_playbook_on_no_hosts_remaining(self):
+    def v2_playbook_on_no_hosts_remaining(self) -> None:
         if self._verbose:
             super().v2_playbook_on_no_hosts_remaining()
 
-    def v2_playbook_on_stats(self, stats):
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        self._lock = None
         if self._verbose:
             return super().v2_playbook_on_stats(stats)
         counts = {host: stats.summarize(host) for host in sorted(stats.processed)}
-        failed = [host for host, count in counts.items() if count["failures"] or count["unreachable"]]
-        changed = [host for host, count in counts.items() if count["changed"] and host not in failed]
-        same = [host for host in counts if host not in failed and host not in changed]
-        parts = (("failed", ", ".join(failed)), ("changed", _some(changed)), ("unchanged", _some(same)))
-        outcome = "; ".join(f"{word}: {hosts}" for word, hosts in parts if hosts)
         seconds = time.monotonic() - self._began
+        failed, outcome = closing_line(counts, self._causes)
         self._display.display(f"\n{outcome} ({seconds:.1f} s)", color=C.COLOR_ERROR if failed else C.COLOR_OK)
 
-    def _announce(self):
+    # The lock of a run that is cut off
+
+    def _remember_the_lock(self, task: Any, answer: Mapping[str, Any]) -> None:
+        if task.action == LOCK and not task.check_mode and task.args.get("state") in ("held", "free"):
+            self._lock = answer if answer.get("held") and answer.get("status") == "ours" else None
+
+    def _tell_of_the_lock(self) -> None:
+        if self._lock:
+            self._display.display(
+                f"\nThis run still holds the deploy lock of {self._lock.get('name')} on {self._lock.get('host')}. "
+                "The next run of the same user on this machine takes it over at once, any other when it has expired; "
+                "ansible-playbook caravan.kamal.lock shows when that is.",
+                color=C.COLOR_WARN,
+            )
+
+    # Lines
+
+    def _announce(self) -> None:
         """A task with a condition is only announced when it is not skipped."""
         if self._waiting:
             name = self._waiting.get_name().partition(" : ")
@@ -127,56 +170,94 @@ class CallbackModule(Default):
         self._waiting = None
 
     @property
-    def _verbose(self):
-        return self._display.verbosity > 0
+    def _verbose(self) -> bool:
+        return bool(self._display.verbosity > 0)
 
-    def _line(self, result, text, color):
-        self._announce()
+    def _name(self, result: Any) -> str:
+        """The host that a task ran on, whichever host of the play it ran for."""
         host = self.host_label(result).rpartition(" -> ")[2]
+        if "{{" in host:  # The task failed before it was known where it runs.
+            return _inventory_name(result)
+        is_controller = host == "localhost" and _inventory_name(result) != "localhost"
+        return CONTROLLER if is_controller else host
+
+    def _failure(self, result: Any, reason: str, color: Any) -> None:
+        """Each reason once: hosts that fail for the same one are named alone."""
+        again = ("", reason) in self._shown
+        self._shown.add(("", reason))
+        self._line(result, "FAILED: for the same reason" if again else f"FAILED: {reason}", color)
+
+    def _line(self, result: Any, text: str, color: Any) -> None:
+        self._announce()
         first, *more = text.splitlines() or [""]
-        self._display.display(f"    {host:<12}  {first}", color=color)
+        self._display.display(f"    {self._name(result):<12}  {first}", color=color)
         for line in more:
             self._display.display(f"    {'':<12}  {line}", color=color)
 
 
-def _some(hosts):
+def closing_line(counts: Mapping[str, Mapping[str, int]], causes: Mapping[str, str]) -> Tuple[List[str], str]:
+    """The hosts that failed, and the line that says what became of all.
+
+    `counts` is Ansible's, by host. `causes` says for a host of the play where its first failed task had really run.
+    """
+    broken = [host for host, count in counts.items() if count["failures"] or count["unreachable"]]
+    failed = list(dict.fromkeys(causes.get(host, host) for host in broken))
+    others = [host for host in counts if host not in failed]
+    changed = [host for host in others if counts[host]["changed"]]
+    same = [host for host in others if not counts[host]["changed"]]
+    parts = (("failed", ", ".join(failed)), ("changed", _some(changed)), ("unchanged", _some(same)))
+    return failed, "; ".join(f"{word}: {hosts}" for word, hosts in parts if hosts)
+
+
+def _some(hosts: Sequence[str]) -> str:
     return ", ".join(hosts) if len(hosts) <= NAMED_HOSTS else f"{len(hosts)} hosts"
 
 
-def _result(result):
+def _answer(result: Any) -> Dict[str, Any]:
     """ansible-core 2.19 made the attribute public."""
-    return result.result if hasattr(result, "result") else result._result
+    answer: Dict[str, Any] = result.result if hasattr(result, "result") else result._result
+    return answer
 
 
-def _task(result):
+def _task(result: Any) -> Any:
     return result.task if hasattr(result, "task") else result._task
 
 
-def _color(told):
-    return C.COLOR_CHANGED if told.get("changed") else C.COLOR_OK
+def _inventory_name(result: Any) -> str:
+    """The host of the play that a task ran for, wherever it was delegated to."""
+    return str((result.host if hasattr(result, "host") else result._host).get_name())
 
 
-def _has_items(told):
+def _color(answer: Mapping[str, Any]) -> Any:
+    return C.COLOR_CHANGED if answer.get("changed") else C.COLOR_OK
+
+
+def _has_items(answer: Mapping[str, Any]) -> bool:
     """Of a task with a loop, each item of which was told already."""
-    return any("ansible_loop_var" in item for item in told.get("results") or () if isinstance(item, dict))
+    return any("ansible_loop_var" in item for item in answer.get("results") or () if isinstance(item, dict))
 
 
-def _done(told, task):
+def _done(answer: Mapping[str, Any], task: Any) -> List[str]:
     """What a task did, one line each: our modules say it, others only whether they changed something."""
-    if _has_items(told):
+    if _has_items(answer):
         return []
-    if told.get("actions"):
-        return told["actions"]
+    if answer.get("actions"):
+        return list(answer["actions"])
     if task.action in MESSAGES:
-        return _texts(told.get("msg"))
-    return ["changed"] if told.get("changed") else []
+        return _texts(answer.get("msg"))
+    return ["changed"] if answer.get("changed") else []
 
 
-def _texts(message):
+def _texts(message: Any) -> List[str]:
     return [str(line) for line in message] if isinstance(message, list) else str(message or "").splitlines()
 
 
-def _reason(told):
+def _reason(answer: Mapping[str, Any]) -> str:
     """One telling of what went wrong; modules that are not ours keep some of it in other fields."""
-    parts = (told.get("msg"), told.get("module_stderr"), told.get("stderr"))
+    parts = (answer.get("msg"), answer.get("module_stderr"), answer.get("stderr"))
     return "\n".join(str(part).strip() for part in parts if part)
+
+
+def _seconds_left(answer: Mapping[str, Any], task: Any) -> int:
+    attempts = int(answer.get("retries") or 0) - int(answer.get("attempts") or 0)
+    return max(0, attempts) * int(float(task.delay or 0))

@@ -13,7 +13,8 @@ description:
     own, so that either tool stops the other.
   - It is a lease. If a run is killed, its lock expires after O(ttl) seconds, and the next run takes it over with a
     warning.
-  - A lock without a lease, taken by Kamal or by hand, does not expire.
+  - A lock without a lease, taken by Kamal or with O(ttl=0), does not expire.
+  - A lease whose run has ended on this machine without releasing it is taken over at once, by the same user.
   - A lock whose run never said who it is counts as broken after two minutes and is taken over with a warning.
 options:
   state:
@@ -21,10 +22,8 @@ options:
       - With V(held) this run takes the lock, or renews it where it has it already. It fails when another run has it.
       - With V(free) the lock is released if this run holds it. Another run's lock is left alone, with a warning.
       - With V(status) it is only looked at.
-      - With V(reached) nothing is looked at; the task fails if the host cannot be reached. Hosts that do not keep the
-        lock are reached while another one takes it, so that the tasks after it find their connections open.
     type: str
-    choices: [held, free, status, reached]
+    choices: [held, free, status]
     required: true
   renew:
     description: With O(state=held), renew only; fail if this run does not hold the lock any more.
@@ -44,7 +43,7 @@ options:
     type: str
   ttl:
     description:
-      - For how many seconds the lock is ours unless it is renewed.
+      - For how many seconds the lock is ours unless it is renewed. With V(0) it lasts until it is released by force.
       - Left out, what the plan worked out for the slowest batch, else 900.
     type: int
   message:
@@ -55,33 +54,20 @@ options:
     description: The version that is being deployed, for people.
     type: str
   performer:
-    description: Who is at work, for people. Left out, the e-mail address or name that git knows, else the account.
+    description: Who is at work, for people. Left out, the name or e-mail address that git knows, else the account.
     type: str
-  wait:
-    description:
-      - For how many seconds to wait while another run holds the lock. With V(0) it fails at once.
-      - Left out, the variable C(kamal_lock_wait) counts, else V(0).
-    type: int
-  delay:
-    description: For how many seconds to wait before anything else is done. In check mode it does not wait.
-    type: int
-    default: 0
   force:
     description: Take or release the lock whoever holds it.
     type: bool
     default: false
-  prepare:
-    description:
-      - The module that the next task runs on the hosts.
-      - It is made ready to be sent while this task waits for the host, which saves the next one that time.
-    type: str
 extends_documentation_fragment:
   - caravan.kamal.attributes
 attributes:
   diff_mode:
     details: A lock is never a change, so there is never a difference to show.
 notes:
-  - It never reports a change.
+  - It never reports a change, and it never waits. To wait for another run, use C(until) with the RV(may_end) that the
+    failed task returns.
   - Implemented as an action plugin. Nothing but a POSIX shell is needed on the host, and become is not used.
 seealso:
   - module: caravan.kamal.plan
@@ -100,6 +86,14 @@ EXAMPLES = r"""
     renew: true
   run_once: true
   delegate_to: "{{ hostvars['localhost'].kamal_plan.lock.host }}"
+
+- name: Take the lock, waiting a minute for another run
+  caravan.kamal.lock:
+    state: held
+  register: lock
+  until: lock is succeeded or not (lock.may_end | default(false))
+  retries: 12
+  delay: 5
 
 - name: Keep everybody from deploying for an hour
   caravan.kamal.lock:
@@ -130,8 +124,8 @@ held:
   sample: true
 status:
   description: >-
-    V(free), V(ours), V(held) by another run, V(expired), V(foreign) for one without a lease, V(half-made), or V(broken)
-    if it has been half-made for long.
+    V(free), V(ours), V(held) by another run, V(expired), V(abandoned) by a run that has ended, V(foreign) for one
+    without a lease, V(half-made), or V(broken) if it has been half-made for long.
   returned: success, or when the lock is held by another run
   type: str
   sample: ours
@@ -139,7 +133,27 @@ owner:
   description: Who this run is to the lock.
   returned: success
   type: str
-  sample: laptop:4711:98765
+  sample: laptop:4711:98765:f2c1b1de-7f2a-4c1e-9a52-2b4d7a1c9e10.4026531836.1000
+host:
+  description: The host that keeps the lock.
+  returned: success
+  type: str
+  sample: web1
+name:
+  description: Whose lock it is, the service with its destination.
+  returned: success
+  type: str
+  sample: hello-staging
+may_end:
+  description: Whether the lock is one that a run holds, so that it may be worth waiting for.
+  returned: when the lock is held by another run
+  type: bool
+  sample: true
+text:
+  description: The lock as C(kamal lock status) prints it.
+  returned: when it is only looked at
+  type: str
+  sample: There is no deploy lock
 holder:
   description: Who holds the lock, null unless it is another run.
   returned: success, or when the lock is held by another run

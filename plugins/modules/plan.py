@@ -44,60 +44,56 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Plan the deploy
-  caravan.kamal.plan:
-  run_once: true
-  delegate_to: localhost
-  delegate_facts: true
-
-- name: Plan another version
+- name: Plan a version that was built before
   caravan.kamal.plan:
     version: 3f2a9c1
     build: false
+  run_once: true
+  delegate_to: localhost
+  register: planned
+
+- name: Keep the plan where the other modules look for it
+  ansible.builtin.set_fact:
+    kamal_plan: "{{ planned.plan }}"
   run_once: true
   delegate_to: localhost
   delegate_facts: true
 """
 
 RETURN = r"""
-ansible_facts:
-  description: Facts to keep for the rest of the run.
+plan:
+  description: The plan. The share of each host is below C(hosts). The role plan keeps it in C(kamal_plan) of localhost.
   returned: success
   type: dict
   contains:
-    kamal_plan:
-      description: The plan. The share of each host is below C(hosts).
+    service:
+      description: The service.
+      type: str
+      sample: hello
+    destination:
+      description: The destination, or null.
+      type: str
+      sample: staging
+    version:
+      description: The version.
+      type: str
+      sample: 3f2a9c1b6f0e4d1d8a7c5b3e2f1a0d9c8b7a6f5e
+    order:
+      description: The hosts of this run in boot order.
+      type: list
+      elements: str
+      sample: [web1, web2, worker1]
+    serial:
+      description: How many hosts go live at a time.
+      type: int
+      sample: 3
+    hosts:
+      description: For each host what M(caravan.kamal.release) needs to know.
       type: dict
-      returned: success
-      contains:
-        service:
-          description: The service.
-          type: str
-          sample: hello
-        destination:
-          description: The destination, or null.
-          type: str
-          sample: staging
-        version:
-          description: The version.
-          type: str
-          sample: 3f2a9c1b6f0e4d1d8a7c5b3e2f1a0d9c8b7a6f5e
-        order:
-          description: The hosts of this run in boot order.
-          type: list
-          elements: str
-          sample: [web1, web2, worker1]
-        serial:
-          description: How many hosts go live at a time.
-          type: int
-          sample: 3
-        hosts:
-          description: For each host what M(caravan.kamal.release) needs to know.
-          type: dict
-          sample: {}
-        secrets:
-          description: The names of all secrets that are needed.
-          type: list
-          elements: str
-          sample: [DATABASE_URL]
+      sample: {}
+    secrets:
+      description: The names of all secrets that are needed.
+      type: list
+      elements: str
+      sample: [DATABASE_URL]
 """

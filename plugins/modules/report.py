@@ -41,12 +41,12 @@ EXAMPLES = r"""
 - name: Look at what runs
   caravan.kamal.service_info:
     service: hello
-  register: kamal_info
+  register: hello_info
 
 - name: Show it
   caravan.kamal.report:
     of: details
-    answers: kamal_info
+    answers: hello_info
   run_once: true
 """
 

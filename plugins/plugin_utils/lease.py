@@ -12,10 +12,9 @@ import base64
 import binascii
 import json
 import re
-import shlex
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Dict, Mapping, Optional
+from typing import Callable, Dict, List, Optional
 
 from ..module_utils._errors import LockError
 
@@ -24,11 +23,12 @@ HALF_MADE_MINUTES = 2
 OWNER = re.compile(r"[A-Za-z0-9._@:-]+")
 MARK = "caravan-lock:"
 
-FREE, OURS, HELD, EXPIRED, FOREIGN, HALF_MADE, BROKEN = (
+FREE, OURS, HELD, EXPIRED, ABANDONED, FOREIGN, HALF_MADE, BROKEN = (
     "free",
     "ours",
     "held",
     "expired",
+    "abandoned",
     "foreign",
     "half-made",
     "broken",
@@ -114,21 +114,34 @@ def parse_answer(output: str, host: str) -> Answer:
     )
 
 
-def judge(answer: Answer, owner: str) -> str:
-    """One of the words above, for the lock as the host had it."""
+def judge(answer: Answer, owner: str, has_ended: Callable[[str], bool] = lambda owner: False) -> str:
+    """One of the words above, for the lock as the host had it. `has_ended` knows of other owners' processes."""
     if answer.outcome == "absent":
         return FREE
     if answer.lease:
-        if answer.lease.owner == owner:
-            return OURS
-        return EXPIRED if answer.lease.expires_at <= answer.now else HELD
+        return _judge_lease(answer.lease, answer.now, owner, has_ended)
     if answer.details or answer.lease_text:
         return FOREIGN
     return BROKEN if answer.old else HALF_MADE
 
 
+def _judge_lease(lease: Lease, now: int, owner: str, has_ended: Callable[[str], bool]) -> str:
+    if lease.owner == owner:
+        return OURS
+    if lease.expires_at <= now:
+        return EXPIRED
+    return ABANDONED if has_ended(lease.owner) else HELD
+
+
 def can_be_taken_over(verdict: str) -> bool:
-    return verdict in (EXPIRED, BROKEN)
+    return verdict in (EXPIRED, ABANDONED, BROKEN)
+
+
+def may_end(answer: Answer, verdict: str) -> bool:
+    """Whether the lock may be gone in a moment: a run has it. One that a person took lasts."""
+    if verdict == FOREIGN:
+        return answer.details is not None and answer.details.message == AUTOMATIC
+    return verdict in (HELD, HALF_MADE)
 
 
 def holder(answer: Answer) -> Dict[str, Optional[str]]:
@@ -144,6 +157,17 @@ def holder(answer: Answer) -> Dict[str, Optional[str]]:
     }
 
 
+def kamals_lines(answer: Answer) -> List[str]:
+    """What `kamal lock status` prints, and when the lease ends if there is one."""
+    who = holder(answer)
+    lines = [
+        f"Locked by: {who['performer'] or 'somebody'} at {who['since'] or 'an unknown time'}",
+        f"Version: {who['version'] or ''}".rstrip(),
+        f"Message: {who['message'] or ''}".rstrip(),
+    ]
+    return lines + ([f"Expires: {who['expires']}"] if who["expires"] else [])
+
+
 def describe(answer: Answer, verdict: str) -> str:
     """Who has the lock, since when and for how long, in one sentence without an end."""
     if verdict in (HALF_MADE, BROKEN):
@@ -154,139 +178,10 @@ def describe(answer: Answer, verdict: str) -> str:
         (f" for version {who['version']}" if who["version"] else "", f" ({who['message']})" if who["message"] else "")
     )
     until = f"it expires at {who['expires']}" if who["expires"] else "it does not expire by itself"
+    if verdict == ABANDONED:
+        until = "that run has ended without releasing it"
     return f"held by {who['performer'] or 'somebody'} since {who['since'] or 'an unknown time'}{what}; {until}"
 
 
 def _time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-# The script: one round trip for each question
-
-_FUNCTIONS = r"""
-say() { printf '@MARK@%s=%s\n' "$1" "$2"; }
-give_up() { say error "$1"; say outcome error; exit 0; }
-
-tell() {
-  say now "$(date +%s)"
-  if [ -f "$lock/details" ]; then say details "$(tr -d '\n' < "$lock/details")"; fi
-  if [ -f "$lock/lease" ]; then say lease "$(tr -d '\n' < "$lock/lease")"; fi
-  if [ -n "$(find "$lock" -prune -mmin +@MINUTES@ 2>/dev/null)" ]; then say old yes; fi
-  say outcome "$1"
-  exit 0
-}
-
-field() { sed -n 's/.*"'"$1"'": "\{0,1\}\([^",}]*\).*/\1/p' "$lock/lease" 2>/dev/null; }
-
-write_lease() {
-  printf '{"owner": "%s", "acquired_at": %s, "expires_at": %s}\n' "$owner" "$1" "$(($(date +%s) + ttl))" \
-    > "$lock/lease.new" && mv -f "$lock/lease.new" "$lock/lease"
-}
-
-write_all() {
-  printf '%s\n' "$details" > "$lock/details.new" && mv -f "$lock/details.new" "$lock/details" &&
-    write_lease "$(date +%s)"
-}
-
-# A guard that was left behind is no guard. Guarding touches the directory, whose age tells: never do it just to look.
-guard() {
-  if [ -n "$(find "$lock/busy" -prune -mmin +1 2>/dev/null)" ]; then rmdir "$lock/busy" 2>/dev/null; fi
-  mkdir "$lock/busy" 2>/dev/null || return 1
-  trap 'rmdir "$lock/busy" 2>/dev/null' EXIT
-  trap 'exit 1' HUP INT TERM
-}
-
-is_ours() { [ "$(field owner)" = "$owner" ]; }
-
-renew() {
-  is_ours && guard && is_ours || tell held
-  write_lease "$(field acquired_at)" || give_up 'it could not be written'
-  say outcome renewed
-}
-
-umask 077
-cd || give_up 'the user has no home directory'
-"""
-
-_ACQUIRE = r"""
-reason=$(mkdir -p "${lock%/*}" 2>&1) || give_up "$reason"
-if reason=$(mkdir "$lock" 2>&1); then
-  write_all || { rm -rf "$lock"; give_up 'it could not be written'; }
-  say outcome acquired
-  exit 0
-fi
-[ -d "$lock" ] || give_up "$reason"
-if [ -n "$force" ]; then
-  guard || tell held
-  write_all || give_up 'it could not be written'
-  say outcome acquired
-  exit 0
-fi
-renew
-"""
-
-_RENEW = r"""
-[ -d "$lock" ] || { say outcome absent; exit 0; }
-renew
-"""
-
-_TAKE_OVER = r"""
-[ -d "$lock" ] || { say outcome absent; exit 0; }
-guard || tell held
-if [ "$(cat "$lock/lease" 2>/dev/null | tr -d '\n')" = "$expected" ]; then
-  write_all || give_up 'it could not be written'
-  say outcome acquired
-else
-  tell held
-fi
-"""
-
-_RELEASE = r"""
-[ -d "$lock" ] || { say outcome absent; exit 0; }
-if [ -z "$force" ]; then
-  is_ours && guard && is_ours || tell held
-fi
-mv "$lock" "$lock.$owner" || give_up 'it could not be removed'
-trap - EXIT
-rm -rf "$lock.$owner"
-say outcome released
-"""
-
-_STATUS = r"""
-if [ -d "$lock" ]; then tell held; else say outcome absent; fi
-"""
-
-
-def acquire(directory: str, owner: str, ttl: int, details: Details, force: bool = False) -> str:
-    """Take the lock, or renew it where it is ours. With `force` it is ours whoever had it."""
-    return _script(
-        _ACQUIRE, directory, owner, ttl=str(ttl), details=render_details(details), force="yes" if force else ""
-    )
-
-
-def renew(directory: str, owner: str, ttl: int) -> str:
-    """Renew the lock, if it is still ours."""
-    return _script(_RENEW, directory, owner, ttl=str(ttl))
-
-
-def take_over(directory: str, owner: str, ttl: int, details: Details, expected: str) -> str:
-    """Take the lock whose lease reads `expected`; if it reads differently by now, somebody else was faster."""
-    return _script(_TAKE_OVER, directory, owner, ttl=str(ttl), details=render_details(details), expected=expected)
-
-
-def release(directory: str, owner: str, force: bool = False) -> str:
-    """Let go of the lock, if it is ours or with `force`."""
-    return _script(_RELEASE, directory, owner, force="yes" if force else "")
-
-
-def status(directory: str) -> str:
-    return _script(_STATUS, directory, "nobody")
-
-
-def _script(body: str, directory: str, owner: str, **variables: str) -> str:
-    if not OWNER.fullmatch(owner):
-        raise LockError(f"The owner of a deploy lock must consist of letters, digits and . _ @ : -, not {owner!r}.")
-    known: Mapping[str, str] = {"lock": directory, "owner": owner, **variables}
-    assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in known.items())
-    functions = _FUNCTIONS.replace("@MARK@", MARK).replace("@MINUTES@", str(HALF_MADE_MINUTES))
-    return assignments + functions + body

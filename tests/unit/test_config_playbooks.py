@@ -42,17 +42,17 @@ def test_sections_are_listed(folder):
     code, output = play("docs", folder)
     assert code == 0
     assert "  accessory  Accessory\n" in output
-    assert "ansible-playbook caravan.kamal.docs -e section=proxy" in output
+    assert "ansible-playbook caravan.kamal.docs -e kamal_docs_section=proxy" in output
 
 
 def test_a_section_is_printed(folder):
-    code, output = play("docs", folder, "-e", "section=boot")
+    code, output = play("docs", folder, "-e", "kamal_docs_section=boot")
     assert code == 0
     assert "\n#: seconds, default 0\nwait: 10\n" in output
 
 
 def test_an_unknown_section(folder):
-    code, output = play("docs", folder, "-e", "section=boto")
+    code, output = play("docs", folder, "-e", "kamal_docs_section=boto")
     assert code == 2
     assert "there is no section boto; did you mean `boot`?" in output
 
@@ -66,7 +66,7 @@ def test_the_configuration_as_yaml(folder):
 
 
 def test_the_configuration_of_a_destination_as_json(folder):
-    code, output = play("config", folder, "-e", "format=json", "-e", "kamal_destination=staging")
+    code, output = play("config", folder, "-e", "kamal_config_format=json", "-e", "kamal_destination=staging")
     assert code == 0
     found, _end = json.JSONDecoder().raw_decode(output[output.index("\n{\n") + 1 :])
     assert found["config"]["servers"] == ["192.0.2.2"]

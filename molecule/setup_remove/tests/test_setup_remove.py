@@ -125,22 +125,28 @@ def test_the_audit_tells_what_was_done(project: Project) -> None:
 
 
 def test_logs_can_be_read_by_role_and_searched(project: Project) -> None:
-    run = project.play("logs", roles="workers", grep="works", lines=3)
+    run = project.play("logs", kamal_logs_role="workers", kamal_logs_grep="works", kamal_logs_lines=3)
     assert run.ok
     assert "worker v2 works" in run.output
     assert "listens on port" not in run.output
 
 
 def test_a_lock_taken_by_hand_stops_a_deploy_and_names_its_holder(project: Project, hosts: list[Host]) -> None:
-    assert project.play("lock", state="held", message="moving the database").ok
-    assert "moving the database" in project.play("lock").output
+    assert project.play("lock", kamal_lock_state="held", kamal_lock_message="moving the database").ok
+    status = project.play("lock").output
+    assert "Locked by: Ada at " in status
+    assert f"Version: {project.head}\nMessage: moving the database\n" in status
+    assert "Expires" not in status
     before = [host.traces for host in hosts]
-    run = project.deploy("v3")
+    run = project.deploy("v3", kamal_lock_wait=600)
     assert run.code != 0
-    for told in ("moving the database", "caravan.kamal.lock", "state=free"):
-        assert told in " ".join(run.output.split())
+    assert run.seconds < 60, "it waited for a lock that lasts"
+    for words in ("moving the database", "caravan.kamal.lock", "kamal_lock_state=free"):
+        assert words in " ".join(run.output.split())
+    assert run.output.count("moving the database") == 1
+    assert "Not released" not in run.output
     assert [host.traces for host in hosts] == before
-    assert project.play("lock", state="free").ok
+    assert project.play("lock", kamal_lock_state="free").ok
     assert not any(host.locked() for host in hosts)
 
 

@@ -61,8 +61,17 @@ def uncommitted(root: str) -> bool:
 
 
 def user(root: str) -> str:
-    """Who is at work here, for locks and audit lines: git's e-mail address or name, else the account."""
-    for setting in ("user.email", "user.name"):
+    """Who is at work here, for audit lines: git's e-mail address or name, else the account."""
+    return _configured(root, "user.email", "user.name")
+
+
+def person(root: str) -> str:
+    """Who is at work here, for locks: git's name or e-mail address, else the account."""
+    return _configured(root, "user.name", "user.email")
+
+
+def _configured(root: str, *settings: str) -> str:
+    for setting in settings:
         try:
             value = ask(root, "config", setting)
         except (GitFailed, CaravanError):

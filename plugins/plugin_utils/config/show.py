@@ -98,5 +98,5 @@ def contents() -> str:
     lines: List[str] = ["Sections of the configuration:", ""]
     for name, section in sections.items():
         lines.append(f"  {name.ljust(width)}  {section.title}")
-    lines += ["", "To read one: ansible-playbook caravan.kamal.docs -e section=proxy"]
+    lines += ["", "To read one: ansible-playbook caravan.kamal.docs -e kamal_docs_section=proxy"]
     return "\n".join(lines)

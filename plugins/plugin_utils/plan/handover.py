@@ -13,6 +13,10 @@ from ...module_utils._names import Names
 from .secrets import Secrets, files
 
 FACT = "kamal_plan"
+NO_PLAN = (
+    "There is no plan in this run. The role caravan.kamal.plan makes it and has to run before; with --start-at-task "
+    "it is passed over, so run the playbook from its beginning."
+)
 
 
 def plan_of(task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -22,7 +26,7 @@ def plan_of(task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
         if name in hostvars and hostvars[name].get(FACT):
             found: Mapping[str, Any] = hostvars[name][FACT]
             return found
-    raise ConfigError([Problem("There is no plan in this run. Run the role or module caravan.kamal.plan first.")])
+    raise ConfigError([Problem(NO_PLAN)])
 
 
 def host_share(plan: Mapping[str, Any], host: str) -> Mapping[str, Any]:

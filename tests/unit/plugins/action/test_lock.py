@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ PLAN = {
     "service": "app",
     "destination": "staging",
     "version": "v1",
-    "performer": "ada@example.com",
+    "project_root": "/",
     "lock": {"host": "web1", "directory": ".kamal/lock-app-staging", "ttl": 500},
 }
 
@@ -40,7 +41,8 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path):
+def host(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock.git, "person", lambda root: "Ada")
     return Host(tmp_path)
 
 
@@ -66,10 +68,10 @@ def test_everything_comes_from_the_plan(host):
     assert host.asked == 1
     refused = run(host, state="held", owner="other")
     assert refused["failed"]
-    assert refused["holder"]["performer"] == "ada@example.com"
+    assert refused["holder"]["performer"] == "Ada"
     assert refused["holder"]["version"] == "v1"
     assert "app-staging on web1" in refused["msg"]
-    assert "-e state=free" in refused["msg"]
+    assert "-e kamal_lock_state=free" in refused["msg"]
     assert (host.home / ".kamal" / "lock-app-staging").is_dir()
 
 
@@ -121,19 +123,52 @@ def test_renew_keeps_what_is_ours(host):
     assert run(host, state="held", renew=True)["msg"] == "renewed"
 
 
-def test_waiting_ends_when_the_lock_is_released(host, monkeypatch):
-    run(host, state="held", owner="other")
-    monkeypatch.setattr(lock.time, "sleep", lambda seconds: run(host, state="free", owner="other"))
-    assert run(host, state="held", wait=60)["status"] == "ours"
+@pytest.mark.parametrize(
+    ("holder", "may_end", "words"),
+    [
+        ({"owner": "other"}, True, "kamal_lock_wait=SECONDS"),
+        ({"owner": "other", "ttl": 0, "message": "moving house"}, False, "It was taken by hand and lasts"),
+    ],
+)
+def test_only_a_run_is_worth_waiting_for(host, holder, may_end, words):
+    run(host, state="held", **holder)
+    refused = run(host, state="held")
+    assert (refused["failed"], refused["may_end"]) == (True, may_end)
+    assert words in refused["msg"]
 
 
-def test_waiting_ends_at_the_deadline(host, monkeypatch):
+def test_a_lock_without_a_time_lasts_until_it_is_released_by_force(host):
+    run(host, state="held", owner="other", ttl=60)
+    run(host, state="held", ttl=0, force=True)
+    directory = host.home / ".kamal" / "lock-app-staging"
+    assert [path.name for path in directory.iterdir()] == ["details"]
+    assert run(host, state="held")["status"] == "foreign"
+    assert run(host, state="free")["held"]
+    assert run(host, state="free", force=True)["msg"] == "released"
+
+
+def test_the_lock_of_a_run_that_has_ended_is_taken_over_at_once(host, monkeypatch):
     run(host, state="held", owner="other")
-    now = [0.0]
-    monkeypatch.setattr(lock.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(lock.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    assert run(host, state="held", variables={"kamal_lock_wait": 12})["failed"]
-    assert now[0] == 12
+    monkeypatch.setattr(lock.owner, "has_ended", lambda owner: owner == "other")
+    result = run(host, state="held")
+    assert result["status"] == "ours"
+    assert "has ended without releasing it" in result["notices"][0]
+
+
+def test_the_lock_is_shown_as_kamal_shows_it(host):
+    assert run(host, state="status")["text"] == "There is no deploy lock"
+    run(host, state="held", ttl=0, message="moving house")
+    first, *others = run(host, state="status")["text"].splitlines()
+    assert re.fullmatch(r"Locked by: Ada at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first)
+    assert others == ["Version: v1", "Message: moving house"]
+
+
+def test_a_plan_for_looking_has_no_version_and_the_commit_is_recorded(host, monkeypatch):
+    monkeypatch.setattr(lock.git, "is_repository", lambda root: True)
+    monkeypatch.setattr(lock.git, "head", lambda root: "3f2a9c1")
+    variables = {"hostvars": {"localhost": {"kamal_plan": {**PLAN, "version": "none"}}}}
+    run(host, variables=variables, state="held")
+    assert run(host, state="status", owner="x")["holder"]["version"] == "3f2a9c1"
 
 
 @pytest.mark.parametrize(
@@ -177,27 +212,3 @@ def test_a_lost_connection_is_a_failure(host):
     result = run(host, state="held")
     assert result["failed"]
     assert "web1, which keeps the deploy lock of app-staging, cannot be reached: timed out" in result["msg"]
-
-
-def test_a_host_that_keeps_no_lock_is_only_reached(host):
-    assert run(host, state="reached")["msg"] == "web1 can be reached"
-    assert not (host.home / ".kamal").exists()
-
-
-def test_a_host_that_cannot_be_reached_is_named_with_a_remedy(host):
-    def lose(*_arguments, **_options):
-        raise AnsibleConnectionFailure("Connection refused.")
-
-    host.execute = lose
-    result = run(host, state="reached")
-    assert result["failed"]
-    assert result["msg"].startswith("web1 cannot be reached: Connection refused. See that")
-
-
-@pytest.mark.parametrize(("check", "slept"), [(False, [3]), (True, [])])
-def test_the_wait_between_batches_comes_before_the_renewal(host, monkeypatch, check, slept):
-    run(host, state="held")
-    waits = []
-    monkeypatch.setattr(lock.time, "sleep", waits.append)
-    run(host, check_mode=check, state="held", renew=True, delay=3)
-    assert waits == slept

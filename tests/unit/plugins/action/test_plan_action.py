@@ -50,6 +50,7 @@ def run(project, variables=None, arguments=None, groups=None, present=HOSTS):
     action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
     action._templar = SimpleNamespace(template=lambda value: value)
     action._supports_async = False
+    action._loader = None
     return action.run(
         None,
         {
@@ -57,6 +58,7 @@ def run(project, variables=None, arguments=None, groups=None, present=HOSTS):
             "groups": groups,
             "hostvars": {host: {} for host in groups["all"]},
             "ansible_play_hosts_all": list(present),
+            "inventory_hostname": next(iter(present)),
             **(variables or {}),
         },
     )
@@ -65,7 +67,7 @@ def run(project, variables=None, arguments=None, groups=None, present=HOSTS):
 def planned(*arguments, **named):
     result = run(*arguments, **named)
     assert not result.get("failed"), result
-    return result["ansible_facts"]["kamal_plan"]
+    return result["plan"]
 
 
 # The version

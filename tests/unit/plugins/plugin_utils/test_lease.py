@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import LockError
-from ansible_collections.caravan.kamal.plugins.plugin_utils import lease
+from ansible_collections.caravan.kamal.plugins.plugin_utils import lease, lease_script
 
 DIRECTORY = ".kamal/lock-app"
 DETAILS = lease.Details("Ada", "2026-11-21T07:00:00Z", "v1", "Automatic deploy lock")
@@ -100,6 +100,30 @@ def test_judge(given, verdict, takeover):
 
 
 @pytest.mark.parametrize(
+    ("expires", "ended", "verdict"), [(101, ["you"], "abandoned"), (101, ["other"], "held"), (99, ["you"], "expired")]
+)
+def test_a_lease_whose_run_has_ended_is_abandoned(expires, ended, verdict):
+    given = answer(found=lease.Lease("you", 1, expires), details=DETAILS)
+    assert lease.judge(given, "me", lambda owner: owner in ended) == verdict
+    assert lease.can_be_taken_over(verdict) is (verdict != "held")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (answer(found=lease.Lease("you", 1, 101), details=DETAILS), True),
+        (answer(), True),
+        (answer(details=DETAILS), True),
+        (answer(details=lease.Details("Bob", "T", "v1", "hands off")), False),
+        (answer(text="nonsense", old=True), False),
+    ],
+    ids=["a run", "half made", "a run of Kamal", "by hand", "unreadable"],
+)
+def test_only_what_a_run_holds_may_end(given, expected):
+    assert lease.may_end(given, lease.judge(given, "me")) is expected
+
+
+@pytest.mark.parametrize(
     "given, parts",
     [
         (
@@ -120,7 +144,7 @@ def test_describe(given, parts):
 @pytest.mark.parametrize("owner", ["", "a b", "$(id)", "a'b", "ü"])
 def test_an_owner_that_could_be_code_is_refused(owner):
     with pytest.raises(LockError, match="letters, digits"):
-        lease.acquire(DIRECTORY, owner, 60, DETAILS)
+        lease_script.acquire(DIRECTORY, owner, 60, DETAILS)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +179,7 @@ class Host:
         return lease.parse_answer(f"Welcome to web1!\n{done.stdout}", "web1")
 
     def acquire(self, owner, ttl=60, **options):
-        return self.ask(lease.acquire(DIRECTORY, owner, ttl, DETAILS, **options))
+        return self.ask(lease_script.acquire(DIRECTORY, owner, ttl, DETAILS, **options))
 
     def lease(self):
         return json.loads((self.lock / "lease").read_text())
@@ -194,36 +218,43 @@ def test_our_own_lock_is_renewed(host):
     assert host.acquire("me", ttl=1000).outcome == "renewed"
     assert host.lease()["acquired_at"] == before["acquired_at"]
     assert host.lease()["expires_at"] >= before["expires_at"] + 900
-    assert host.ask(lease.renew(DIRECTORY, "me", 5)).outcome == "renewed"
+    assert host.ask(lease_script.renew(DIRECTORY, "me", 5)).outcome == "renewed"
 
 
 def test_what_is_not_ours_is_not_renewed(host):
-    assert host.ask(lease.renew(DIRECTORY, "me", 60)).outcome == "absent"
+    assert host.ask(lease_script.renew(DIRECTORY, "me", 60)).outcome == "absent"
     host.acquire("you")
     before = host.lease()
-    assert host.ask(lease.renew(DIRECTORY, "me", 60)).outcome == "held"
+    assert host.ask(lease_script.renew(DIRECTORY, "me", 60)).outcome == "held"
     assert host.lease() == before
+
+
+def test_without_a_time_there_is_no_lease(host):
+    host.acquire("you")
+    assert host.acquire("me", ttl=None, force=True).outcome == "acquired"
+    assert [path.name for path in host.lock.iterdir()] == ["details"]
+    assert lease.judge(host.acquire("me"), "me") == "foreign"
 
 
 def test_an_expired_lease_is_taken_over(host):
     host.acquire("you", ttl=-1)
     found = host.acquire("me")
     assert lease.judge(found, "me") == "expired"
-    assert host.ask(lease.take_over(DIRECTORY, "me", 60, DETAILS, found.lease_text)).outcome == "acquired"
+    assert host.ask(lease_script.take_over(DIRECTORY, "me", 60, DETAILS, found.lease_text)).outcome == "acquired"
     assert host.lease()["owner"] == "me"
 
 
 def test_the_slower_of_two_does_not_take_over(host):
     host.acquire("old", ttl=-1)
     found = host.acquire("me")
-    host.ask(lease.take_over(DIRECTORY, "you", 60, DETAILS, found.lease_text))
-    late = host.ask(lease.take_over(DIRECTORY, "me", 60, DETAILS, found.lease_text))
+    host.ask(lease_script.take_over(DIRECTORY, "you", 60, DETAILS, found.lease_text))
+    late = host.ask(lease_script.take_over(DIRECTORY, "me", 60, DETAILS, found.lease_text))
     assert (late.outcome, lease.judge(late, "me")) == ("held", "held")
     assert host.lease()["owner"] == "you"
 
 
 def test_what_was_released_meanwhile_is_not_taken_over(host):
-    assert host.ask(lease.take_over(DIRECTORY, "me", 60, DETAILS, "x")).outcome == "absent"
+    assert host.ask(lease_script.take_over(DIRECTORY, "me", 60, DETAILS, "x")).outcome == "absent"
 
 
 def test_kamals_lock_is_foreign(host):
@@ -245,23 +276,23 @@ def test_a_half_made_lock_gets_old(host):
     for _attempt in range(2):
         found = host.acquire("me")
         assert lease.judge(found, "me") == "broken"
-    assert host.ask(lease.take_over(DIRECTORY, "me", 60, DETAILS, found.lease_text)).outcome == "acquired"
+    assert host.ask(lease_script.take_over(DIRECTORY, "me", 60, DETAILS, found.lease_text)).outcome == "acquired"
 
 
 def test_release(host):
-    assert host.ask(lease.release(DIRECTORY, "me")).outcome == "absent"
+    assert host.ask(lease_script.release(DIRECTORY, "me")).outcome == "absent"
     host.acquire("me")
-    refused = host.ask(lease.release(DIRECTORY, "you"))
+    refused = host.ask(lease_script.release(DIRECTORY, "you"))
     assert (refused.outcome, refused.lease.owner) == ("held", "me")
-    assert host.ask(lease.release(DIRECTORY, "me")).outcome == "released"
+    assert host.ask(lease_script.release(DIRECTORY, "me")).outcome == "released"
     assert list((host.home / ".kamal").iterdir()) == []
 
 
 def test_force_breaks_any_lock(host):
     host.lock.mkdir(parents=True)
     (host.lock / "details").write_text("x")
-    assert host.ask(lease.release(DIRECTORY, "me")).outcome == "held"
-    assert host.ask(lease.release(DIRECTORY, "me", force=True)).outcome == "released"
+    assert host.ask(lease_script.release(DIRECTORY, "me")).outcome == "held"
+    assert host.ask(lease_script.release(DIRECTORY, "me", force=True)).outcome == "released"
     assert not host.lock.exists()
     host.acquire("you")
     assert host.acquire("me", force=True).outcome == "acquired"
@@ -269,12 +300,12 @@ def test_force_breaks_any_lock(host):
 
 
 def test_status_changes_nothing(host):
-    assert host.ask(lease.status(DIRECTORY)).outcome == "absent"
+    assert host.ask(lease_script.status(DIRECTORY)).outcome == "absent"
     assert not (host.home / ".kamal").exists()
     host.acquire("me")
     host.age(10)
     before = host.lock.stat().st_mtime
-    assert host.ask(lease.status(DIRECTORY)).lease.owner == "me"
+    assert host.ask(lease_script.status(DIRECTORY)).lease.owner == "me"
     assert host.lock.stat().st_mtime == before
 
 
@@ -303,7 +334,7 @@ def test_of_many_only_one_gets_it(host):
 def test_of_many_only_one_takes_over(host):
     host.acquire("old", ttl=-1)
     text = host.acquire("x").lease_text
-    scripts = [lease.take_over(DIRECTORY, f"run{number}", 60, DETAILS, text) for number in range(16)]
+    scripts = [lease_script.take_over(DIRECTORY, f"run{number}", 60, DETAILS, text) for number in range(16)]
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(lambda script: host.ask(script).outcome, scripts))
     assert sorted(outcomes) == ["acquired"] + ["held"] * 15

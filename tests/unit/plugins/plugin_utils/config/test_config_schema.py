@@ -183,7 +183,7 @@ def test_drift_is_noticed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     monkeypatch.setattr(tool, "wanted", lambda: {stale: "new"})
     assert tool.main(["--check"]) == 1
-    assert "page.md does not follow from schema/sections" in capsys.readouterr().out
+    assert "page.md does not follow from its source" in capsys.readouterr().out
     assert tool.main([]) == 0
     assert stale.read_text(encoding="utf-8") == "new"
     assert tool.main(["--check"]) == 0

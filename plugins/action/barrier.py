@@ -1,0 +1,54 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Decides from what the hosts answered whether the roles that wait for the primary one may start."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._errors import CaravanError
+from ..plugin_utils import barrier
+from ..plugin_utils.plan import handover
+
+ARGUMENTS = {
+    "live": {"type": "str", "required": True},
+    "serving": {"type": "str"},
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> Dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        _spec, arguments = self.validate_argument_spec(ARGUMENTS)
+        try:
+            plan = handover.plan_of(task_vars)
+        except CaravanError as error:
+            return {**result, "failed": True, "msg": error.message}
+        hosts = barrier.Hosts(
+            task_vars["ansible_play_hosts_all"], task_vars["ansible_play_hosts"], task_vars["ansible_play_batch"]
+        )
+        gate = [host for host in plan["order"] if plan["hosts"][host]["gate_roles"]]
+        hostvars = task_vars["hostvars"]
+        serving = barrier.by_host(task_vars.get(arguments["serving"]))
+        missing = barrier.missing(gate, hosts, lambda host: hostvars[host].get(arguments["live"]), serving)
+        is_open = not missing and any(host in gate for host in hosts.reached)
+        answer = {**result, "changed": False, "open": is_open, "missing": missing}
+        return answer if is_open else {**answer, "failed": True, "msg": _closed(plan, missing)}
+
+
+def _closed(plan: Mapping[str, Any], missing: Any) -> str:
+    role = f"{plan['gate_role']} of version {plan['short_version']}"
+    if not missing:
+        return (
+            f"No host with the role {role} was reached yet, and the other roles wait for it. "
+            "Run over the hosts in the order of the plan (kamal_plan.order)."
+        )
+    return (
+        f"The role {role} is not live on {', '.join(missing)}, so that the other roles are not started. "
+        "Nothing more is changed. Mend what failed there, or go back with caravan.kamal.rollback."
+    )

@@ -1,0 +1,97 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the operator typed: extra variables and tags, checked before anything is done with them."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+
+from ansible import context
+from ansible.utils.vars import load_extra_vars
+
+from ..module_utils._errors import ConfigError, Problem
+from . import variables
+
+COLLECTION = "caravan.kamal."
+# The tags that a playbook's stages can be chosen by.
+ROLLOUT: Tuple[str, ...] = ("build", "rollout")
+TAGS: Dict[str, Tuple[str, ...]] = {
+    "deploy": ROLLOUT,
+    "redeploy": ROLLOUT,
+    "rollback": ("rollout",),
+    "setup": ("engine", "proxy", "accessories", *ROLLOUT),
+}
+ANSIBLES_TAGS = ("all", "always", "never", "tagged", "untagged")
+
+
+def require_sound(task_vars: Mapping[str, Any], loader: Any, value: Callable[[str], Any]) -> None:
+    """Raise a ConfigError with everything that is wrong with what the operator asked for."""
+    extra = load_extra_vars(loader)
+    playbooks = running(context.CLIARGS.get("args") or ())
+    problems = [
+        *variables.unknown(extra),
+        *variables.former(extra, playbooks),
+        *variables.wrong_values(task_vars, value),
+        *unknown_tags(playbooks, task_vars),
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def running(arguments: Sequence[str]) -> List[str]:
+    """The playbooks of this collection on the command line; none if there are others, whose variables are their own."""
+    names = [argument[len(COLLECTION) :] for argument in arguments if argument.startswith(COLLECTION)]
+    return names if len(names) == len(arguments) else []
+
+
+def unknown_tags(playbooks: Sequence[str], task_vars: Mapping[str, Any]) -> List[Problem]:
+    """Tags that choose nothing: Ansible would do nothing and call it a success."""
+    if not playbooks:
+        return []
+    known = [tag for playbook in playbooks for tag in TAGS.get(playbook, ())]
+    asked = [
+        (option, tag)
+        for option, name in (("--tags", "ansible_run_tags"), ("--skip-tags", "ansible_skip_tags"))
+        for tag in task_vars.get(name) or ()
+    ]
+    words = f"the tags are {', '.join(known)}" if known else "it has no tags"
+    return [
+        Problem(f"{tag} is no tag of {', '.join(playbooks)}; {words}", where=option)
+        for option, tag in asked
+        if tag not in known and tag not in ANSIBLES_TAGS
+    ]
+
+
+def rollback_version(task_vars: Mapping[str, Any], loader: Any, value: Callable[[str], Any]) -> Any:
+    """The version to go back to: the one that was asked for, else "previous".
+
+    A kamal_version of the inventory says what is deployed; going back to that would go nowhere.
+    """
+    wanted = value("kamal_version")
+    inventory = task_vars["hostvars"][task_vars["inventory_hostname"]].get("kamal_version")
+    is_meant = wanted != inventory or "kamal_version" in load_extra_vars(loader)
+    return wanted if wanted and is_meant else "previous"
+
+
+def require_one_service(task_vars: Mapping[str, Any]) -> None:
+    """A run has one plan, that of its first host: what others have in their own kamal_config would pass unseen."""
+    hostvars, mine = task_vars["hostvars"], task_vars.get("kamal_config")
+    raw = getattr(hostvars, "raw_get", hostvars.__getitem__)
+    if mine is None or raw(task_vars["inventory_hostname"]).get("kamal_config") != mine:
+        return
+    others = [host for host in task_vars["ansible_play_hosts_all"] if raw(host).get("kamal_config", mine) != mine]
+    hosts: Dict[str, str] = {}
+    for host in (task_vars["inventory_hostname"], *others):
+        hosts.setdefault(_service(hostvars[host]), host)
+    if len(hosts) > 1:
+        services = " and ".join(f"{service} (on {host})" for service, host in hosts.items())
+        message = (
+            f"These hosts have more than one service: {services}. A run deploys one. Name the hosts of one with "
+            "-e kamal_hosts=PATTERN, or write a playbook with an import_playbook line for each, with its kamal_hosts."
+        )
+        raise ConfigError([Problem(message, where="kamal_hosts")])
+
+
+def _service(variables: Mapping[str, Any]) -> str:
+    config = variables["kamal_config"]
+    return str(config.get("service")) if isinstance(config, Mapping) else str(config)

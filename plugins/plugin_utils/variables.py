@@ -1,0 +1,190 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Every variable that a user may set. docs/operating.md is written from this table; the roles' specs agree with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ..module_utils._errors import Problem
+
+PREFIX = "kamal_"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """`default` and `meaning` are for the documentation; `type` and `choices` are what is checked."""
+
+    name: str
+    type: str
+    default: str
+    meaning: str
+    choices: Tuple[str, ...] = ()
+
+
+VARIABLES: Tuple[Variable, ...] = (
+    Variable("kamal_version", "str", "environment `VERSION`, then the git commit", "the version to deploy"),
+    Variable("kamal_destination", "str", "none", "the destination, as in `config/deploy.DESTINATION.yml`"),
+    Variable("kamal_build", "bool", "`true`", "build and push the image first"),
+    Variable(
+        "kamal_build_host",
+        "str",
+        "`localhost`",
+        "the inventory host that builds; the project is checked out there under the same path",
+    ),
+    Variable("kamal_build_force", "bool", "`false`", "build every step anew and push, although the image is there"),
+    Variable("kamal_force", "bool", "`false`", "replace containers although nothing differs"),
+    Variable("kamal_lock_wait", "int", "`0`", "seconds to wait while another run holds the lock"),
+    Variable("kamal_skip_hooks", "bool", "`false`", "deploy although there are hooks, without running them"),
+    Variable(
+        "kamal_secrets", "dict", "`{}`", "secret values by name, as a map; they win over the project's secrets files"
+    ),
+    Variable("kamal_config", "dict", "none", "the configuration as a variable instead of a file"),
+    Variable(
+        "kamal_config_file",
+        "path",
+        "`config/deploy.yml` below the current folder",
+        "the configuration file; the inventory plugin sets it",
+    ),
+    Variable(
+        "kamal_project_root",
+        "path",
+        "the folder above `config/`, or the file's own; with `kamal_config` the current one",
+        "where relative paths of the configuration begin",
+    ),
+    Variable(
+        "kamal_role_groups",
+        "dict",
+        "none",
+        "inventory groups that fill the roles of a `kamal_config` without `servers`: `{web: webservers}`",
+    ),
+    Variable("kamal_hosts", "str", "`app`", "the hosts that a playbook runs over"),
+    Variable(
+        "kamal_erb",
+        "str",
+        "`safe`",
+        "`ruby` renders ERB in the file with the Ruby that is installed",
+        ("safe", "ruby"),
+    ),
+    Variable("kamal_erb_commands", "bool", "`false`", "let commands in the file's ERB run"),
+    Variable(
+        "kamal_engine_packages",
+        "list",
+        "`[docker.io, python3-docker]` with apt, else none",
+        "what `setup` installs where Docker or its Python library is missing",
+    ),
+    Variable(
+        "kamal_proxy_recreate",
+        "bool",
+        "`false`",
+        "let `setup` replace a kamal-proxy whose settings differ; requests are refused for that moment",
+    ),
+    Variable("kamal_confirm", "bool", "`false`", "`remove`: yes, remove it"),
+    Variable("kamal_logs_role", "list", "all", "`logs`: of these roles only"),
+    Variable("kamal_logs_lines", "int", "`100`; all with `kamal_logs_since` or `kamal_logs_grep`", "`logs`: how many"),
+    Variable("kamal_logs_since", "str", "none", "`logs`: from this time on, or for this long, as in `10m`"),
+    Variable("kamal_logs_grep", "str", "none", "`logs`: only lines that match this regular expression"),
+    Variable("kamal_audit_lines", "int", "`50`", "`audit`: how many lines of each host"),
+    Variable("kamal_config_format", "str", "`yaml`", "`config`: the form of what is printed", ("yaml", "json")),
+    Variable("kamal_docs_section", "str", "none: the sections are listed", "`docs`: the section to explain"),
+    Variable(
+        "kamal_lock_state",
+        "str",
+        "none: the lock is only looked at",
+        "`lock`: `held` takes the lock by hand, `free` releases it whoever holds it",
+        ("held", "free"),
+    ),
+    Variable("kamal_lock_message", "str", "`Automatic deploy lock`", "`lock`: why it is taken, for people"),
+    Variable(
+        "kamal_lock_ttl", "int", "`0`", "`lock`: seconds until a lock taken by hand expires; with `0` it never does"
+    ),
+)
+BY_NAME: Dict[str, Variable] = {variable.name: variable for variable in VARIABLES}
+
+# What the collection sets for itself and for plays of one's own to read. As an extra variable it would win over that.
+READ_ONLY: Dict[str, str] = {
+    "kamal_plan": "the role plan sets it, on localhost",
+    "kamal_barrier": "the role app opens and closes it, on localhost",
+    "kamal_command": "the playbooks set it for the role plan; choose another playbook",
+}
+
+# The extra variables of playbooks before all of them began with kamal_.
+FORMER: Dict[str, Dict[str, str]] = {
+    "audit": {"lines": "kamal_audit_lines"},
+    "config": {"format": "kamal_config_format"},
+    "docs": {"section": "kamal_docs_section"},
+    "lock": {"state": "kamal_lock_state", "message": "kamal_lock_message", "ttl": "kamal_lock_ttl"},
+    "logs": {
+        "role": "kamal_logs_role",
+        "roles": "kamal_logs_role",
+        "lines": "kamal_logs_lines",
+        "since": "kamal_logs_since",
+        "grep": "kamal_logs_grep",
+    },
+}
+
+
+def unknown(extra: Iterable[str]) -> List[Problem]:
+    """Extra variables with our prefix that nothing would read."""
+    return [
+        Problem(_not_one_of_ours(name), where=name) for name in extra if name.startswith(PREFIX) and name not in BY_NAME
+    ]
+
+
+def _not_one_of_ours(name: str) -> str:
+    if name in READ_ONLY:
+        return f"this cannot be set with -e: {READ_ONLY[name]}"
+    near = get_close_matches(name, BY_NAME, n=1)
+    return "there is no such variable; " + (
+        f"did you mean {near[0]}?" if near else "docs/operating.md lists those that there are"
+    )
+
+
+def former(extra: Iterable[str], playbooks: Iterable[str]) -> List[Problem]:
+    """Extra variables that these playbooks took under another name."""
+    names = {old: new for playbook in playbooks for old, new in FORMER.get(playbook, {}).items()}
+    return [Problem(f"this variable is called {names[name]} now", where=name) for name in extra if name in names]
+
+
+def wrong_values(names: Iterable[str], value: Callable[[str], Any]) -> List[Problem]:
+    """Variables among `names`, from wherever they come, whose value is not of their type."""
+    checked = [variable for variable in VARIABLES if variable.name in names and _is_checked(variable)]
+    problems = ((variable.name, _wrong(variable, value(variable.name))) for variable in checked)
+    return [Problem(message, where=name) for name, message in problems if message]
+
+
+def _is_checked(variable: Variable) -> bool:
+    """Maps and lists are judged where they are read; to look at them here would resolve every secret twice."""
+    return variable.type in ("int", "bool") or bool(variable.choices)
+
+
+def _wrong(variable: Variable, value: Any) -> Optional[str]:
+    if value is None:
+        return None
+    if variable.choices:
+        return None if str(value) in variable.choices else f"expected {' or '.join(variable.choices)}, not {value!r}"
+    if variable.type == "bool":
+        return None if _is_boolean(value) else f"expected true or false, not {value!r}"
+    return None if str(value).isdigit() else f"expected a whole number, not {value!r}"
+
+
+def _is_boolean(value: Any) -> bool:
+    try:
+        boolean(value, strict=True)
+    except TypeError:
+        return False
+    return True
+
+
+def as_table(variables: Mapping[str, Variable] = BY_NAME) -> str:
+    """The variables as a table in Markdown."""
+    rows = [f"| `{each.name}` | {_type(each)} | {each.default} | {each.meaning} |" for each in variables.values()]
+    return "\n".join(["| variable | type | default | meaning |", "|---|---|---|---|", *rows])
+
+
+def _type(variable: Variable) -> str:
+    return " or ".join(f"`{choice}`" for choice in variable.choices) or variable.type

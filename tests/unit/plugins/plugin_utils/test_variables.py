@@ -1,0 +1,95 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The variables that a user sets: what is refused, and that nothing reads one that is not in the table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.caravan.kamal.plugins.plugin_utils import variables
+
+ROOT = Path(__file__).resolve().parents[4]
+SPECS = sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))
+PLACES = [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/*/*.yml"), *ROOT.glob("plugins/*/**/*.py")]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("kamal_version", None),
+        ("site_version", None),
+        ("kamal_vresion", "kamal_vresion: there is no such variable; did you mean kamal_version?"),
+        ("kamal_buidl", "kamal_buidl: there is no such variable; did you mean kamal_build?"),
+        ("kamal_qqqqqq", "kamal_qqqqqq: there is no such variable; docs/operating.md lists those that there are"),
+        ("kamal_plan", "kamal_plan: this cannot be set with -e: the role plan sets it, on localhost"),
+    ],
+)
+def test_a_name_that_nothing_reads_is_refused(name: str, message: str | None) -> None:
+    assert [str(problem) for problem in variables.unknown([name])] == ([message] if message else [])
+
+
+@pytest.mark.parametrize(
+    ("playbook", "name", "now"),
+    [
+        ("lock", "state", "kamal_lock_state"),
+        ("logs", "role", "kamal_logs_role"),
+        ("audit", "lines", "kamal_audit_lines"),
+        ("config", "format", "kamal_config_format"),
+        ("docs", "section", "kamal_docs_section"),
+        ("deploy", "state", None),
+        ("audit", "grep", None),
+    ],
+)
+def test_a_former_name_is_refused_by_the_playbook_that_took_it(playbook: str, name: str, now: str | None) -> None:
+    expected = [f"{name}: this variable is called {now} now"] if now else []
+    assert [str(problem) for problem in variables.former([name], [playbook])] == expected
+    assert not now or now in variables.BY_NAME
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("kamal_lock_wait", "30", None),
+        ("kamal_lock_wait", 30, None),
+        ("kamal_lock_wait", "abc", "expected a whole number, not 'abc'"),
+        ("kamal_lock_wait", -1, "expected a whole number, not -1"),
+        ("kamal_build", "no", None),
+        ("kamal_build", False, None),
+        ("kamal_build", "fales", "expected true or false, not 'fales'"),
+        ("kamal_build", None, None),
+        ("kamal_config_format", "xml", "expected yaml or json, not 'xml'"),
+        ("kamal_config_format", "json", None),
+        ("kamal_version", 12, None),
+    ],
+)
+def test_a_value_of_another_type_is_refused(name: str, value: Any, message: str | None) -> None:
+    problems = variables.wrong_values([name, "other"], {name: value}.__getitem__)
+    assert [str(problem) for problem in problems] == ([f"{name}: {message}"] if message else [])
+
+
+def test_every_variable_that_is_read_is_in_the_table() -> None:
+    known = {*variables.BY_NAME, *variables.READ_ONLY}
+    read = {name: path for path in PLACES for name in re.findall(r"(?<![\w.-])kamal_[a-z_]+\b(?!\.)", text(path))}
+    strays = {name: str(path.relative_to(ROOT)) for name, path in read.items() if name not in known}
+    assert strays == {}
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: str(path.parents[1].name))
+def test_the_specs_of_the_roles_agree_with_the_table(path: Path) -> None:
+    points = yaml.safe_load(text(path))["argument_specs"].values()
+    for name, option in ((name, option) for point in points for name, option in point.get("options", {}).items()):
+        if name in variables.READ_ONLY:
+            continue
+        variable = variables.BY_NAME[name]
+        assert option["type"] == variable.type, name
+        assert tuple(option.get("choices", ())) == variable.choices, name
+        if "default" in option:
+            assert variable.default == f"`{yaml.safe_dump(option['default']).splitlines()[0]}`", name
