@@ -5,20 +5,28 @@
 from __future__ import annotations
 
 import json
+from typing import Any, Mapping
 
+from ..module_utils._data import from_data, to_data
+from ..module_utils._shares import AccessoryShare
 from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.action import PlannedAction
+from ..plugin_utils.plan.action import Arguments, PlannedAction
 
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.accessory"
 
-    def filled(self, arguments, task_vars):
-        plan, host = handover.plan_of(task_vars), task_vars["inventory_hostname"]
-        share = handover.option(arguments, "plan", lambda: handover.accessory_share(plan, arguments.get("name"), host))
-        filled = {**arguments, "plan": share}
+    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
+        plan, name = handover.plan_of(task_vars), str(arguments.get("name"))
+        own = arguments.get("plan")
+        if own is None:
+            share = handover.accessory_share(plan, name, task_vars["inventory_hostname"])
+        else:
+            share = from_data(AccessoryShare, own)
+        filled = {**arguments, "plan": to_data(share)}
         if arguments.get("state", "present") == "present":
             known = self.known_secrets(plan, task_vars)
-            filled["secrets"] = handover.values(known, [share])
-            filled["registry"] = json.dumps(handover.registry(share, known))
+            registry = plan.accessories[name].registry if name in plan.accessories else None
+            filled["secrets"] = handover.values(known, [share.secrets])
+            filled["registry"] = json.dumps(handover.login(registry, known))
         return filled

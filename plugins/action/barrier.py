@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict
 
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import CaravanError
 from ..plugin_utils import barrier
 from ..plugin_utils.plan import handover
+from ..plugin_utils.plan.model import Plan
 
 ARGUMENTS = {
     "live": {"type": "str", "required": True},
@@ -26,13 +27,13 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _spec, arguments = self.validate_argument_spec(ARGUMENTS)
         try:
-            plan = handover.plan_of(task_vars)
+            plan = handover.plan_of(task_vars, whole=True)
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
         hosts = barrier.Hosts(
             task_vars["ansible_play_hosts_all"], task_vars["ansible_play_hosts"], task_vars["ansible_play_batch"]
         )
-        gate = [host for host in plan["order"] if plan["hosts"][host]["gate_roles"]]
+        gate = [host for host in plan.order if plan.hosts[host].gate_roles]
         hostvars = task_vars["hostvars"]
         serving = barrier.by_host(task_vars.get(arguments["serving"]))
         missing = barrier.missing(gate, hosts, lambda host: hostvars[host].get(arguments["live"]), serving)
@@ -41,8 +42,8 @@ class ActionModule(ActionBase):
         return answer if is_open else {**answer, "failed": True, "msg": _closed(plan, missing)}
 
 
-def _closed(plan: Mapping[str, Any], missing: Any) -> str:
-    role = f"{plan['gate_role']} of version {plan['short_version']}"
+def _closed(plan: Plan, missing: Any) -> str:
+    role = f"{plan.gate_role} of version {plan.short_version}"
     if not missing:
         return (
             f"No host with the role {role} was reached yet, and the other roles wait for it. "

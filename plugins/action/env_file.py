@@ -5,18 +5,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any, Mapping
 
 from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.action import PlannedAction
+from ..plugin_utils.plan.action import Arguments, PlannedAction
 
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.env_file"
 
-    def filled(self, arguments, task_vars):
+    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
         if not arguments.get("service"):
             plan = handover.plan_of(task_vars)
-            arguments = {**arguments, "service": plan["service"], "destination": plan["destination"]}
+            arguments = {**arguments, "service": plan.service, "destination": plan.destination}
         if arguments.get("secrets") or arguments.get("state") == "absent":
             return arguments
         plan = handover.plan_of(task_vars)

@@ -4,17 +4,20 @@
 
 from __future__ import annotations
 
+from typing import Any, Mapping
+
+from ..module_utils._data import to_data
 from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.action import PlannedAction
+from ..plugin_utils.plan.action import Arguments, PlannedAction
 
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.image_build"
 
-    def filled(self, arguments, task_vars):
+    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
         if arguments.get("service"):
             return arguments
         plan = handover.plan_of(task_vars)
-        credentials = handover.registry(plan, self.known_secrets(plan, task_vars)) or {}
-        server = (plan["registry"] or {}).get("server")
-        return {**plan["build"], "registry": {"server": server, **credentials}, **arguments}
+        credentials = handover.login(plan.registry, self.known_secrets(plan, task_vars)) or {}
+        server = plan.registry.server if plan.registry else None
+        return {**(to_data(plan.build) or {}), "registry": {"server": server, **credentials}, **arguments}

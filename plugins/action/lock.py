@@ -16,9 +16,10 @@ from ..module_utils._errors import CaravanError, LockError
 from ..module_utils._names import Names
 from ..plugin_utils import lease, lease_script, owner, shell
 from ..plugin_utils.plan import handover
+from ..plugin_utils.plan.model import Plan
+from ..plugin_utils.plan.version import NO_VERSION
 
 DEFAULT_TTL = 900
-NO_VERSION = "none"
 
 ARGUMENTS = {
     "state": {"type": "str", "choices": ["held", "free", "status"], "required": True},
@@ -56,16 +57,18 @@ class ActionModule(ActionBase):
 
     def _fill_in(self, arguments: Mapping[str, Any], task_vars: Any) -> None:
         """What the task leaves open comes from the plan of this run; without a plan the service is enough."""
-        plan = {} if arguments["service"] else handover.plan_of(task_vars)
-        lock = plan.get("lock", {})
-        names = Names(arguments["service"] or plan["service"], arguments["destination"] or plan.get("destination"))
+        plan = None if arguments["service"] else handover.plan_of(task_vars)
+        names = Names(
+            plan.service if plan else arguments["service"],
+            arguments["destination"] or (plan.destination if plan else None),
+        )
         self._name = names.qualified
-        self._directory = arguments["directory"] or lock.get("directory") or names.lock_directory
-        self._owner = arguments["owner"] or lock.get("owner") or owner.this_run()
-        self._ttl = lock.get("ttl") or DEFAULT_TTL if arguments["ttl"] is None else arguments["ttl"] or None
+        self._directory = arguments["directory"] or names.lock_directory
+        self._owner = arguments["owner"] or owner.this_run()
+        self._ttl = _lease(plan) if arguments["ttl"] is None else arguments["ttl"] or None
         self._only_renew = arguments["renew"]
         self._force = arguments["force"]
-        root = plan.get("project_root") or os.getcwd()
+        root = plan.project_root if plan else os.getcwd()
         self._details = lease.Details(
             by=arguments["performer"] or git.person(root),
             at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -168,11 +171,15 @@ class ActionModule(ActionBase):
         return {"held": True, "status": verdict, "holder": lease.holder(answer), "msg": "left alone"}
 
 
-def _version(plan: Mapping[str, Any], root: str) -> str:
+def _lease(plan: Optional[Plan]) -> int:
+    """Seconds that a lease lasts."""
+    return plan.lock.ttl if plan else DEFAULT_TTL
+
+
+def _version(plan: Optional[Plan], root: str) -> str:
     """The planned version. A plan that is only for looking has none: then the commit, as Kamal records it."""
-    planned: Optional[str] = plan.get("version")
-    if planned and planned != NO_VERSION:
-        return planned
+    if plan and plan.version != NO_VERSION:
+        return plan.version
     try:
         return git.head(root) if plan and git.is_repository(root) else ""
     except CaravanError:

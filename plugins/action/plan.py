@@ -5,20 +5,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._app import history
 from ..module_utils._build import git
-from ..module_utils._errors import CaravanError, ConfigError, Problem, VersionError
+from ..module_utils._data import to_data
+from ..module_utils._errors import CaravanError, ConfigError, Problem
 from ..plugin_utils import invocation
 from ..plugin_utils.config import source
+from ..plugin_utils.config.load import Config
 from ..plugin_utils.config.topology import Topology
-from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.planner import Run, plan
+from ..plugin_utils.plan import handover, version
+from ..plugin_utils.plan.model import Plan
+from ..plugin_utils.plan.planner import plan
+from ..plugin_utils.plan.run import BUILDING, COMMANDS, WITHOUT_SECRETS, WITHOUT_VERSION, Run
 
 NO_APP_HOSTS = (
     "There are no app hosts. Either the configuration was not read as an inventory: add\n"
@@ -29,66 +32,60 @@ NO_APP_HOSTS = (
     "  config: config/deploy.yml\n"
     "Or your own inventory has no group app: name the hosts with -e kamal_hosts=PATTERN."
 )
+OPTIONS = {
+    "command": {"type": "str", "default": "deploy", "choices": list(COMMANDS)},
+    "version": {"type": "str"},
+    "histories": {"type": "dict", "default": {}},
+    "build": {"type": "bool"},
+}
 
 
 class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_diff = True
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        self._variables = task_vars
-        _spec, arguments = self.validate_argument_spec(
-            {
-                "command": {
-                    "type": "str",
-                    "default": "deploy",
-                    "choices": ["deploy", "redeploy", "rollback", "setup", "remove", "inspect"],
-                },
-                "version": {"type": "str"},
-                "histories": {"type": "dict", "default": {}},
-                "build": {"type": "bool"},
-            }
-        )
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+        self._variables: Mapping[str, Any] = task_vars or {}
+        result: Dict[str, Any] = super().run(tmp, task_vars)
+        _spec, arguments = self.validate_argument_spec(OPTIONS)
         try:
-            invocation.require_sound(task_vars, self._loader, self._value)
+            invocation.require_sound(self._variables, self._loader, self._value)
             made = self._plan(arguments)
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
-        for notice in made["notices"]:
+        for notice in made.notices:
             Display().warning(notice)
-        return {**result, "changed": False, "plan": made}
+        return {**result, "changed": False, "plan": to_data(made)}
 
-    def _plan(self, arguments):
+    def _plan(self, arguments: Mapping[str, Any]) -> Plan:
         self._require_app_hosts()
         invocation.require_one_service(self._variables)
         config = source.from_task_vars(self._variables, self._value, os.getcwd())
-        run = self._run(config, arguments)
-        made = plan(config, run)
-        if arguments["command"] != "inspect":
-            handover.secrets(made, self._given_secrets()).require(made["secrets"])
+        made = plan(config, self._run(config, arguments))
+        if made.command not in WITHOUT_SECRETS:
+            handover.secrets(made, self._secrets_variable()).require(made.secrets)
         return made
 
-    def _given_secrets(self):
-        given = self._value("kamal_secrets")
-        if given is not None and not isinstance(given, Mapping):
-            message = 'expected a map of names to values; as an extra variable: -e \'{"kamal_secrets": {"NAME": "…"}}\''
-            raise ConfigError([Problem(message, where="kamal_secrets")])
-        return given
+    def _secrets_variable(self) -> Optional[Mapping[str, Any]]:
+        value = self._value("kamal_secrets")
+        if value is None or isinstance(value, Mapping):
+            return value
+        message = 'expected a map of names to values; as an extra variable: -e \'{"kamal_secrets": {"NAME": "…"}}\''
+        raise ConfigError([Problem(message, where="kamal_secrets")])
 
-    def _value(self, name):
+    def _value(self, name: str) -> Any:
         return self._templar.template(self._variables[name]) if name in self._variables else None
 
-    def _flag(self, name, default):
+    def _flag(self, name: str, default: bool) -> bool:
         value = self._value(name)
-        return default if value is None else boolean(value)
+        return default if value is None else bool(boolean(value))
 
-    def _require_app_hosts(self):
+    def _require_app_hosts(self) -> None:
         given = self._value("kamal_hosts") or self._value("kamal_config") or self._value("kamal_config_file")
         if not given and not self._variables["groups"].get("app"):
             raise ConfigError([Problem(NO_APP_HOSTS)])
 
-    def _run(self, config, arguments):
+    def _run(self, config: Config, arguments: Mapping[str, Any]) -> Run:
         build = arguments["build"] if arguments["build"] is not None else self._flag("kamal_build", True)
         return Run(
             version=self._version(config, arguments),
@@ -96,11 +93,11 @@ class ActionModule(ActionBase):
             local_hosts=[host for host in self._variables["groups"]["all"] if self._is_local(host)],
             command=arguments["command"],
             performer=git.user(config.project_root),
-            build=build and arguments["command"] in ("deploy", "redeploy", "setup"),
+            build=build and arguments["command"] in BUILDING,
             skip_hooks=self._flag("kamal_skip_hooks", False),
         )
 
-    def _hosts(self, config):
+    def _hosts(self, config: Config) -> List[str]:
         """The configured hosts that take part: all of them, or those that --limit leaves."""
         configured = Topology(config.data).boot_order
         unknown = [host for host in configured if host not in self._variables["groups"]["all"]]
@@ -116,36 +113,16 @@ class ActionModule(ActionBase):
             raise ConfigError([Problem(message, "servers", config.where("servers"))])
         return [host for host in configured if host in present]
 
-    def _is_local(self, host):
-        return self._variables["hostvars"][host].get("ansible_connection") == "local"
+    def _is_local(self, host: str) -> bool:
+        return bool(self._variables["hostvars"][host].get("ansible_connection") == "local")
 
-    def _version(self, config, arguments):
+    def _version(self, config: Config, arguments: Mapping[str, Any]) -> str:
         wanted = arguments["version"] or self._wanted_version(arguments["command"])
-        if arguments["command"] in ("inspect", "remove") or (wanted == "previous" and not arguments["histories"]):
-            return str(wanted or "none")
-        if wanted == "previous":
-            wanted = _previous(arguments["histories"])
-        if wanted:
-            history.require_everywhere(str(wanted), _containers(arguments["histories"]))
-            return str(wanted)
-        if not git.is_repository(config.project_root):
-            raise VersionError(
-                f"There is no version: {config.project_root} is not a git checkout. "
-                "Name one with -e kamal_version=VERSION or the environment variable VERSION."
-            )
-        return git.version(config.project_root, context_given="context" in (config.data.get("builder") or {}))
+        if arguments["command"] in WITHOUT_VERSION:
+            return str(wanted or version.NO_VERSION)
+        return version.named(wanted and str(wanted), arguments["histories"]) or version.of_checkout(config)
 
-    def _wanted_version(self, command):
+    def _wanted_version(self, command: str) -> Any:
         if command == "rollback":
             return invocation.rollback_version(self._variables, self._loader, self._value)
         return self._value("kamal_version") or os.environ.get("VERSION")
-
-
-def _previous(histories):
-    records = {host: info["history"] for host, info in histories.items()}
-    running = {host: next(iter(info["running"].values()), None) for host, info in histories.items()}
-    return history.previous_good(records, running)
-
-
-def _containers(histories):
-    return {host: info["containers"] for host, info in histories.items()}

@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any, Mapping
 
 from ..module_utils._errors import ConfigError
 from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.action import PlannedAction
+from ..plugin_utils.plan.action import Arguments, PlannedAction
 
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.proxy"
 
-    def filled(self, arguments, task_vars):
+    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
         if not arguments.get("plan") or arguments.get("registry"):
             return arguments
         try:
@@ -22,6 +23,6 @@ class ActionModule(PlannedAction):
             share = handover.host_share(plan, task_vars["inventory_hostname"])
         except ConfigError:
             return arguments  # The container was planned elsewhere.
-        if not share["proxy_login"]:
+        if not share.proxy_login:
             return arguments
-        return {**arguments, "registry": json.dumps(handover.registry(plan, self.known_secrets(plan, task_vars)))}
+        return {**arguments, "registry": json.dumps(handover.login(plan.registry, self.known_secrets(plan, task_vars)))}

@@ -11,6 +11,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ._names import FINGERPRINT_LABEL, SECRETS_LABEL, SPEC_LABEL, container_hostname
 
+# The body of `POST /containers/create`: Docker's own JSON, with image, env, labels and the settings of the host.
+Body = Dict[str, Any]
+
 DEFAULT_LOGGING = {"options": {"max-size": "10m"}}
 
 
@@ -22,10 +25,10 @@ def body(
     cmd: Optional[Sequence[str]] = None,
     volumes: Sequence[str] = (),
     logging: Optional[Mapping[str, Any]] = None,
-) -> Dict[str, Any]:
+) -> Body:
     """The body of `POST /containers/create`, before `docker run` options are applied to it."""
     log = logging or DEFAULT_LOGGING
-    wanted: Dict[str, Any] = {
+    wanted: Body = {
         "Image": image,
         "Env": [f"{name}={value}" for name, value in env.items()],
         "Labels": dict(labels),
@@ -53,7 +56,7 @@ def fingerprint(wanted: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
 
 def complete(
     wanted: Mapping[str, Any], secrets: Mapping[str, str], values: Mapping[str, str], host: Optional[str] = None
-) -> Dict[str, Any]:
+) -> Body:
     """The body to create: with secret values, our labels and, for an app container, a hostname of its own."""
     made = copy.deepcopy(dict(wanted))
     made["Env"] = [*made.get("Env", ()), *(f"{name}={value}" for name, value in values.items())]

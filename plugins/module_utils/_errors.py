@@ -4,6 +4,7 @@
 
 CaravanError
 ├── ConfigError      the configuration is wrong; carries every problem that was found
+├── PlanError        a part of the plan has not the shape that is expected here
 ├── SecretError      a secret is missing or a secrets file cannot be read
 ├── VersionError     no version could be found for the release
 ├── BuildError       the image could not be built or pushed
@@ -52,6 +53,10 @@ class ConfigError(CaravanError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+
+
+class PlanError(CaravanError):
+    pass
 
 
 class SecretError(CaravanError):

@@ -8,6 +8,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Dict, Mapping, Optional
 
+from . import _references
+
 RUN_DIRECTORY = ".kamal"
 NETWORK = "kamal"
 PROXY_CONTAINER = "kamal-proxy"
@@ -22,7 +24,7 @@ SECRETS_LABEL = "caravan.secrets"
 SPEC_LABEL = "caravan.spec"
 SOURCE_LABEL = "caravan.source"
 
-# Containers are found by these.
+# They say whose a container is and are what it is found by.
 OWN_LABELS = ("service", "role", "destination")
 
 HOSTNAME_LENGTH = 51
@@ -47,11 +49,11 @@ class Names:
         return f"{self.role(role)}-{version}"
 
     def labels(self, role: str) -> Dict[str, str]:
-        return {"service": self.service, "role": role, "destination": self.destination or ""}
+        return dict(zip(OWN_LABELS, (self.service, role, self.destination or "")))
 
     @property
     def latest_tag(self) -> str:
-        return f"latest-{self.destination}" if self.destination else "latest"
+        return _references.latest_tag(self.destination or "")
 
     @property
     def app_directory(self) -> str:
@@ -109,6 +111,11 @@ def version_of(container: str, prefix: str, labels: Mapping[str, str]) -> str:
     """The version a container runs: from our label, else from its name as Kamal does."""
     named = container[len(prefix) + 1 :] if container.startswith(f"{prefix}-") else container
     return labels.get(VERSION_LABEL) or named
+
+
+def short_id(container_id: str) -> str:
+    """As Docker shows it and gives it to the container as hostname, which is where kamal-proxy sends requests to."""
+    return container_id[:12]
 
 
 def short_version(version: str) -> str:

@@ -64,12 +64,14 @@ notices:
 from typing import Any, Dict
 
 from ..module_utils._app.accessory import Accessory
+from ..module_utils._data import from_data, options
 from ..module_utils._host import module as _module
+from ..module_utils._shares import AccessoryShare
 
 OPTIONS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
-    "plan": {"type": "dict"},
+    "plan": {"type": "dict", "options": options(AccessoryShare)},
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
 }
@@ -80,7 +82,7 @@ def act(request: _module.Request) -> Dict[str, Any]:
     accessory = Accessory(
         engine=request.engine(),
         changes=request.changes,
-        plan=params["plan"],
+        share=from_data(AccessoryShare, params["plan"]),
         secrets=request.secrets,
         credentials=request.credentials,
     )

@@ -26,7 +26,7 @@ options:
     default: {}
   plan:
     description:
-      - The container as the plan has it, RV(caravan.kamal.plan#module:ansible_facts.kamal_plan.hosts) at C(proxy).
+      - The container as the plan has it, RV(caravan.kamal.plan#module:plan.hosts) at C(proxy).
       - It takes the place of O(run).
     type: dict
   recreate:

@@ -106,7 +106,7 @@ from typing import Any, Dict, Mapping
 
 from ..module_utils._host import module as _module
 from ..module_utils._proxy import flags
-from ..module_utils._proxy.route import DEFAULT_PORT, Route
+from ..module_utils._proxy.route import Route
 
 OPTIONS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -142,7 +142,7 @@ def deploy(route: Route, params: Mapping[str, Any]) -> None:
     options = flags.options(
         params["proxy"], deploy_timeout=params["deploy_timeout"], drain_timeout=params["drain_timeout"]
     )
-    route.deploy(params["target"], options, params["proxy"].get("app_port", DEFAULT_PORT))
+    route.deploy(params["target"], options, flags.app_port(params["proxy"]))
 
 
 def main() -> None:

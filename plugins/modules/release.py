@@ -118,56 +118,60 @@ log:
   sample: ["panic: no such table: users"]
 """
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict
 
 from ..module_utils._app.release import Release
 from ..module_utils._app.retirement import Retirement
+from ..module_utils._data import from_data, options
 from ..module_utils._host import module as _module
+from ..module_utils._shares import Built, HostShare
 
 OPTIONS: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["staged", "live", "stopped", "absent"], "required": True},
-    "plan": {"type": "dict"},
+    "plan": {"type": "dict", "options": options(HostShare)},
     "roles": {"type": "list", "elements": "str"},
     "built": {"type": "dict", "default": {}},
     "force": {"type": "bool", "default": False},
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
 }
+# Seconds that a call may take beyond what it waits for.
+MARGIN = 30
 
 
 def act(request: _module.Request) -> Dict[str, Any]:
-    plan, state = request.params["plan"], request.params["state"]
+    share, state = from_data(HostShare, request.params["plan"]), request.params["state"]
     if state in ("stopped", "absent"):
-        retire(request, plan, state)
-        return {"version": plan["version"], "image_id": None}
-    release = release_of(request, plan)
+        retire(request, share, state)
+        return {"version": share.version, "image_id": None}
+    release = release_of(request, share)
     return release.stage(request.params["roles"]) if state == "staged" else release.live(request.params["roles"])
 
 
-def release_of(request: _module.Request, plan: Mapping[str, Any]) -> Release:
+def release_of(request: _module.Request, share: HostShare) -> Release:
     return Release(
-        engine=request.engine(timeout=longest_call(plan)),
+        engine=request.engine(timeout=longest_call(share)),
         changes=request.changes,
-        plan=plan,
+        share=share,
         secrets=request.secrets,
-        built=request.params["built"],
+        built=Built.of(request.params["built"]),
         credentials=request.credentials,
         force=request.params["force"],
     )
 
 
-def retire(request: _module.Request, plan: Mapping[str, Any], state: str) -> None:
-    retirement = Retirement(request.engine(timeout=longest_call(plan)), request.changes, plan)
+def retire(request: _module.Request, share: HostShare, state: str) -> None:
+    retirement = Retirement(request.engine(timeout=longest_call(share)), request.changes, share)
     if state == "stopped":
         retirement.stop()
     else:
         retirement.remove()
 
 
-def longest_call(plan: Mapping[str, Any]) -> int:
+def longest_call(share: HostShare) -> int:
     """Seconds for the slowest call: a deploy that waits for health and then drains, or a stop."""
-    waits = [role["deploy_timeout"] + role["drain_timeout"] + (role["stop_timeout"] or 0) for role in plan["roles"]]
-    return max(waits, default=0) + 30
+    waits = [role.deploy_timeout + role.drain_timeout + (role.stop_timeout or 0) for role in share.roles]
+    return max(waits, default=0) + MARGIN
 
 
 def main() -> None:

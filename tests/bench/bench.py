@@ -194,7 +194,7 @@ def plan_for_many(collections: Path) -> float:
         "began = time.monotonic()\n"
         "config = load.load(sys.argv[2], None, load.Settings(environ={}))\n"
         "hosts = [f'192.0.2.{number}' for number in range(int(sys.argv[3]))]\n"
-        "assert len(planner.plan(config, planner.Run(version='v1', hosts=hosts))['hosts']) == len(hosts)\n"
+        "assert len(planner.plan(config, planner.Run(version='v1', hosts=hosts)).hosts) == len(hosts)\n"
         "print(time.monotonic() - began)\n"
     )
     command = [sys.executable, "-c", program, str(collections), str(path), str(PLANNED_HOSTS)]

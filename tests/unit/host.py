@@ -10,8 +10,11 @@ from typing import Any, Callable
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._host import health, user
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
+from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import from_mapping
-from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import Run, plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
 from fakes import FakeEngine
 
 CONFIG: dict[str, Any] = {
@@ -46,10 +49,10 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def plan_of() -> Callable[..., dict[str, Any]]:
+def plan_of() -> Callable[..., Plan]:
     """The plan of the example for a version, with some keys of the configuration changed."""
 
-    def make(version: str, command: str = "deploy", destination: str | None = None, **changed: Any) -> dict[str, Any]:
+    def make(version: str, command: str = "deploy", destination: str | None = None, **changed: Any) -> Plan:
         config = from_mapping({**CONFIG, **changed}, destination, "/project")
         return plan(config, Run(version=version, hosts=["host1"], command=command, performer="sam"))
 
@@ -57,11 +60,10 @@ def plan_of() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def share_of(plan_of: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+def share_of(plan_of: Callable[..., Plan]) -> Callable[..., HostShare]:
     """The same for its one host."""
 
-    def make(version: str, **arguments: Any) -> dict[str, Any]:
-        share: dict[str, Any] = plan_of(version, **arguments)["hosts"]["host1"]
-        return share
+    def make(version: str, **arguments: Any) -> HostShare:
+        return plan_of(version, **arguments).hosts["host1"]
 
     return make

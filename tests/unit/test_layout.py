@@ -48,14 +48,13 @@ MAY_ENTER = {
 }
 # These only know: neither they nor what they import touches Ansible or Docker.
 PURE = re.compile(
-    r"plugin_utils/(config/.*|plan/(?!action).*)|module_utils/(_names|_env|_body|_docker_run/.*|_proxy/flags|_build/(buildx|clone|git))\.py"
+    r"plugin_utils/(config/.*|plan/(?!action).*)|module_utils/(_names|_references|_data|_shares|_body|_docker_run/.*|_proxy/flags|_build/(buildx|clone|git))\.py"
 )
 ON_THE_CONTROLLER = {"yaml", "jsonschema"}
 ATTRIBUTES = {"check_mode", "diff_mode", "idempotent"}
 # One table each, which would be harder to read in two files.
 TABLES = {
     "plugin_utils/config/ruby.py",
-    "plugin_utils/plan/planner.py",
     "module_utils/_proxy/flags.py",
 }
 LONGEST_FILE = 300

@@ -8,98 +8,103 @@ from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional
 
 from .. import _body
+from .._body import Body
 from .._errors import EngineError
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine
+from .._shares import AccessoryShare, values
 from . import env_file, history
 
 
 @dataclass
 class Accessory:
-    """`plan` is the accessory's entry of the plan with its host; `secrets` the values by secret name."""
+    """`share` is the accessory on this host; `secrets` has the values by secret name.
+
+    Each state returns `container`, the name of the accessory's container.
+    """
 
     engine: Engine
     changes: Changes
-    plan: Mapping[str, Any]
+    share: AccessoryShare
     secrets: Mapping[str, str]
     credentials: Optional[Mapping[str, str]] = None
 
     def __post_init__(self) -> None:
-        self.name: str = self.plan["service"]
-        self.found = self.engine.inspect(self.name)
+        self.name = self.share.service
+        self.container = self.engine.inspect(self.name)
 
     def present(self) -> Dict[str, Any]:
-        if self.found is None:
+        if self.container is None:
             self._boot()
         else:
-            self._tell_what_differs(self.found)
-            if self.found["State"]["Status"] != "running":
-                self._do(f"start container {self.name}", f"Started {self.plan['name']} accessory", self.engine.start)
+            self._tell_what_differs(self.container)
+            if self.container["State"]["Status"] != "running":
+                self._do(f"start container {self.name}", f"Started {self.share.name} accessory", self.engine.start)
         return self._answer()
 
     def stopped(self) -> Dict[str, Any]:
-        if self.found and self.found["State"]["Status"] in RUNNING:
-            text = f"Stopped {self.plan['name']} accessory"
+        if self.container and self.container["State"]["Status"] in RUNNING:
+            text = f"Stopped {self.share.name} accessory"
             self._do(f"stop container {self.name}", text, lambda name: self.engine.stop(name, None))
         return self._answer()
 
     def absent(self) -> Dict[str, Any]:
         """Its container and env file go; its image, volumes and data stay."""
         self.stopped()
-        if self.found:
-            text = f"Remove {self.plan['name']} accessory container"
+        if self.container:
+            text = f"Remove {self.share.name} accessory container"
             self._do(f"remove container {self.name}", text, self.engine.remove)
-        env_file.remove(self.changes, self.plan["env_file"])
+        env_file.remove(self.changes, self.share.env_file)
         return self._answer()
 
     @property
-    def _wanted(self) -> Dict[str, Any]:
-        env = [f"KAMAL_HOST={self.plan['host']}", *self.plan["body"].get("Env", ())]
-        return {**self.plan["body"], "Env": env}
+    def _wanted(self) -> Body:
+        env = [f"KAMAL_HOST={self.share.host}", *self.share.body.get("Env", ())]
+        return {**self.share.body, "Env": env}
 
     @property
     def _values(self) -> Dict[str, str]:
-        return {name: self.secrets[source] for name, source in self.plan["secrets"].items()}
+        return values(self.share.secrets, self.secrets)
 
     def _boot(self) -> None:
-        image, network = self.plan["body"]["Image"], self.plan["network"]
+        image, network = self.share.body["Image"], self.share.network
         if self.engine.image(image) is None:
             self.changes.do(f"pull {image}", lambda: self.engine.pull(image, self.credentials))
         if not self.engine.has_network(network):
             self.changes.do(f"create network {network}", lambda: self.engine.create_network(network))
-        env_file.ensure(self.changes, self.plan["env_file"], self._values)
-        self.changes.show(self.name, None, _body.shown(self._wanted, self.plan["secrets"]))
-        self._do(f"boot container {self.name}", f"Booted {self.plan['name']} accessory", self._create_and_start)
+        env_file.ensure(self.changes, self.share.env_file, self._values)
+        self.changes.show(self.name, None, _body.shown(self._wanted, self.share.secrets))
+        self._do(f"boot container {self.name}", f"Booted {self.share.name} accessory", self._create_and_start)
 
     def _create_and_start(self, name: str) -> None:
-        made = _body.complete(self._wanted, self.plan["secrets"], self._values)
-        self.engine.create(name, files.absolute_binds(made))
+        body = _body.complete(self._wanted, self.share.secrets, self._values)
+        self.engine.create(name, files.absolute_binds(body))
         try:
             self.engine.start(name)
         except EngineError:
             self.engine.remove(name)
             raise
 
-    def _tell_what_differs(self, found: Mapping[str, Any]) -> None:
-        labels = found["Config"].get("Labels") or {}
-        if _body.is_made_here(found) and not _body.is_same(
-            found, self._wanted, self.plan["secrets"], self._values, found["Image"]
+    def _tell_what_differs(self, container: Mapping[str, Any]) -> None:
+        labels = container["Config"].get("Labels") or {}
+        if _body.is_made_here(container) and not _body.is_same(
+            container, self._wanted, self.share.secrets, self._values, container["Image"]
         ):
             self.changes.notice(
-                f"{self.name} runs with other settings than accessories/{self.plan['name']} says. "
+                f"{self.name} runs with other settings than accessories/{self.share.name} says. "
                 "An accessory is never replaced by itself: make it absent and then present to apply them."
             )
         if labels.get("service") not in (None, self.name):
             raise EngineError(
                 f"The container {self.name} on this host belongs to the service {labels['service']}. "
-                f"Give accessories/{self.plan['name']}/service another name."
+                f"Give accessories/{self.share.name}/service another name."
             )
 
     def _do(self, text: str, audited: str, act: Any) -> None:
         def act_and_audit() -> None:
             act(self.name)
-            files.append(self.plan["audit_log"], history.audit_line(self.plan["performer"], (), audited))
+            files.append(self.share.audit_log, history.audit_line(self.share.performer, (), audited))
 
         self.changes.do(text, act_and_audit)
 

@@ -4,48 +4,49 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from typing import Mapping, Optional
 
+from .. import _references
 from .._errors import ImageError
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
+from .._shares import Built, ImageShare
 
 
 def ensure(
     engine: Engine,
     changes: Changes,
-    wanted: Mapping[str, Any],
-    built: Mapping[str, Any],
+    wanted: ImageShare,
+    built: Built,
     credentials: Optional[Mapping[str, str]],
 ) -> Optional[Image]:
-    """The image of this release. `wanted` is the plan's (repository, tag, service, pull), `built` what the build said
-    (image_id, digest, engine_id; empty where nothing was built). None only in check mode, where it would be pulled."""
-    reference = f"{wanted['repository']}:{wanted['tag']}"
-    found = engine.image(reference)
-    if found is None or not _is_the_built_one(engine, found, wanted, built):
-        if not wanted["pull"]:
-            found = _only_here(found, reference, built, changes)
+    """The image of this release; `built` is what the build said of it. None only in check mode, where it would be
+    pulled or built. Raises ImageError where it cannot be had, or is one of another service."""
+    image = engine.image(wanted.reference)
+    if image is None or not _is_the_built_one(image, wanted, built):
+        if not wanted.pull:
+            image = _only_here(image, wanted, built, changes)
         else:
-            found = _pull(engine, changes, wanted, reference, built, credentials)
-    if found is not None:
-        _check_service(found, reference, wanted["service"])
-    return found
+            image = _pull(engine, changes, wanted, built, credentials)
+    if image is not None:
+        _check_service(image, wanted)
+    return image
 
 
-def _is_the_built_one(engine: Engine, found: Image, wanted: Mapping[str, Any], built: Mapping[str, Any]) -> bool:
-    if built.get("digest"):
-        return f"{wanted['repository']}@{built['digest']}" in found.digests
-    if built.get("image_id"):
-        return bool(found.id == built["image_id"])
+def _is_the_built_one(image: Image, wanted: ImageShare, built: Built) -> bool:
+    if built.digest:
+        return _references.pinned(wanted.repository, built.digest) in image.digests
+    if built.image_id:
+        return image.id == built.image_id
     return True
 
 
-def _only_here(found: Optional[Image], reference: str, built: Mapping[str, Any], changes: Changes) -> Optional[Image]:
-    if changes.check_mode and not (built.get("image_id")):
-        changes.notice(f"{reference} is not on this host yet; a deploy would build it first")
-        return found
+def _only_here(image: Optional[Image], wanted: ImageShare, built: Built, changes: Changes) -> Optional[Image]:
+    if changes.check_mode and not built.image_id:
+        changes.notice(f"{wanted.reference} is not on this host yet; a deploy would build it first")
+        return image
     raise ImageError(
-        f"{reference} is not on this host and no registry is configured to pull it from. "
+        f"{wanted.reference} is not on this host and no registry is configured to pull it from. "
         "Set registry in the configuration, or bring the image here (docker load)."
     )
 
@@ -53,27 +54,26 @@ def _only_here(found: Optional[Image], reference: str, built: Mapping[str, Any],
 def _pull(
     engine: Engine,
     changes: Changes,
-    wanted: Mapping[str, Any],
-    reference: str,
-    built: Mapping[str, Any],
+    wanted: ImageShare,
+    built: Built,
     credentials: Optional[Mapping[str, str]],
 ) -> Optional[Image]:
-    digest = built.get("digest")
-    source = f"{wanted['repository']}@{digest}" if digest else reference
+    digest = built.digest
+    source = _references.pinned(wanted.repository, digest) if digest else wanted.reference
 
     def pull() -> Optional[Image]:
         engine.pull(source, credentials)
         if digest:
-            engine.tag(source, wanted["repository"], wanted["tag"])
-        return engine.image(reference)
+            engine.tag(source, wanted.repository, wanted.tag)
+        return engine.image(wanted.reference)
 
     return changes.do(f"pull {source}", pull)
 
 
-def _check_service(found: Image, reference: str, service: str) -> None:
-    label = found.labels.get("service")
-    if label != service:
+def _check_service(image: Image, wanted: ImageShare) -> None:
+    label = image.labels.get("service")
+    if label != wanted.service:
         raise ImageError(
-            f"{reference} has the label service={label or 'nothing'}, but this service is {service}. "
-            f"Build it with caravan.kamal.deploy, or add LABEL service={service} to its Dockerfile."
+            f"{wanted.reference} has the label service={label or 'nothing'}, but this service is {wanted.service}. "
+            f"Build it with caravan.kamal.deploy, or add LABEL service={wanted.service} to its Dockerfile."
         )

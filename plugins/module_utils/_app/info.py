@@ -8,9 +8,10 @@ import re
 from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from .. import _references
 from .._host import files
 from .._host.engine import Container, Engine
-from .._names import PROXY_CONTAINER, Names, is_staged, version_of
+from .._names import PROXY_CONTAINER, Names, is_staged, short_id, version_of
 from .._proxy import container as _proxy
 from .._proxy import flags
 from . import history
@@ -24,7 +25,7 @@ def look(engine: Engine, names: Names, roles: Sequence[str], accessories: Sequen
     own = of_service(everything, names, roles)
     latest = _latest(engine, names)
     return {
-        "running": {role: version(names, found) for role, found in current(own, latest).items()},
+        "running": {role: version(names, container) for role, container in current(own, latest).items()},
         "containers": [_shown(names, container) for container in own],
         "routes": _routes(engine, names, own, roles),
         "proxy": _proxy_container(engine),
@@ -48,14 +49,14 @@ def of_service(containers: Sequence[Container], names: Names, roles: Sequence[st
 
 def current(containers: Sequence[Container], latest: Optional[Mapping[str, str]]) -> Dict[str, Container]:
     """By role the container that counts as running: the newest of the latest image, else the newest at all."""
-    found: Dict[str, Container] = {}
+    chosen: Dict[str, Container] = {}
     for container in containers:
         role = container.labels["role"]
         if not container.running or is_staged(container.name):
             continue
-        if role not in found or (_is_of(container, latest) and not _is_of(found[role], latest)):
-            found[role] = container
-    return dict(sorted(found.items()))
+        if role not in chosen or (_is_of(container, latest) and not _is_of(chosen[role], latest)):
+            chosen[role] = container
+    return dict(sorted(chosen.items()))
 
 
 def _is_of(container: Container, latest: Optional[Mapping[str, str]]) -> bool:
@@ -94,21 +95,21 @@ def _accessory(containers: Sequence[Container], name: str) -> Optional[Dict[str,
 def _latest(engine: Engine, names: Names) -> Optional[Dict[str, str]]:
     for image in engine.images(f"service={names.service}"):
         for tag in image.tags:
-            if tag.rpartition(":")[2] == names.latest_tag:
+            if _references.tag_of(tag) == names.latest_tag:
                 return {"id": image.id, "tag": tag}
     return None
 
 
 def _proxy_container(engine: Engine) -> Dict[str, Any]:
-    found = engine.inspect(PROXY_CONTAINER)
-    if found is None:
+    container = engine.inspect(PROXY_CONTAINER)
+    if container is None:
         return {"running": False, "state": "absent", "image": None}
-    state = found["State"]["Status"]
-    return {"running": state == "running", "state": state, "image": found["Config"]["Image"]}
+    state = container["State"]["Status"]
+    return {"running": state == "running", "state": state, "image": container["Config"]["Image"]}
 
 
 def _routes(engine: Engine, names: Names, own: Sequence[Container], roles: Sequence[str]) -> Dict[str, Any]:
-    by_id = {container.id[:12]: container.name for container in own}
+    by_id = {short_id(container.id): container.name for container in own}
     wanted = {names.role(role) for role in (*roles, *(container.labels["role"] for container in own))}
     return {name: _route(service, by_id) for name, service in _proxy.services(engine).items() if name in wanted}
 

@@ -6,19 +6,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
-from .. import _names
+from .. import _names, _references
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import STOPPED, Container, Engine, Image
+from .._shares import HostShare
 from . import history
 
 
-def prune(engine: Engine, changes: Changes, plan: Mapping[str, Any]) -> None:
+def prune(engine: Engine, changes: Changes, share: HostShare) -> None:
     """After a release: what its plan says may go."""
-    names = _names.Names(plan["service"], plan["destination"])
-    prune_all(engine, changes, names, plan["retain"], [plan["version"]], plan["image"]["repository"])
+    names = _names.Names(share.service, share.destination)
+    prune_all(engine, changes, names, share.retain, [share.version], share.image.repository)
 
 
 def prune_all(
@@ -69,15 +70,15 @@ def expendable_images(
 ) -> List[str]:
     """Tags of images that no container uses, that are no `latest` and no version to keep; untagged images by ID."""
     used = {container.image_id for container in containers}
-    found: List[str] = []
+    expendable: List[str] = []
     for image in images:
-        tags = [tag for tag in image.tags if tag != "<none>:<none>"]
+        tags = [tag for tag in image.tags if tag != _references.UNTAGGED]
         if image.id in used or any(_is_kept(tag, keep, repository) for tag in tags):
             continue
-        found += tags or [image.id]
-    return found
+        expendable += tags or [image.id]
+    return expendable
 
 
 def _is_kept(reference: str, keep: Set[str], repository: Optional[str]) -> bool:
-    where, _colon, tag = reference.rpartition(":")
-    return repository not in (None, where) or tag in keep or tag == "latest" or tag.startswith("latest-")
+    where, tag = _references.split(reference)
+    return repository not in (None, where) or tag in keep or _references.is_latest(tag)

@@ -6,27 +6,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, List, Mapping
+from typing import List
 
+from .. import _references
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
-from .._names import Names
+from .._names import Names, short_id
 from .._proxy import container as _proxy
 from .._proxy.route import Route
+from .._shares import HostShare
 from . import history
 
 
 @dataclass
 class Retirement:
-    """`plan` is one host's share of the plan."""
+    """`share` is the host's part of the plan."""
 
     engine: Engine
     changes: Changes
-    plan: Mapping[str, Any]
+    share: HostShare
 
     def __post_init__(self) -> None:
-        self.names = Names(self.plan["service"], self.plan["destination"])
+        self.names = Names(self.share.service, self.share.destination)
         self.service = self.engine.containers(f"service={self.names.service}")
         self.own = [c for c in self.service if (c.labels.get("destination") or None) == self.names.destination]
 
@@ -49,7 +51,7 @@ class Retirement:
         self._audit("Removed app")
 
     def _take_down(self) -> None:
-        timeouts = {role["name"]: role["stop_timeout"] for role in self.plan["roles"]}
+        timeouts = {role.name: role.stop_timeout for role in self.share.roles}
         for name in self._routes():
             Route(self.engine, self.changes, name).remove()
         for container in self.own:
@@ -59,9 +61,9 @@ class Retirement:
 
     def _routes(self) -> List[str]:
         """Routes by the name of a role, or those that lead to one of our containers."""
-        roles = {role["name"] for role in self.plan["roles"]} | {c.labels.get("role", "") for c in self.own}
+        roles = {role.name for role in self.share.roles} | {c.labels.get("role", "") for c in self.own}
         named = {self.names.role(role) for role in roles if role}
-        ids = {container.id[:12] for container in self.own}
+        ids = {short_id(container.id) for container in self.own}
         return [
             name
             for name, service in _proxy.services(self.engine).items()
@@ -71,17 +73,17 @@ class Retirement:
     def _images(self) -> List[str]:
         own = {container.id for container in self.own}
         used = {container.image_id for container in self.service if container.id not in own}
-        found: List[str] = []
+        removable: List[str] = []
         for image in self.engine.images(f"service={self.names.service}"):
             if image.id not in used and not self._is_latest_elsewhere(image):
-                found += [tag for tag in image.tags if tag != "<none>:<none>"] or [image.id]
-        return found
+                removable += [tag for tag in image.tags if tag != _references.UNTAGGED] or [image.id]
+        return removable
 
     def _is_latest_elsewhere(self, image: Image) -> bool:
-        tags = [tag.rpartition(":")[2] for tag in image.tags]
-        return any((tag == "latest" or tag.startswith("latest-")) and tag != self.names.latest_tag for tag in tags)
+        tags = [_references.tag_of(reference) for reference in image.tags]
+        return any(_references.is_latest(tag) and tag != self.names.latest_tag for tag in tags)
 
     def _audit(self, text: str) -> None:
         if self.changes.changed and not self.changes.check_mode:
-            line = history.audit_line(self.plan["performer"], (self.plan["destination"],), text)
-            files.append(self.plan["audit_log"], line)
+            line = history.audit_line(self.share.performer, (self.share.destination,), text)
+            files.append(self.share.audit_log, line)

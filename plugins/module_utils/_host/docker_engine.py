@@ -11,6 +11,7 @@ import tarfile
 import time
 from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from .. import _references
 from .._errors import EngineError, ImageError, PortError
 from .engine import Container, Executed, Image, Inspected
 
@@ -139,7 +140,7 @@ class DockerEngine:
             return [_image(item, item.get("Labels")) for item in self.api.images(filters={"label": label})]
 
     def pull(self, reference: str, credentials: Optional[Mapping[str, str]]) -> None:
-        repository, tag = split_reference(reference)
+        repository, tag = _references.split(reference)
         auth = dict(credentials) if credentials else None
         with _pulling(reference):
             for step in self.api.pull(repository, tag=tag, auth_config=auth, stream=True, decode=True):
@@ -194,14 +195,6 @@ class DockerEngine:
     def id(self) -> str:
         with _asking("say which engine it is"):
             return str(self.api.info()["ID"])
-
-
-def split_reference(reference: str) -> Sequence[str]:
-    """`repository:tag` or `repository@digest` in two; a colon before a slash belongs to the registry's port."""
-    if "@" in reference:
-        return reference.split("@", 1)
-    repository, colon, tag = reference.rpartition(":")
-    return (repository, tag) if colon and "/" not in tag else (reference, "latest")
 
 
 def _listed(item: Mapping[str, Any]) -> Container:

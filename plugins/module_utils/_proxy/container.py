@@ -15,6 +15,7 @@ from .._host import files
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine, Executed
 from .._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_DIRECTORY, PROXY_STATE, replaced
+from .._shares import RoleShare
 from . import flags
 
 MINIMUM_VERSION = (0, 9, 2)
@@ -191,8 +192,8 @@ def _judge(executed: Executed) -> None:
         raise ProxyError(flags.explain(executed.output))
 
 
-def route(role: Mapping[str, Any], container: str) -> Tuple[str, Any]:
-    """The target and the options that kamal-proxy should have for a proxied role."""
-    proxy = role["proxy"]
-    target = flags.target(container, proxy.get("app_port", 80))
-    return target, flags.options(proxy, deploy_timeout=role["deploy_timeout"], drain_timeout=role["drain_timeout"])
+def route(role: RoleShare, container: str) -> Tuple[str, flags.Options]:
+    """The target and the options that kamal-proxy should have for a proxied role; `container` is its ID."""
+    settings = role.proxy or {}
+    target = flags.target(container, flags.app_port(settings))
+    return target, flags.options(settings, deploy_timeout=role.deploy_timeout, drain_timeout=role.drain_timeout)

@@ -11,9 +11,11 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from .._durations import duration
 from .._errors import ConfigError, Problem, ProxyError
+from .._names import short_id
 
 LOGGED_HEADERS = ("Cache-Control", "Last-Modified", "User-Agent")
 STATES = ("running", "paused", "stopped")
+APP_PORT = 80
 SECOND = 10**9
 MEBIBYTE = 1024**2
 
@@ -251,9 +253,14 @@ def _look_up(data: Any, dotted: str) -> Any:
     return data
 
 
+def app_port(settings: Mapping[str, Any]) -> int:
+    """The port that an app listens on, by its `proxy` section."""
+    return int(settings.get("app_port", APP_PORT))
+
+
 def target(container_id: str, port: int) -> str:
     """Docker's network resolves the short id of a container, and a name can be taken over by another container."""
-    return f"{container_id[:12]}:{port}"
+    return f"{short_id(container_id)}:{port}"
 
 
 # Found: from the state file

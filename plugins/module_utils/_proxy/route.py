@@ -14,8 +14,6 @@ from .._host.engine import Engine
 from . import container as _proxy
 from . import flags
 
-DEFAULT_PORT = 80
-
 
 @dataclass
 class Route:

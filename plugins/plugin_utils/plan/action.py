@@ -4,36 +4,45 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict, Mapping, Optional
+
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._errors import CaravanError
 from . import handover
+from .model import Plan
+from .secrets import Secrets
+
+Arguments = Dict[str, Any]
 
 
 class PlannedAction(ActionBase):
+    """`module` is the full name of the module."""
+
     module = ""
 
-    def filled(self, arguments, task_vars):
+    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
         """`arguments` with what the task left out."""
         raise NotImplementedError
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+        variables = task_vars or {}
+        result: Dict[str, Any] = super().run(tmp, variables)
         try:
-            arguments = self.filled(dict(self._task.args), task_vars)
+            arguments = self.filled(dict(self._task.args), variables)
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
         try:
-            return {**result, **self._execute_module(self.module, arguments, task_vars=task_vars)}
+            return {**result, **self._execute_module(self.module, arguments, task_vars=variables)}
         except AnsibleConnectionFailure as error:
-            return {**result, "failed": True, "msg": _lost(task_vars["inventory_hostname"], error)}
+            return {**result, "failed": True, "msg": _lost(variables["inventory_hostname"], error)}
 
-    def known_secrets(self, plan, task_vars):
+    def known_secrets(self, plan: Plan, task_vars: Mapping[str, Any]) -> Secrets:
         return handover.secrets(plan, self._templar.template(task_vars.get("kamal_secrets")))
 
 
-def _lost(host, error):
+def _lost(host: str, error: Exception) -> str:
     """A lost host is a failure here: an unreachable one would pass by `rescue`, and the next batch would go on."""
     return (
         f"The connection to {host} was lost: {str(error).strip()}. What was begun there may be half done. "

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional
+from typing import Any, Dict, Iterable, Mapping, Optional
 
+from ...module_utils._data import from_data
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import Names
+from ...module_utils._shares import AccessoryShare, HostShare
+from .model import Credential, Plan, Registry, SecretName
 from .secrets import Secrets, files
 
 FACT = "kamal_plan"
@@ -19,70 +22,84 @@ NO_PLAN = (
 )
 
 
-def plan_of(task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The plan that was made in this run, wherever it was delegated to."""
-    hostvars = task_vars["hostvars"]
-    for name in (task_vars.get("inventory_hostname"), "localhost"):
-        if name in hostvars and hostvars[name].get(FACT):
-            found: Mapping[str, Any] = hostvars[name][FACT]
-            return found
+def plan_of(task_vars: Mapping[str, Any], whole: bool = False) -> Plan:
+    """The plan that was made in this run, wherever it was delegated to, as the host of the task needs it.
+
+    Unless the `whole` of it is wanted, the shares of other hosts are left out: a hundred hosts would each read a
+    hundred of them. Raises ConfigError where there is none, PlanError where it is none of this version's.
+    """
+    hostvars, host = task_vars["hostvars"], task_vars.get("inventory_hostname")
+    for name in (host, "localhost"):
+        fact = hostvars[name].get(FACT) if name in hostvars else None
+        if fact:
+            return from_data(Plan, fact if whole else _as_seen_by(host, fact), FACT)
     raise ConfigError([Problem(NO_PLAN)])
 
 
-def host_share(plan: Mapping[str, Any], host: str) -> Mapping[str, Any]:
-    if host not in plan["hosts"]:
-        message = f"{host} has no role in this plan; it covers {', '.join(plan['order'])}."
+def _as_seen_by(host: Optional[str], fact: Any) -> Any:
+    if not isinstance(fact, Mapping) or not isinstance(fact.get("hosts"), Mapping):
+        return fact
+    hosts = fact["hosts"]
+    return {**dict(fact.items()), "hosts": {host: hosts[host]} if host in hosts else {}}
+
+
+def host_share(plan: Plan, host: str) -> HostShare:
+    if host not in plan.hosts:
+        message = f"{host} has no role in this plan; it covers {', '.join(plan.order)}."
         raise ConfigError([Problem(message, "servers")])
-    share: Mapping[str, Any] = plan["hosts"][host]
-    return share
+    return plan.hosts[host]
 
 
-def accessory_share(plan: Mapping[str, Any], name: str, host: str) -> Mapping[str, Any]:
-    """An accessory's entry of the plan, and what its host is called."""
-    if name not in plan["accessories"]:
-        known = ", ".join(plan["accessories"]) or "none"
+def accessory_share(plan: Plan, name: str, host: str) -> AccessoryShare:
+    """What a host needs to know of an accessory."""
+    if name not in plan.accessories:
+        known = ", ".join(plan.accessories) or "none"
         raise ConfigError([Problem(f"There is no accessory {name}; the configuration has {known}.", "accessories")])
-    names = Names(plan["service"], plan["destination"])
-    return {**plan["accessories"][name], "host": host, "performer": plan["performer"], "audit_log": names.audit_log}
+    accessory = plan.accessories[name]
+    return AccessoryShare(
+        name=accessory.name,
+        service=accessory.service,
+        body=accessory.body,
+        secrets=accessory.secrets,
+        env_file=accessory.env_file,
+        network=accessory.network,
+        host=host,
+        performer=plan.performer,
+        audit_log=Names(plan.service, plan.destination).audit_log,
+    )
 
 
-def wanted_secrets(
-    plan: Mapping[str, Any], host: str, role: Optional[str], accessory: Optional[str]
-) -> Mapping[str, str]:
+def wanted_secrets(plan: Plan, host: str, role: Optional[str], accessory: Optional[str]) -> Mapping[str, str]:
     """The secret variables of a role of a host or of an accessory, each with the name of its secret."""
     if accessory:
-        wanted: Mapping[str, str] = accessory_share(plan, accessory, host)["secrets"]
-        return wanted
-    roles = {found["name"]: found["secrets"] for found in host_share(plan, host)["roles"]}
+        return accessory_share(plan, accessory, host).secrets
+    roles = {share.name: share.secrets for share in host_share(plan, host).roles}
     if role not in roles:
         raise ConfigError([Problem(f"{host} has no role {role} in this plan; it has {', '.join(roles)}.", "servers")])
-    return dict(roles[role])
+    return roles[role]
 
 
-def secrets(plan: Mapping[str, Any], given: Optional[Mapping[str, Any]]) -> Secrets:
-    """The secrets of the plan's project; `given` is the variable kamal_secrets."""
-    paths = files(plan["project_root"], plan["secrets_path"], plan["destination"])
-    return Secrets(given or {}, paths, os.environ)
+def secrets(plan: Plan, variable: Optional[Mapping[str, Any]]) -> Secrets:
+    """The secrets of the plan's project; `variable` is the variable kamal_secrets, which comes first."""
+    paths = files(plan.project_root, plan.secrets_path, plan.destination)
+    return Secrets(variable or {}, paths, os.environ)
 
 
-def values(known: Secrets, things: Iterable[Mapping[str, Any]]) -> str:
-    """The values by secret name, as the JSON string that a module's `secrets` option takes."""
-    names = {source: source for thing in things for source in thing["secrets"].values()}
+def values(known: Secrets, wanted: Iterable[Mapping[str, str]]) -> str:
+    """The values by secret name, as the JSON string that a module's `secrets` option takes.
+
+    `wanted` are the `secrets` of shares: maps of variables to the names of secrets.
+    """
+    names = {secret: secret for variables in wanted for secret in variables.values()}
     return json.dumps(known.values(names))
 
 
-def registry(plan: Mapping[str, Any], known: Secrets) -> Optional[Dict[str, str]]:
-    """Username and password for the `registry` of a plan or an accessory, if there is one to log in to."""
-    section = plan["registry"]
-    if not section or section["username"] is None or section["password"] is None:
+def login(registry: Optional[Registry], known: Secrets) -> Optional[Dict[str, str]]:
+    """Username and password for a registry, if there is one to log in to."""
+    if registry is None or registry.username is None or registry.password is None:
         return None
-    return {part: _plain(section[part], known) for part in ("username", "password")}
+    return {"username": _plain(registry.username, known), "password": _plain(registry.password, known)}
 
 
-def _plain(credential: Any, known: Secrets) -> str:
-    return known[credential["secret"]] if isinstance(credential, Mapping) else str(credential)
-
-
-def option(arguments: Mapping[str, Any], name: str, default: Callable[[], Any]) -> Any:
-    """A task's own argument, or what the plan says."""
-    return arguments[name] if arguments.get(name) is not None else default()
+def _plain(credential: Credential, known: Secrets) -> str:
+    return known[credential.secret] if isinstance(credential, SecretName) else str(credential)

@@ -12,14 +12,13 @@ from types import SimpleNamespace
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.caravan.kamal.plugins.action import lock
+from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import from_mapping
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
 
-PLAN = {
-    "service": "app",
-    "destination": "staging",
-    "version": "v1",
-    "project_root": "/",
-    "lock": {"host": "web1", "directory": ".kamal/lock-app-staging", "ttl": 500},
-}
+CONFIG = {"service": "app", "servers": ["web1", "web2"]}
+PLAN = to_data(plan(from_mapping(CONFIG, "staging", "/"), Run(version="v1", hosts=["web1", "web2"])))
 
 
 class Host:

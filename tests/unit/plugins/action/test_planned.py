@@ -11,16 +11,18 @@ from typing import Any, Callable
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, proxy, release
+from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.action import PlannedAction
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 
 SECRETS = {"TOKEN": "t", "DB": "d", "UNUSED": "u"}
-Plan = Callable[..., dict[str, Any]]
+MakePlan = Callable[..., Plan]
 
 
 @pytest.fixture
-def variables(plan_of: Plan) -> dict[str, Any]:
+def variables(plan_of: MakePlan) -> dict[str, Any]:
     accessories = {"db": {"image": "postgres", "host": "host1", "env": {"secret": ["PASSWORD:DB"]}}}
-    plan = plan_of("v1", accessories=accessories)
+    plan = to_data(plan_of("v1", accessories=accessories))
     return {
         "hostvars": {"localhost": {"kamal_plan": plan}, "host1": {}},
         "inventory_hostname": "host1",
@@ -108,10 +110,10 @@ LOGIN = {"username": "me", "password": "d"}
     ids=["same registry", "another", "given", "no share of the plan", "no plan", "absent"],
 )
 def test_the_proxy_is_pulled_with_the_login_of_its_registry(
-    plan_of: Plan, variables: dict[str, Any], server: Any, arguments: Any, host: str, login: Any
+    plan_of: MakePlan, variables: dict[str, Any], server: Any, arguments: Any, host: str, login: Any
 ) -> None:
     registry = {"username": "me", "password": ["DB"], **({"server": server} if server else {})}
-    variables["hostvars"]["localhost"]["kamal_plan"] = plan_of("v1", registry=registry)
+    variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan_of("v1", registry=registry))
     given = act(proxy, arguments, {**variables, "inventory_hostname": host})["given"]
     assert (json.loads(given["registry"]) if "registry" in given else None) == login
 

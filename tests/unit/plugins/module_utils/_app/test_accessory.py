@@ -10,21 +10,25 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory import Accessory
+from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError, EngineError, PortError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._shares import AccessoryShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 from fakes import FakeEngine
 
 SECTION = {"image": "postgres:16", "host": "host1", "port": 5432, "env": {"secret": ["PASSWORD:DB_PASSWORD"]}}
 SECRET = "s3cr3t-value"
-Plan = Callable[..., dict[str, Any]]
+MakePlan = Callable[..., Plan]
+Share = Callable[..., AccessoryShare]
 
 
 @pytest.fixture
-def db(plan_of: Plan) -> Callable[..., dict[str, Any]]:
-    def make(**changed: Any) -> dict[str, Any]:
+def db(plan_of: MakePlan) -> Share:
+    def make(**changed: Any) -> AccessoryShare:
         plan = plan_of("v1", command="setup", accessories={"db": {**SECTION, **changed}})
-        return dict(handover.accessory_share(plan, "db", "host1"))
+        return handover.accessory_share(plan, "db", "host1")
 
     return make
 
@@ -46,7 +50,7 @@ def act(engine: FakeEngine, share: Any, verb: str = "present", check: bool = Fal
 ENV_FILE = ".kamal/apps/hello/env/accessories/db.env"
 
 
-def test_one_that_is_missing_is_booted(host: FakeEngine, db: Plan, home: Path) -> None:
+def test_one_that_is_missing_is_booted(host: FakeEngine, db: Share, home: Path) -> None:
     predicted = act(host, db(), check=True)
     assert host.calls == [] and list(home.iterdir()) == []
     changes = act(host, db())
@@ -60,13 +64,13 @@ def test_one_that_is_missing_is_booted(host: FakeEngine, db: Plan, home: Path) -
     assert act(host, db()).actions == []
 
 
-def test_what_it_needs_is_brought(engine: FakeEngine, db: Plan, home: Path) -> None:
+def test_what_it_needs_is_brought(engine: FakeEngine, db: Share, home: Path) -> None:
     engine.registry["postgres:16"] = FakeEngine().add_image("postgres:16", "ipg", service=None)
     assert act(engine, db()).actions[:2] == ["pull postgres:16", "create network kamal"]
     assert engine.pulled_with == {"username": "u", "password": "p"}
 
 
-def test_one_that_was_stopped_is_started(host: FakeEngine, db: Plan) -> None:
+def test_one_that_was_stopped_is_started(host: FakeEngine, db: Share) -> None:
     act(host, db())
     before = host.here["hello-db"]["Id"]
     assert act(host, db(), "stopped").actions == ["stop container hello-db"]
@@ -76,38 +80,38 @@ def test_one_that_was_stopped_is_started(host: FakeEngine, db: Plan) -> None:
 
 
 @pytest.mark.parametrize("difference", [{"image": "postgres:17"}, {"port": 5433}, {"cmd": "postgres -c x=y"}])
-def test_one_that_differs_is_left_alone_with_a_warning(host: FakeEngine, db: Plan, difference: dict[str, Any]) -> None:
+def test_one_that_differs_is_left_alone_with_a_warning(host: FakeEngine, db: Share, difference: dict[str, Any]) -> None:
     act(host, db())
     changes = act(host, db(**difference))
     assert not changes.changed
     assert "never replaced" in changes.notices[0]
 
 
-def test_a_changed_secret_is_told_as_well(host: FakeEngine, db: Plan) -> None:
+def test_a_changed_secret_is_told_as_well(host: FakeEngine, db: Share) -> None:
     act(host, db())
     assert act(host, db(), password="rotated").notices
 
 
-def test_one_of_kamal_is_taken_as_it_is(host: FakeEngine, db: Plan) -> None:
+def test_one_of_kamal_is_taken_as_it_is(host: FakeEngine, db: Share) -> None:
     host.add("hello-db", "ipg", service="hello-db")
     changes = act(host, db())
     assert (changes.actions, changes.notices) == ([], [])
 
 
-def test_a_container_of_another_service_is_not_ours(host: FakeEngine, db: Plan) -> None:
+def test_a_container_of_another_service_is_not_ours(host: FakeEngine, db: Share) -> None:
     host.add("hello-db", "ipg", service="shop")
     with pytest.raises(EngineError, match="belongs to the service shop"):
         act(host, db())
 
 
-def test_one_that_cannot_start_is_not_left_half_made(host: FakeEngine, db: Plan) -> None:
+def test_one_that_cannot_start_is_not_left_half_made(host: FakeEngine, db: Share) -> None:
     host.unstartable["hello-db"] = PortError("Docker could not start it: port is already allocated")
     with pytest.raises(PortError):
         act(host, db())
     assert host.here == {}
 
 
-def test_removing_it_takes_its_secrets_along(host: FakeEngine, db: Plan, home: Path) -> None:
+def test_removing_it_takes_its_secrets_along(host: FakeEngine, db: Share, home: Path) -> None:
     act(host, db())
     assert act(host, db(), "absent").actions == [
         "stop container hello-db",
@@ -119,7 +123,7 @@ def test_removing_it_takes_its_secrets_along(host: FakeEngine, db: Plan, home: P
     assert act(host, db(), "absent").actions == []
 
 
-def test_an_accessory_that_is_not_in_the_plan_is_named_with_those_that_are(plan_of: Plan) -> None:
+def test_an_accessory_that_is_not_in_the_plan_is_named_with_those_that_are(plan_of: MakePlan) -> None:
     plan = plan_of("v1", accessories={"db": SECTION})
     with pytest.raises(ConfigError, match="no accessory redis; the configuration has db"):
         handover.accessory_share(plan, "redis", "host1")
@@ -140,17 +144,17 @@ def test_an_accessory_that_is_not_in_the_plan_is_named_with_those_that_are(plan_
     ],
     ids=["none", "of another server", "the app's", "its own"],
 )
-def test_which_login_its_image_is_pulled_with(plan_of: Plan, root: Any, own: Any, image: str, login: Any) -> None:
+def test_which_login_its_image_is_pulled_with(plan_of: MakePlan, root: Any, own: Any, image: str, login: Any) -> None:
     section = {**SECTION, "image": image, **({"registry": own} if own else {})}
     plan = plan_of("v1", accessories={"db": section}, **({"registry": root} if root else {}))
-    found = plan["accessories"]["db"]["registry"]
-    assert (found and found["password"]) == login
-    assert "DB_PASSWORD" in plan["secrets"]
-    assert login is None or login["secret"] in plan["secrets"]
+    registry = plan.accessories["db"].registry
+    assert to_data(registry and registry.password) == login
+    assert "DB_PASSWORD" in plan.secrets
+    assert login is None or login["secret"] in plan.secrets
 
 
 @pytest.mark.parametrize("key", ["files", "directories", "proxy"])
-def test_what_is_not_acted_on_yet_stops_a_setup_but_no_deploy(plan_of: Plan, key: str) -> None:
+def test_what_is_not_acted_on_yet_stops_a_setup_but_no_deploy(plan_of: MakePlan, key: str) -> None:
     accessories = {"db": {**SECTION, key: {"host": "db.example.com"} if key == "proxy" else ["a:/b"]}}
     plan_of("v1", command="deploy", accessories=accessories)
     with pytest.raises(ConfigError, match=f"accessories/db/{key}"):

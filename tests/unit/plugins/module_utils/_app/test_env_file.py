@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._app.env_file import ensure, remove
+from ansible_collections.caravan.kamal.plugins.module_utils._app.env_file import ensure, parse_file, remove, render_file
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 
 PATH = ".kamal/apps/hello/env/roles/web.env"
@@ -64,3 +64,27 @@ def test_it_is_removed_once(home: Path) -> None:
         remove(changes, PATH)
         assert changes.actions == expected
     assert not (home / PATH).exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({}, "\n"),
+        ({"A": "x", "B": ""}, "A=x\nB=\n"),
+        ({"A": "a=b#c\\n 'd' $E"}, "A=a=b#c\\n 'd' $E\n"),
+        ({"A": "é"}, "A=é\n"),
+        ({"K": "one\ntwo", "B": "back\\slash"}, "# caravan: escaped\nK=one\\ntwo\nB=back\\\\slash\n"),
+    ],
+)
+def test_the_env_file_is_raw_until_a_value_has_a_newline(values: dict[str, str], text: str) -> None:
+    assert render_file(values) == text
+
+
+@pytest.mark.parametrize("value", ["", "x", "a=b", "\\n", "a\nb", "\n", "\\", "a\\\nb\\n", "ends\n", "\\\\n\n"])
+def test_every_value_survives_the_file(value: str) -> None:
+    values = {"FIRST": "1", "VALUE": value, "LAST": "2"}
+    assert parse_file(render_file(values)) == values
+
+
+def test_a_file_of_kamal_is_read_as_docker_would() -> None:
+    assert parse_file("A=x\nB=y=z\n\n") == {"A": "x", "B": "y=z"}

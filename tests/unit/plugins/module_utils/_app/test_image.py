@@ -4,23 +4,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app import image as _image
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ImageError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._shares import Built, ImageShare
 from fakes import FakeEngine
 
-WANTED = {"service": "hello", "repository": "r:1/hello", "tag": "v1", "latest": "latest", "pull": True}
-LOCAL = {**WANTED, "pull": False}
+WANTED = ImageShare(service="hello", repository="r:1/hello", tag="v1", latest="latest", pull=True)
+LOCAL = replace(WANTED, pull=False)
 REFERENCE = "r:1/hello:v1"
 LOGIN = {"username": "u", "password": "p"}
 
 
 def ensure(engine: FakeEngine, wanted: Any = None, check: bool = False, **built: str) -> tuple[list[str], Any]:
     changes = Changes(check_mode=check)
-    found = _image.ensure(engine, changes, wanted or WANTED, built, LOGIN)
+    found = _image.ensure(engine, changes, wanted or WANTED, Built.of(built), LOGIN)
     return changes.actions, found
 
 

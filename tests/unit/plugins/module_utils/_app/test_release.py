@@ -13,17 +13,18 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import HealthError, ImageError, ProxyError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._shares import Built, HostShare
 from fakes import FakeEngine
 
 pytestmark = pytest.mark.usefixtures("home", "no_waiting")
 
 SECRET = "s3cr3t-value"
-Share = Callable[..., dict[str, Any]]
+Share = Callable[..., HostShare]
 
 
 def release(
     engine: FakeEngine,
-    share: dict[str, Any],
+    share: HostShare,
     check: bool = False,
     token: str = SECRET,
     force: bool = False,
@@ -31,13 +32,13 @@ def release(
 ) -> Changes:
     """Stage and go live, as the two tasks of a rollout do. The image was brought here just before."""
     told = []
-    reference = f"hello:{share['version']}"
-    if reference not in engine.pictures and share["version"] != "v9":
-        engine.add_image(reference, f"image of {share['version']}")
+    reference = f"hello:{share.version}"
+    if reference not in engine.pictures and share.version != "v9":
+        engine.add_image(reference, f"image of {share.version}")
     for step in ("stage", "live"):
         changes = Changes(check_mode=check)
         told.append(changes)
-        host = Release(engine, changes, share, {"TOKEN": token}, built or {}, None, force)
+        host = Release(engine, changes, share, {"TOKEN": token}, Built.of(built or {}), None, force)
         getattr(host, step)(None)
     together = Changes(check_mode=check)
     together.actions = [action for changes in told for action in changes.actions]
@@ -272,9 +273,9 @@ def test_the_proxys_image_is_pulled_with_the_login_of_its_own_registry(
 ) -> None:
     share = share_of("v1", registry={"username": "u", "password": "p", **({"server": server} if server else {})})
     engine.registry["basecamp/kamal-proxy:v0.9.2"] = engine.add_image("elsewhere", "ip", service=None)
-    engine.add_image(f"{share['image']['repository']}:v1", "i1")
+    engine.add_image(f"{share.image.repository}:v1", "i1")
     login = {"username": "u", "password": "p"}
-    Release(engine, Changes(False), share, {"TOKEN": SECRET}, {}, login).stage(None)
+    Release(engine, Changes(False), share, {"TOKEN": SECRET}, Built(), login).stage(None)
     assert "pull basecamp/kamal-proxy:v0.9.2" in engine.calls
     assert engine.pulled_with == (None if server else login)
 

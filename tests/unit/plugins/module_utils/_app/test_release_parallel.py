@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable
+from typing import Callable
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import HealthError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from fakes import FakeEngine
 
 pytestmark = pytest.mark.usefixtures("home", "no_waiting")
@@ -19,7 +20,7 @@ SERVERS = {"web": ["host1"], "alpha": ["host1"], "beta": ["host1"], "gamma": ["h
 OTHERS = ["alpha", "beta", "gamma"]
 IN_ORDER = [f"start container hello-{name}-v1" for name in OTHERS]
 
-Share = Callable[..., "dict[str, Any]"]
+Share = Callable[..., HostShare]
 
 
 class Meeting(FakeEngine):
@@ -35,7 +36,7 @@ class Meeting(FakeEngine):
         super().start(container)
 
 
-def staged(engine: FakeEngine, share: dict[str, Any], check: bool = False) -> Release:
+def staged(engine: FakeEngine, share: HostShare, check: bool = False) -> Release:
     engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
     engine.add_image("hello:v1", "image of v1")
     release = Release(engine, Changes(check), share, {"TOKEN": "x"})
@@ -45,12 +46,12 @@ def staged(engine: FakeEngine, share: dict[str, Any], check: bool = False) -> Re
 
 
 @pytest.fixture
-def share(share_of: Share) -> dict[str, Any]:
-    made: dict[str, Any] = share_of("v1", servers=SERVERS, boot={"parallel_roles": True})
+def share(share_of: Share) -> HostShare:
+    made: HostShare = share_of("v1", servers=SERVERS, boot={"parallel_roles": True})
     return made
 
 
-def test_roles_start_together_and_are_told_in_their_order(share: dict[str, Any]) -> None:
+def test_roles_start_together_and_are_told_in_their_order(share: HostShare) -> None:
     release = staged(Meeting(len(OTHERS)), share)
     release.live(OTHERS)
     assert [action for action in release.changes.actions if action.startswith("start")] == IN_ORDER
@@ -65,7 +66,7 @@ def test_without_the_key_they_take_turns(share_of: Share) -> None:
     assert release.changes.actions == []
 
 
-def test_all_run_to_the_end_and_the_first_that_failed_is_told(share: dict[str, Any]) -> None:
+def test_all_run_to_the_end_and_the_first_that_failed_is_told(share: HostShare) -> None:
     engine = FakeEngine()
     release = staged(engine, share)
     engine.dying |= {"hello-alpha-v1", "hello-beta-v1"}
@@ -75,7 +76,7 @@ def test_all_run_to_the_end_and_the_first_that_failed_is_told(share: dict[str, A
     assert [action for action in release.changes.actions if action.startswith("start")] == IN_ORDER[2:]
 
 
-def test_check_mode_predicts_the_same_actions(share: dict[str, Any]) -> None:
+def test_check_mode_predicts_the_same_actions(share: HostShare) -> None:
     engine = FakeEngine()
     predicted = staged(engine, share, check=True)
     predicted.live(OTHERS)

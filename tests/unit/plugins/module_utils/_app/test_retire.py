@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.retirement import Retirement
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
+from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from fakes import FakeEngine
 
-Share = Callable[..., dict[str, Any]]
+Share = Callable[..., HostShare]
 
 
 def route(engine: FakeEngine, name: str, container: str, host: str) -> None:

@@ -16,7 +16,7 @@ import requests
 import urllib3.exceptions
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError, PortError
 from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine
-from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine, split_reference
+from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Engine
 from fakes import FakeEngine
 
@@ -203,16 +203,3 @@ def test_a_file_that_cannot_be_given_to_the_engine_is_no_fault_of_the_engine() -
     api = Mock(build=build)
     with pytest.raises(PermissionError):
         list(DockerEngine(api).build("i:1", "/folder"))
-
-
-@pytest.mark.parametrize(
-    ("reference", "parts"),
-    [
-        ("hello:v1", ("hello", "v1")),
-        ("registry:5000/hello", ("registry:5000/hello", "latest")),
-        ("registry:5000/hello:v1", ("registry:5000/hello", "v1")),
-        ("hello@sha256:aa", ("hello", "sha256:aa")),
-    ],
-)
-def test_a_reference_has_two_parts(reference: str, parts: tuple[str, str]) -> None:
-    assert tuple(split_reference(reference)) == parts

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import from_mapping
-from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import Run, plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
 
 SERVERS = "servers: {web: [h1, h2, h3], jobs: [h2, h4]}"
 HOSTS = ["h1", "h2", "h3", "h4"]
@@ -19,7 +21,7 @@ HOSTS = ["h1", "h2", "h3", "h4"]
 
 def made(text: str, hosts: list[str] | None = None, destination: str | None = None, **run: Any) -> dict[str, Any]:
     config = from_mapping({"service": "app", **yaml.safe_load(text)}, destination, "/project")
-    return plan(config, Run(**{"version": "v1", "hosts": HOSTS if hosts is None else hosts, **run}))
+    return dict(to_data(plan(config, Run(**{"version": "v1", "hosts": HOSTS if hosts is None else hosts, **run}))))
 
 
 def role(text: str, host: str = "h1", number: int = 0, **arguments: Any) -> dict[str, Any]:

@@ -13,12 +13,15 @@ from typing import Any, Iterator
 import pytest
 import yaml
 from ansible_collections.caravan.kamal.plugins.inventory.deploy import connection
+from ansible_collections.caravan.kamal.plugins.module_utils._data import from_data, to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags
+from ansible_collections.caravan.kamal.plugins.module_utils._shares import RoleShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Config, from_mapping
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.schema import SCHEMA_FILE
-from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import Run, plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
 
 BASE = {"service": "app", "servers": ["h1"]}
 ROLE = "hosts/h1/roles/0"
@@ -283,7 +286,7 @@ def config_of(text: str, project: Path) -> Config:
 
 
 def planned(config: Config, command: str = "deploy") -> dict[str, Any]:
-    return plan(config, Run(version="v1", hosts=["h1", "h2"], command=command))
+    return dict(to_data(plan(config, Run(version="v1", hosts=["h1", "h2"], command=command))))
 
 
 def seen(text: str, project: Path) -> dict[str, Any]:
@@ -294,7 +297,10 @@ def seen(text: str, project: Path) -> dict[str, Any]:
 
 def routes(made: dict[str, Any]) -> dict[str, list[str]]:
     proxied = [role for role in made["hosts"]["h1"]["roles"] if role["route"]]
-    return {role["name"]: flags.deploy_argv(role["route"], *_proxy.route(role, "0123456789abcdef")) for role in proxied}
+    return {
+        role["name"]: flags.deploy_argv(role["route"], *_proxy.route(from_data(RoleShare, role), "0123456789abcdef"))
+        for role in proxied
+    }
 
 
 def at(view: Any, place: str) -> Any:

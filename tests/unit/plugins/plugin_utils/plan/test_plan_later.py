@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Settings, from_mapping, load
-from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import Run, plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
 
 PEM = "ssl: {certificate_pem: A, private_key_pem: B}, host: a.example.com"
 DB = "accessories: {db: {image: a, host: h9, files: [a:/b], directories: [c:/d], proxy: {host: b.example.com}}}"
@@ -21,7 +23,7 @@ LOCAL_REGISTRY = "registry: {server: 'localhost:5555'}"
 def planned(text: str, root: Path | None = None, **run: Any) -> dict[str, Any]:
     data = {"service": "app", "servers": ["h1"], **(yaml.safe_load(text) or {})}
     config = from_mapping(data, None, str(root or "/project"))
-    return plan(config, Run(**{"version": "v1", "hosts": ["h1", "h2"], **run}))
+    return dict(to_data(plan(config, Run(**{"version": "v1", "hosts": ["h1", "h2"], **run}))))
 
 
 def refused(text: str, root: Path | None = None, **run: Any) -> list[str]:
@@ -143,12 +145,12 @@ def test_what_is_told(text: str, keys: list[str]) -> None:
 def test_the_ssh_section_of_a_file_needs_no_notice(tmp_path: Path) -> None:
     path = tmp_path / "deploy.yml"
     path.write_text("service: app\nservers: [h1]\nssh: {user: app}\n")
-    assert plan(load(str(path), None, Settings({})), Run("v1", ["h1"]))["notices"] == []
+    assert plan(load(str(path), None, Settings({})), Run("v1", ["h1"])).notices == []
 
 
 def test_a_notice_names_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "deploy.yml"
     path.write_text("service: app\nservers: [h1]\naliases:\n  a: app exec\n")
-    assert plan(load(str(path), None, Settings({})), Run("v1", ["h1"]))["notices"] == [
+    assert plan(load(str(path), None, Settings({})), Run("v1", ["h1"])).notices == [
         "aliases has no effect yet (deploy.yml:3)"
     ]

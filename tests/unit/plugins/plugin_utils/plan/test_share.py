@@ -5,27 +5,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError, SecretError
 from ansible_collections.caravan.kamal.plugins.module_utils._host import module as _module
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 
-Plan = Callable[..., dict[str, Any]]
+MakePlan = Callable[..., Plan]
 
 
-def test_a_host_is_handed_just_the_secrets_that_its_roles_name(plan_of: Plan) -> None:
+def test_a_host_is_handed_just_the_secrets_that_its_roles_name(plan_of: MakePlan) -> None:
     plan = plan_of("v1")
     known = handover.secrets(plan, {"TOKEN": "t", "OTHER": "o"})
-    assert json.loads(handover.values(known, plan["hosts"]["host1"]["roles"])) == {"TOKEN": "t"}
+    assert json.loads(handover.values(known, [role.secrets for role in plan.hosts["host1"].roles])) == {"TOKEN": "t"}
     with pytest.raises(SecretError, match="TOKEN"):
-        handover.values(handover.secrets(plan, {}), plan["hosts"]["host1"]["roles"])
+        handover.values(handover.secrets(plan, {}), [role.secrets for role in plan.hosts["host1"].roles])
 
 
-def test_numbers_among_given_secrets_are_text(plan_of: Plan) -> None:
+def test_numbers_among_given_secrets_are_text(plan_of: MakePlan) -> None:
     assert handover.secrets(plan_of("v1"), {"TOKEN": 5432})["TOKEN"] == "5432"
 
 
@@ -38,29 +41,28 @@ def test_numbers_among_given_secrets_are_text(plan_of: Plan) -> None:
         ({"server": "r:1", "username": ["U"], "password": "plain"}, {"username": "user", "password": "plain"}),
     ],
 )
-def test_the_login_of_the_registry(plan_of: Plan, registry: Any, expected: Any) -> None:
+def test_the_login_of_the_registry(plan_of: MakePlan, registry: Any, expected: Any) -> None:
     plan = plan_of("v1", **({"registry": registry} if registry else {}))
-    assert handover.registry(plan, handover.secrets(plan, {"P": "secret", "U": "user"})) == expected
+    assert handover.login(plan.registry, handover.secrets(plan, {"P": "secret", "U": "user"})) == expected
 
 
-def test_a_host_without_a_role_and_a_run_without_a_plan_are_told(plan_of: Plan) -> None:
+def test_a_host_without_a_role_and_a_run_without_a_plan_are_told(plan_of: MakePlan) -> None:
     with pytest.raises(ConfigError, match="host9 has no role in this plan; it covers host1"):
         handover.host_share(plan_of("v1"), "host9")
     with pytest.raises(ConfigError, match="no plan in this run"):
         handover.plan_of({"hostvars": {"localhost": {}}, "inventory_hostname": "host1"})
 
 
-def test_the_plan_is_found_on_the_host_or_on_localhost() -> None:
-    variables = {
-        "hostvars": {"localhost": {"kamal_plan": {"of": "localhost"}}, "host1": {}},
-        "inventory_hostname": "host1",
-    }
-    assert handover.plan_of(variables) == {"of": "localhost"}
-    variables["hostvars"]["host1"]["kamal_plan"] = {"of": "host1"}  # type: ignore[index]
-    assert handover.plan_of(variables) == {"of": "host1"}
+def test_the_plan_is_found_on_the_host_or_on_localhost(plan_of: MakePlan) -> None:
+    of_localhost, of_host = plan_of("v1"), plan_of("v2")
+    hostvars: dict[str, Any] = {"localhost": {"kamal_plan": to_data(of_localhost)}, "host1": {}}
+    variables = {"hostvars": hostvars, "inventory_hostname": "host1"}
+    assert handover.plan_of(variables) == of_localhost
+    hostvars["host1"]["kamal_plan"] = to_data(of_host)
+    assert handover.plan_of(variables) == of_host
 
 
-def test_the_secrets_of_a_role_or_an_accessory(plan_of: Plan) -> None:
+def test_the_secrets_of_a_role_or_an_accessory(plan_of: MakePlan) -> None:
     plan = plan_of("v1", accessories={"db": {"image": "p", "host": "host1", "env": {"secret": ["A:B"]}}})
     assert handover.wanted_secrets(plan, "host1", "web", None) == {"TOKEN": "TOKEN"}
     assert handover.wanted_secrets(plan, "host1", None, "db") == {"A": "B"}
@@ -115,9 +117,9 @@ def test_a_diff_is_one_line_for_each_value() -> None:
     }
 
 
-def test_project_secrets_are_read_where_the_plan_says(plan_of: Plan, tmp_path: Path) -> None:
+def test_project_secrets_are_read_where_the_plan_says(plan_of: MakePlan, tmp_path: Path) -> None:
     (tmp_path / ".kamal").mkdir()
     (tmp_path / ".kamal/secrets").write_text("TOKEN=from the file")
-    plan = {**plan_of("v1"), "project_root": str(tmp_path)}
+    plan = replace(plan_of("v1"), project_root=str(tmp_path))
     assert handover.secrets(plan, None)["TOKEN"] == "from the file"
     assert handover.secrets(plan, {"TOKEN": "given"})["TOKEN"] == "given"

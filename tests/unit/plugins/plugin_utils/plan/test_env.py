@@ -1,18 +1,16 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The forms of env sections, how they merge, and the env file."""
+"""The forms of env sections, and how they merge."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._env import (
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.env import (
     Env,
     for_host,
-    parse_file,
     read,
-    render_file,
     secret_source,
 )
 
@@ -56,27 +54,3 @@ def test_a_clear_value_beats_a_secret_of_the_same_name() -> None:
 def test_a_secret_entry_splits_at_the_first_colon() -> None:
     assert secret_source("A:B:C") == ("A", "B:C")
     assert secret_source("A:") == ("A", "A")
-
-
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ({}, "\n"),
-        ({"A": "x", "B": ""}, "A=x\nB=\n"),
-        ({"A": "a=b#c\\n 'd' $E"}, "A=a=b#c\\n 'd' $E\n"),
-        ({"A": "é"}, "A=é\n"),
-        ({"K": "one\ntwo", "B": "back\\slash"}, "# caravan: escaped\nK=one\\ntwo\nB=back\\\\slash\n"),
-    ],
-)
-def test_the_env_file_is_raw_until_a_value_has_a_newline(values: dict[str, str], text: str) -> None:
-    assert render_file(values) == text
-
-
-@pytest.mark.parametrize("value", ["", "x", "a=b", "\\n", "a\nb", "\n", "\\", "a\\\nb\\n", "ends\n", "\\\\n\n"])
-def test_every_value_survives_the_file(value: str) -> None:
-    values = {"FIRST": "1", "VALUE": value, "LAST": "2"}
-    assert parse_file(render_file(values)) == values
-
-
-def test_a_file_of_kamal_is_read_as_docker_would() -> None:
-    assert parse_file("A=x\nB=y=z\n\n") == {"A": "x", "B": "y=z"}

@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Environment variables: the forms of the `env` section, how sections merge, and the env file on a host."""
+"""Environment variables: the forms of the `env` section of a configuration, and how sections merge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Mapping, Tuple
 
 COMPLEX_KEYS = ("clear", "secret", "tags")
-ESCAPED = "# caravan: escaped"
 
 
 @dataclass(frozen=True)
@@ -61,32 +60,3 @@ def text(value: Any) -> str:
 
 def _texts(values: Mapping[str, Any]) -> Dict[str, str]:
     return {str(name): text(value) for name, value in values.items()}
-
-
-def render_file(values: Mapping[str, str]) -> str:
-    """The env file: raw `NAME=value` lines, as Docker and Kamal read them.
-
-    That form cannot hold a newline. Only if a value has one, a first line announces that backslashes and newlines are
-    escaped in all of them. No values give a single newline, as with Kamal.
-    """
-    if any("\n" in value for value in values.values()):
-        lines = [ESCAPED, *(f"{name}={_escape(value)}" for name, value in values.items())]
-    else:
-        lines = [f"{name}={value}" for name, value in values.items()]
-    return "\n".join(lines) + "\n"
-
-
-def parse_file(content: str) -> Dict[str, str]:
-    """The values of an env file that `render_file` or Kamal wrote."""
-    lines = content.split("\n")
-    escaped = lines[:1] == [ESCAPED]
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name: _unescape(value) if escaped else value for name, value in pairs}
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-def _unescape(value: str) -> str:
-    return value.replace("\\\\", "\0").replace("\\n", "\n").replace("\0", "\\")

@@ -1,0 +1,41 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""References to images: `REPOSITORY:TAG` and `REPOSITORY@DIGEST`, put together and taken apart."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+LATEST = "latest"
+UNTAGGED = "<none>:<none>"
+
+
+def tagged(repository: str, tag: str) -> str:
+    return f"{repository}:{tag}"
+
+
+def pinned(repository: str, digest: str) -> str:
+    return f"{repository}@{digest}"
+
+
+def split(reference: str) -> Tuple[str, str]:
+    """Repository, and tag or digest; a colon before a slash belongs to the registry's port. Without a tag: latest."""
+    repository, at, digest = reference.partition("@")
+    if at:
+        return repository, digest
+    repository, colon, tag = reference.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (reference, LATEST)
+
+
+def tag_of(reference: str) -> str:
+    return split(reference)[1]
+
+
+def latest_tag(destination: str = "") -> str:
+    """The tag of the image that is live at a destination."""
+    return f"{LATEST}-{destination}" if destination else LATEST
+
+
+def is_latest(tag: str) -> bool:
+    """Whether it is the latest tag of any destination."""
+    return tag == LATEST or tag.startswith(f"{LATEST}-")

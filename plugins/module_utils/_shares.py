@@ -1,0 +1,128 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The parts of the plan that are handed to hosts. They name secrets and hold no values of them.
+
+`_data` makes plain data of them and reads that again; the documentation of the options follows from the fields. Paths
+are relative to the SSH user's home, times are whole seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Optional, Sequence
+
+from . import _references
+from ._body import Body
+from ._data import about
+
+
+@dataclass(frozen=True)
+class ImageShare:
+    """The image of a release on a host."""
+
+    service: str = field(metadata=about("The service that the image's label C(service) must name.", "hello"))
+    repository: str = field(metadata=about("Its name without a tag.", "registry.example.com/team/hello"))
+    tag: str = field(metadata=about("Its tag, the version.", "3f2a9c1"))
+    latest: str = field(metadata=about("The tag that it gets when it is live.", "latest"))
+    pull: bool = field(metadata=about("Whether there is a registry to pull it from.", True))
+
+    @property
+    def reference(self) -> str:
+        return _references.tagged(self.repository, self.tag)
+
+    @property
+    def latest_reference(self) -> str:
+        return _references.tagged(self.repository, self.latest)
+
+
+@dataclass(frozen=True)
+class RoleShare:
+    """A role on a host."""
+
+    name: str = field(metadata=about("The role.", "web"))
+    container: str = field(metadata=about("The name of its container.", "hello-web-3f2a9c1"))
+    route: Optional[str] = field(metadata=about("Its name in kamal-proxy, null if it is not behind it.", "hello-web"))
+    proxy: Optional[Mapping[str, Any]] = field(
+        metadata=about("The C(proxy) section of the configuration for it, null if it is not behind kamal-proxy.")
+    )
+    body: Body = field(metadata=about("The container for Docker's API, without secrets."))
+    secrets: Mapping[str, str] = field(
+        metadata=about("By variable the name of the secret that it gets.", {"DATABASE_URL": "DATABASE_URL"})
+    )
+    env_file: str = field(metadata=about("The file with its secrets.", ".kamal/apps/hello/env/roles/web.env"))
+    stop_timeout: Optional[int] = field(
+        metadata=about("Seconds that its container has to stop; null leaves it to Docker.", 30)
+    )
+    deploy_timeout: int = field(metadata=about("Seconds that a new container has to become healthy.", 30))
+    drain_timeout: int = field(metadata=about("Seconds that requests under way may take.", 30))
+    readiness_delay: int = field(
+        metadata=about("Seconds that a container without a health check must have run to count as healthy.", 7)
+    )
+
+
+@dataclass(frozen=True)
+class HostShare:
+    """What a release on one host needs to know."""
+
+    host: str = field(metadata=about("The host.", "web1"))
+    service: str = field(metadata=about("The service.", "hello"))
+    destination: Optional[str] = field(metadata=about("The destination, or null.", "staging"))
+    version: str = field(metadata=about("The version.", "3f2a9c1"))
+    command: str = field(metadata=about("What the plan is for.", "deploy"))
+    performer: str = field(metadata=about("Who runs it, for the audit log and the history.", "sam@example.com"))
+    network: str = field(metadata=about("The network of its containers.", "kamal"))
+    image: ImageShare = field(metadata=about("The image."))
+    roles: Sequence[RoleShare] = field(metadata=about("The roles of this host in boot order."))
+    gate_roles: Sequence[str] = field(metadata=about("Those of them that the other roles wait for.", ["web"]))
+    other_roles: Sequence[str] = field(metadata=about("Those that wait.", ["worker"]))
+    proxy: Optional[Body] = field(
+        metadata=about("The kamal-proxy container for Docker's API, null where nothing is behind it.")
+    )
+    proxy_login: bool = field(
+        metadata=about("Whether the image of kamal-proxy is pulled with the registry's login.", False)
+    )
+    parallel_roles: bool = field(metadata=about("Whether the roles of this host go live side by side.", False))
+    retain: int = field(metadata=about("How many stopped containers of each role are kept.", 5))
+    audit_log: str = field(metadata=about("The audit log.", ".kamal/hello-audit.log"))
+    history_file: str = field(metadata=about("The history.", ".kamal/apps/hello/history.jsonl"))
+
+
+@dataclass(frozen=True)
+class AccessoryBase:
+    """What an accessory is, on whatever host."""
+
+    name: str = field(metadata=about("The accessory, as the configuration names it.", "db"))
+    service: str = field(metadata=about("The name of its container.", "hello-db"))
+    body: Body = field(metadata=about("The container for Docker's API, without secrets."))
+    secrets: Mapping[str, str] = field(
+        metadata=about("By variable the name of the secret that it gets.", {"POSTGRES_PASSWORD": "DB_PASSWORD"})
+    )
+    env_file: str = field(metadata=about("The file with its secrets.", ".kamal/apps/hello/env/accessories/db.env"))
+    network: str = field(metadata=about("Its network.", "kamal"))
+
+
+@dataclass(frozen=True)
+class AccessoryShare(AccessoryBase):
+    """An accessory on one host."""
+
+    host: str = field(metadata=about("The host.", "db1"))
+    performer: str = field(metadata=about("Who runs it, for the audit log.", "sam@example.com"))
+    audit_log: str = field(metadata=about("The audit log.", ".kamal/hello-audit.log"))
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build said about its image; all None where nothing was built."""
+
+    image_id: Optional[str] = None
+    digest: Optional[str] = None
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Built:
+        """From what the module image_build answered, or an empty map."""
+        return cls(answer.get("image_id"), answer.get("digest"))
+
+
+def values(wanted: Mapping[str, str], known: Mapping[str, str]) -> Dict[str, str]:
+    """The value of each variable of a share's `secrets`; `known` has the values by the name of the secret."""
+    return {variable: known[secret] for variable, secret in wanted.items()}

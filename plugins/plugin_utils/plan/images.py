@@ -1,0 +1,82 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The image of the service: what it is called, where one logs in for it, and how it is built."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional
+
+from ...module_utils._names import Names
+from ...module_utils._shares import ImageShare
+from ..config.load import Config
+from . import env
+from .model import Build, Credential, Registry, SecretName
+
+DOCKER_HUB = "docker.io"
+
+
+class Images:
+    """The image of one version of a configuration's service."""
+
+    def __init__(self, config: Config, version: str) -> None:
+        self.config = config
+        self.version = version
+        self.names = Names(config.data["service"], config.destination)
+        self._section: Mapping[str, Any] = config.data.get("registry") or {}
+        self.has_registry = "registry" in config.data
+
+    @property
+    def repository(self) -> str:
+        image = self.config.data.get("image") or self.names.service
+        server = self._section.get("server")
+        return f"{server}/{image}" if server else str(image)
+
+    def share(self) -> ImageShare:
+        return ImageShare(
+            service=self.names.service,
+            repository=self.repository,
+            tag=self.version,
+            latest=self.names.latest_tag,
+            pull=self.has_registry,
+        )
+
+    def registry(self) -> Optional[Registry]:
+        return registry(self._section)
+
+    def is_in_registry(self, image: str) -> bool:
+        """Whether an image lies in the app's registry, so that its login is meant for this image too."""
+        server = self._section.get("server") or DOCKER_HUB
+        first, slash, _rest = image.partition("/")
+        named = first if slash and (first == "localhost" or "." in first or ":" in first) else DOCKER_HUB
+        return self.has_registry and named == str(server).partition("/")[0]
+
+    def build(self, pulled: bool) -> Build:
+        """`pulled`: whether any host has to pull what is built."""
+        builder = self.config.data.get("builder") or {}
+        arch = builder.get("arch") or []
+        return Build(
+            service=self.names.service,
+            repository=self.repository,
+            version=self.version,
+            latest=self.names.latest_tag,
+            project_root=self.config.project_root,
+            context=builder.get("context"),
+            dockerfile=builder.get("dockerfile", "Dockerfile"),
+            target=builder.get("target"),
+            args={key: env.text(value) or None for key, value in (builder.get("args") or {}).items()},
+            arch=arch if isinstance(arch, list) else [arch],
+            push=pulled and self.has_registry,
+        )
+
+
+def registry(section: Optional[Mapping[str, Any]]) -> Optional[Registry]:
+    """Where a `registry` section logs in, None for an empty one; a secret by name, a plain user name as it is."""
+    if not section:
+        return None
+    return Registry(section.get("server"), _credential(section.get("username")), _credential(section.get("password")))
+
+
+def _credential(value: Any) -> Credential:
+    if isinstance(value, list):
+        return SecretName(str(value[0]))
+    return None if value is None else str(value)

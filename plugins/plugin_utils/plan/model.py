@@ -1,0 +1,106 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The plan of a run. As the fact `kamal_plan` it is plain data (`_data`); the shares of hosts are in `_shares`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Sequence, Union
+
+from ...module_utils._data import about
+from ...module_utils._shares import AccessoryBase, HostShare
+
+
+@dataclass(frozen=True)
+class SecretName:
+    """A credential that is a secret: its name, not its value."""
+
+    secret: str = field(metadata=about("The name of the secret.", "REGISTRY_PASSWORD"))
+
+
+Credential = Union[str, SecretName, None]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Where to log in for pulling or pushing."""
+
+    server: Optional[str] = field(metadata=about("The server, null for Docker Hub.", "registry.example.com"))
+    username: Credential = field(metadata=about("The user as the configuration has it, or V({secret: NAME}).", "sam"))
+    password: Credential = field(metadata=about("The password, nearly always V({secret: NAME})."))
+
+    @property
+    def secret_names(self) -> Sequence[str]:
+        return [part.secret for part in (self.username, self.password) if isinstance(part, SecretName)]
+
+
+@dataclass(frozen=True)
+class Accessory(AccessoryBase):
+    """An accessory and where it runs."""
+
+    hosts: Sequence[str] = field(metadata=about("Its hosts, whatever part this run covers.", ["db1"]))
+    registry: Optional[Registry] = field(metadata=about("Where to log in for its image, or null."))
+
+
+@dataclass(frozen=True)
+class Build:
+    """How the image is built; the fields are options of the module image_build."""
+
+    service: str = field(metadata=about("The service, for the image's label.", "hello"))
+    repository: str = field(metadata=about("The name of the image without a tag.", "registry.example.com/team/hello"))
+    version: str = field(metadata=about("The version, its tag.", "3f2a9c1"))
+    latest: str = field(metadata=about("The second tag that is pushed.", "latest"))
+    project_root: str = field(metadata=about("The folder of the project.", "/home/sam/hello"))
+    context: Optional[str] = field(
+        metadata=about("The folder that is built as it is; null means a clean clone of the commit.")
+    )
+    dockerfile: str = field(metadata=about("The Dockerfile below the context.", "Dockerfile"))
+    target: Optional[str] = field(metadata=about("The stage of the Dockerfile that is built, or null for the last."))
+    args: Mapping[str, Optional[str]] = field(
+        metadata=about("Build arguments; null takes the value from the environment.", {"RUBY_VERSION": "3.3"})
+    )
+    arch: Sequence[str] = field(metadata=about("Architectures; empty means that of the build host.", ["amd64"]))
+    push: bool = field(metadata=about("Whether a host needs to pull it.", True))
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The deploy lock."""
+
+    host: str = field(metadata=about("The host that keeps it: the first of the full plan.", "web1"))
+    directory: str = field(metadata=about("Its directory there, relative to the home.", ".kamal/lock-hello"))
+    ttl: int = field(metadata=about("Seconds that a lease lasts: the slowest batch and a margin.", 377))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration resolved for one version and the hosts of one run."""
+
+    service: str = field(metadata=about("The service.", "hello"))
+    destination: Optional[str] = field(metadata=about("The destination, or null.", "staging"))
+    version: str = field(metadata=about("The version.", "3f2a9c1b6f0e4d1d8a7c5b3e2f1a0d9c8b7a6f5e"))
+    short_version: str = field(metadata=about("The version as people are shown it.", "3f2a9c1"))
+    command: str = field(metadata=about("What the plan is for.", "deploy"))
+    performer: str = field(metadata=about("Who runs it.", "sam@example.com"))
+    project_root: str = field(metadata=about("The folder of the project on the controller.", "/home/sam/hello"))
+    secrets_path: str = field(metadata=about("The secrets file below it, without a destination.", ".kamal/secrets"))
+    gate_role: Optional[str] = field(
+        metadata=about("The role that the others wait for; null if no host takes part.", "web")
+    )
+    order: Sequence[str] = field(metadata=about("The hosts of this run in boot order.", ["web1", "web2", "worker1"]))
+    all_hosts: Sequence[str] = field(
+        metadata=about("These and the hosts of accessories.", ["web1", "web2", "worker1", "db1"])
+    )
+    serial: int = field(metadata=about("How many hosts go live at a time.", 3))
+    wait: int = field(metadata=about("Seconds to wait between batches.", 0))
+    lock: Lock = field(metadata=about("The deploy lock."))
+    build: Optional[Build] = field(metadata=about("How the image is built, null when it is not."))
+    hosts: Mapping[str, HostShare] = field(
+        metadata=about("For each host what M(caravan.kamal.release) needs to know.", key="HOST")
+    )
+    accessories: Mapping[str, Accessory] = field(
+        metadata=about("For each accessory what M(caravan.kamal.accessory) needs to know.", key="ACCESSORY")
+    )
+    secrets: Sequence[str] = field(metadata=about("The names of all secrets that are needed.", ["DATABASE_URL"]))
+    registry: Optional[Registry] = field(metadata=about("Where to log in for the image of the service, or null."))
+    notices: Sequence[str] = field(metadata=about("What the operator is told.", []))
