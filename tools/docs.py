@@ -1,7 +1,8 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Writes what follows from elsewhere: from schema/sections the JSON Schema for editors and the configuration reference,
-from plugin_utils/variables the table of variables, from the roles' argument specs a README for each.
+from plugin_utils/variables the table of variables, from the roles' argument specs a README for each, from the
+dataclasses of the plan its documentation in the modules.
 
 With --check nothing is written; a file that no longer follows from its source is named and the exit code is 1.
 """
@@ -14,8 +15,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
+import docs_plan  # noqa: E402
 import yaml  # noqa: E402
 
 from plugins.plugin_utils import variables  # noqa: E402
@@ -157,6 +159,7 @@ def wanted() -> dict[Path, str]:
         ROOT / "docs" / "configuration-reference.md": reference(sections),
         OPERATING: with_table(OPERATING.read_text(encoding="utf-8")),
         **{folder / "README.md": role_readme(folder) for folder in roles},
+        **docs_plan.pages(ROOT),
     }
 
 

@@ -8,11 +8,6 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
-  plan:
-    description:
-      - The part of the plan that is to be carried out here.
-      - Where it is left out, it is taken from the plan that M(caravan.kamal.plan) made in this run.
-    type: dict
   secrets:
     description:
       - A JSON object with the values of the secrets that the plan names.

@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
   - caravan.kamal.planned
+  - caravan.kamal.accessory_share
 """
 
 EXAMPLES = r"""

@@ -61,8 +61,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# Generated from plugins/plugin_utils/plan/model.py by `make docs`.
 plan:
-  description: The plan. The share of each host is below C(hosts). The role plan keeps it in C(kamal_plan) of localhost.
+  description: The plan. The role plan keeps it in C(kamal_plan) of localhost.
   returned: success
   type: dict
   contains:
@@ -78,22 +79,325 @@ plan:
       description: The version.
       type: str
       sample: 3f2a9c1b6f0e4d1d8a7c5b3e2f1a0d9c8b7a6f5e
+    short_version:
+      description: The version as people are shown it.
+      type: str
+      sample: 3f2a9c1
+    command:
+      description: What the plan is for.
+      type: str
+      sample: deploy
+    performer:
+      description: Who runs it.
+      type: str
+      sample: sam@example.com
+    project_root:
+      description: The folder of the project on the controller.
+      type: str
+      sample: /home/sam/hello
+    secrets_path:
+      description: The secrets file below it, without a destination.
+      type: str
+      sample: .kamal/secrets
+    gate_role:
+      description: The role that the others wait for; null if no host takes part.
+      type: str
+      sample: web
     order:
       description: The hosts of this run in boot order.
       type: list
       elements: str
       sample: [web1, web2, worker1]
+    all_hosts:
+      description: These and the hosts of accessories.
+      type: list
+      elements: str
+      sample: [web1, web2, worker1, db1]
     serial:
       description: How many hosts go live at a time.
       type: int
       sample: 3
+    wait:
+      description: Seconds to wait between batches.
+      type: int
+      sample: 0
+    lock:
+      description: The deploy lock.
+      type: dict
+      contains:
+        host:
+          description: 'The host that keeps it: the first of the full plan.'
+          type: str
+          sample: web1
+        directory:
+          description: Its directory there, relative to the home.
+          type: str
+          sample: .kamal/lock-hello
+        ttl:
+          description: 'Seconds that a lease lasts: the slowest batch and a margin.'
+          type: int
+          sample: 377
+    build:
+      description: How the image is built, null when it is not.
+      type: dict
+      contains:
+        service:
+          description: The service, for the image's label.
+          type: str
+          sample: hello
+        repository:
+          description: The name of the image without a tag.
+          type: str
+          sample: registry.example.com/team/hello
+        version:
+          description: The version, its tag.
+          type: str
+          sample: 3f2a9c1
+        latest:
+          description: The second tag that is pushed.
+          type: str
+          sample: latest
+        project_root:
+          description: The folder of the project.
+          type: str
+          sample: /home/sam/hello
+        context:
+          description: The folder that is built as it is; null means a clean clone of the commit.
+          type: str
+        dockerfile:
+          description: The Dockerfile below the context.
+          type: str
+          sample: Dockerfile
+        target:
+          description: The stage of the Dockerfile that is built, or null for the last.
+          type: str
+        args:
+          description: Build arguments; null takes the value from the environment.
+          type: dict
+          sample: {RUBY_VERSION: '3.3'}
+        arch:
+          description: Architectures; empty means that of the build host.
+          type: list
+          elements: str
+          sample: [amd64]
+        push:
+          description: Whether a host needs to pull it.
+          type: bool
+          sample: true
     hosts:
       description: For each host what M(caravan.kamal.release) needs to know.
       type: dict
-      sample: {}
+      contains:
+        HOST:
+          description: One of them.
+          type: dict
+          contains:
+            host:
+              description: The host.
+              type: str
+              sample: web1
+            service:
+              description: The service.
+              type: str
+              sample: hello
+            destination:
+              description: The destination, or null.
+              type: str
+              sample: staging
+            version:
+              description: The version.
+              type: str
+              sample: 3f2a9c1
+            command:
+              description: What the plan is for.
+              type: str
+              sample: deploy
+            performer:
+              description: Who runs it, for the audit log and the history.
+              type: str
+              sample: sam@example.com
+            network:
+              description: The network of its containers.
+              type: str
+              sample: kamal
+            image:
+              description: The image.
+              type: dict
+              contains:
+                service:
+                  description: The service that the image's label C(service) must name.
+                  type: str
+                  sample: hello
+                repository:
+                  description: Its name without a tag.
+                  type: str
+                  sample: registry.example.com/team/hello
+                tag:
+                  description: Its tag, the version.
+                  type: str
+                  sample: 3f2a9c1
+                latest:
+                  description: The tag that it gets when it is live.
+                  type: str
+                  sample: latest
+                pull:
+                  description: Whether there is a registry to pull it from.
+                  type: bool
+                  sample: true
+            roles:
+              description: The roles of this host in boot order.
+              type: list
+              elements: dict
+              contains:
+                name:
+                  description: The role.
+                  type: str
+                  sample: web
+                container:
+                  description: The name of its container.
+                  type: str
+                  sample: hello-web-3f2a9c1
+                route:
+                  description: Its name in kamal-proxy, null if it is not behind it.
+                  type: str
+                  sample: hello-web
+                proxy:
+                  description: The C(proxy) section of the configuration for it, null if it is not behind kamal-proxy.
+                  type: dict
+                body:
+                  description: The container for Docker's API, without secrets.
+                  type: dict
+                secrets:
+                  description: By variable the name of the secret that it gets.
+                  type: dict
+                  sample: {DATABASE_URL: DATABASE_URL}
+                env_file:
+                  description: The file with its secrets.
+                  type: str
+                  sample: .kamal/apps/hello/env/roles/web.env
+                stop_timeout:
+                  description: Seconds that its container has to stop; null leaves it to Docker.
+                  type: int
+                  sample: 30
+                deploy_timeout:
+                  description: Seconds that a new container has to become healthy.
+                  type: int
+                  sample: 30
+                drain_timeout:
+                  description: Seconds that requests under way may take.
+                  type: int
+                  sample: 30
+                readiness_delay:
+                  description: Seconds that a container without a health check must have run to count as healthy.
+                  type: int
+                  sample: 7
+            gate_roles:
+              description: Those of them that the other roles wait for.
+              type: list
+              elements: str
+              sample: [web]
+            other_roles:
+              description: Those that wait.
+              type: list
+              elements: str
+              sample: [worker]
+            proxy:
+              description: The kamal-proxy container for Docker's API, null where nothing is behind it.
+              type: dict
+            proxy_login:
+              description: Whether the image of kamal-proxy is pulled with the registry's login.
+              type: bool
+              sample: false
+            parallel_roles:
+              description: Whether the roles of this host go live side by side.
+              type: bool
+              sample: false
+            retain:
+              description: How many stopped containers of each role are kept.
+              type: int
+              sample: 5
+            audit_log:
+              description: The audit log.
+              type: str
+              sample: .kamal/hello-audit.log
+            history_file:
+              description: The history.
+              type: str
+              sample: .kamal/apps/hello/history.jsonl
+    accessories:
+      description: For each accessory what M(caravan.kamal.accessory) needs to know.
+      type: dict
+      contains:
+        ACCESSORY:
+          description: One of them.
+          type: dict
+          contains:
+            name:
+              description: The accessory, as the configuration names it.
+              type: str
+              sample: db
+            service:
+              description: The name of its container.
+              type: str
+              sample: hello-db
+            body:
+              description: The container for Docker's API, without secrets.
+              type: dict
+            secrets:
+              description: By variable the name of the secret that it gets.
+              type: dict
+              sample: {POSTGRES_PASSWORD: DB_PASSWORD}
+            env_file:
+              description: The file with its secrets.
+              type: str
+              sample: .kamal/apps/hello/env/accessories/db.env
+            network:
+              description: Its network.
+              type: str
+              sample: kamal
+            hosts:
+              description: Its hosts, whatever part this run covers.
+              type: list
+              elements: str
+              sample: [db1]
+            registry:
+              description: Where to log in for its image, or null.
+              type: dict
+              contains:
+                server:
+                  description: The server, null for Docker Hub.
+                  type: str
+                  sample: registry.example.com
+                username:
+                  description: 'The user as the configuration has it, or V({secret: NAME}).'
+                  type: raw
+                  sample: sam
+                password:
+                  description: 'The password, nearly always V({secret: NAME}).'
+                  type: raw
     secrets:
       description: The names of all secrets that are needed.
       type: list
       elements: str
       sample: [DATABASE_URL]
+    registry:
+      description: Where to log in for the image of the service, or null.
+      type: dict
+      contains:
+        server:
+          description: The server, null for Docker Hub.
+          type: str
+          sample: registry.example.com
+        username:
+          description: 'The user as the configuration has it, or V({secret: NAME}).'
+          type: raw
+          sample: sam
+        password:
+          description: 'The password, nearly always V({secret: NAME}).'
+          type: raw
+    notices:
+      description: What the operator is told.
+      type: list
+      elements: str
+      sample: []
 """

@@ -42,6 +42,7 @@ extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
   - caravan.kamal.planned
+  - caravan.kamal.host_share
 seealso:
   - module: caravan.kamal.proxy_service
 """

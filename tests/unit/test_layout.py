@@ -48,7 +48,8 @@ MAY_ENTER = {
 }
 # These only know: neither they nor what they import touches Ansible or Docker.
 PURE = re.compile(
-    r"plugin_utils/(config/.*|plan/(?!action).*)|module_utils/(_names|_references|_data|_shares|_body|_docker_run/.*|_proxy/flags|_build/(buildx|clone|git))\.py"
+    r"plugin_utils/(config/.*|plan/(?!action).*)"
+    r"|module_utils/(_(body|data|names|references|shares)|_docker_run/.*|_proxy/flags|_build/(buildx|clone|git))\.py"
 )
 ON_THE_CONTROLLER = {"yaml", "jsonschema"}
 ATTRIBUTES = {"check_mode", "diff_mode", "idempotent"}

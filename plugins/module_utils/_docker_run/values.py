@@ -20,6 +20,8 @@ ULIMITS = (
     "nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
 )
 # fmt: on
+# The last one may carry a number of attempts.
+RESTART_POLICIES = ("no", "always", "unless-stopped", "on-failure")
 
 
 def text(word: str) -> str:
@@ -147,9 +149,9 @@ def no_check(_word: str) -> List[str]:
 
 def restart_policy(word: str) -> Body:
     name, colon, count = word.partition(":")
-    if name not in ("no", "always", "unless-stopped", "on-failure") or (colon and not re.fullmatch(r"\d+", count)):
-        raise ValueError(f"must be one of no, always, unless-stopped, on-failure, on-failure:N, not {word!r}")
-    if colon and name != "on-failure":
+    if name not in RESTART_POLICIES or (colon and not re.fullmatch(r"\d+", count)):
+        raise ValueError(f"must be one of {', '.join(RESTART_POLICIES)}, on-failure:N, not {word!r}")
+    if colon and name != RESTART_POLICIES[-1]:
         raise ValueError(f"may carry a number of attempts only as on-failure:N, not {word!r}")
     return {"Name": name, "MaximumRetryCount": int(count or 0)}
 

@@ -8,6 +8,7 @@ import re
 from typing import Any, Iterator, Sequence, Tuple
 
 from ...module_utils._docker_run.options import problems as option_problems
+from ...module_utils._docker_run.values import RESTART_POLICIES, restart_policy
 from .findings import Finding, listed, near_miss, shown
 from .topology import Accessory, as_list, as_map, strings
 from .view import View
@@ -53,7 +54,6 @@ COMMANDS = frozenset(  # fmt: skip
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i386": "386"}
 _NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 _ALIAS = re.compile(r"[a-z0-9_-]+\Z")
-_RESTART = re.compile(r"(no|always|unless-stopped|on-failure(:\d+)?)\Z")
 
 
 def accessory_names(view: View) -> Iterator[Finding]:
@@ -179,10 +179,18 @@ def restart_policies(view: View) -> Iterator[Finding]:
         policy = options["restart"]
         if policy is False:
             yield path + ("restart",), 'found false, which is how YAML reads no; write "no" in quotes'
-        elif not isinstance(policy, str) or not _RESTART.match(policy):
-            allowed = '"no", always, unless-stopped, on-failure, on-failure:N'
-            near = near_miss(str(policy), ("always", "unless-stopped", "on-failure"))
+        elif not _is_restart_policy(policy):
+            no, *others = RESTART_POLICIES
+            allowed = ", ".join((f'"{no}"', *others, f"{others[-1]}:N"))
+            near = near_miss(str(policy), others)
             yield path + ("restart",), f"found {shown(policy)}, allowed: {allowed}{near}"
+
+
+def _is_restart_policy(policy: Any) -> bool:
+    try:
+        return isinstance(policy, str) and bool(restart_policy(policy))
+    except ValueError:
+        return False
 
 
 def _options(view: View) -> Iterator[Tuple[Tuple[Any, ...], Any]]:

@@ -27,4 +27,4 @@ def lease_seconds(boot: Mapping[str, Any], roles: Iterable[Times]) -> int:
     """How long a lease of the lock lasts: longer than a batch in which every role of a host boots, drains and stops,
     one after another, at its slowest."""
     slowest = sum(times.deploy + times.drain + times.readiness + (times.stop or DOCKER_STOP_TIMEOUT) for times in roles)
-    return LEASE_MARGIN + slowest + int(boot.get("wait", 0))
+    return LEASE_MARGIN + slowest + int(boot["wait"])

@@ -21,10 +21,6 @@ from ..config.load import Config
 from ..config.topology import Accessory, Role
 from .env import Env, text
 
-DEPLOY_TIMEOUT = 30
-DRAIN_TIMEOUT = 30
-READINESS_DELAY = 7
-
 
 @dataclass(frozen=True)
 class Times:
@@ -38,13 +34,13 @@ class Times:
 
 def times(data: Mapping[str, Any], role: Role) -> Times:
     """A worker has the drain timeout to stop; what is behind kamal-proxy is drained before."""
-    drain = int(data.get("drain_timeout", DRAIN_TIMEOUT))
+    drain = data["drain_timeout"]
     stop = role.settings.get("stop_timeout", data.get("stop_timeout", None if role.proxied else drain))
     return Times(
-        stop=None if stop is None else int(stop),
-        deploy=int(data.get("deploy_timeout", DEPLOY_TIMEOUT)),
+        stop=stop,
+        deploy=data["deploy_timeout"],
         drain=drain,
-        readiness=int(data.get("readiness_delay", READINESS_DELAY)),
+        readiness=data["readiness_delay"],
     )
 
 
@@ -84,7 +80,7 @@ def accessory_body(config: Config, accessory: Accessory, service: str, env: Env)
         image=f"{server}/{section['image']}" if server else str(section["image"]),
         env=env.clear,
         labels={"service": service, **_texts(section.get("labels") or {})},
-        network=section.get("network", NETWORK),
+        network=section["network"],
         cmd=_words(section.get("cmd")),
         logging=config.data.get("logging"),
     )
@@ -99,7 +95,7 @@ def proxy_body(config: Config, roles: Iterable[Role], accessories: Iterable[Acce
 
     It is one for all of them; where several say how it runs, they say the same.
     """
-    sections = [config.data.get("proxy"), *(role.settings.get("proxy") for role in roles)]
+    sections = [config.data["proxy"], *(role.settings.get("proxy") for role in roles)]
     sections += [accessory.settings.get("proxy") for accessory in accessories]
     run: Dict[str, Any] = {}
     for section in sections:
@@ -110,7 +106,7 @@ def proxy_body(config: Config, roles: Iterable[Role], accessories: Iterable[Acce
 def route_settings(config: Config, role: Role) -> Dict[str, Any]:
     """How kamal-proxy routes to a role: its own `proxy` section over that of the root."""
     own = role.settings.get("proxy")
-    merged = merge(config.data.get("proxy") or {}, own if isinstance(own, dict) else {})
+    merged = merge(config.data["proxy"], own if isinstance(own, dict) else {})
     return {key: value for key, value in merged.items() if key != "run"}
 
 

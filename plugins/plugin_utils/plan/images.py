@@ -52,7 +52,7 @@ class Images:
 
     def build(self, pulled: bool) -> Build:
         """`pulled`: whether any host has to pull what is built."""
-        builder = self.config.data.get("builder") or {}
+        builder = self.config.data["builder"]
         arch = builder.get("arch") or []
         return Build(
             service=self.names.service,
@@ -61,7 +61,7 @@ class Images:
             latest=self.names.latest_tag,
             project_root=self.config.project_root,
             context=builder.get("context"),
-            dockerfile=builder.get("dockerfile", "Dockerfile"),
+            dockerfile=builder["dockerfile"],
             target=builder.get("target"),
             args={key: env.text(value) or None for key, value in (builder.get("args") or {}).items()},
             arch=arch if isinstance(arch, list) else [arch],

@@ -17,8 +17,6 @@ from .images import Images, registry
 from .model import Accessory, Lock, Plan, Registry
 from .run import BOOTING, Run
 
-RETAIN_CONTAINERS = 5
-
 
 def plan(config: Config, run: Run) -> Plan:
     """Everything a run needs to know. Raises ConfigError for what this version of the collection cannot do yet."""
@@ -32,7 +30,7 @@ class _Planner:
         self.run = run
         self.names = Names(self.data["service"], config.destination)
         self.images = Images(config, run.version)
-        self.boot: Mapping[str, Any] = self.data.get("boot") or {}
+        self.boot: Mapping[str, Any] = self.data["boot"]
         self.topology = Topology(self.data)
         self.order = [host for host in self.topology.boot_order if host in run.hosts]
         self.gate = self.topology.gate(self.order)
@@ -56,7 +54,7 @@ class _Planner:
             order=self.order,
             all_hosts=_with_accessories(self.order, accessories.values()),
             serial=batches.serial(self.boot.get("limit"), len(self.order)),
-            wait=int(self.boot.get("wait", 0)),
+            wait=self.boot["wait"],
             lock=self._lock(),
             build=self.images.build(pulled=bool(remote)) if self.run.build else None,
             hosts=hosts,
@@ -103,8 +101,8 @@ class _Planner:
             other_roles=[role.name for role in present if role.name != gate],
             proxy=proxy,
             proxy_login=proxy is not None and self.images.is_in_registry(proxy["Image"]),
-            parallel_roles=self.boot.get("parallel_roles", False),
-            retain=int(self.data.get("retain_containers", RETAIN_CONTAINERS)),
+            parallel_roles=self.boot["parallel_roles"],
+            retain=self.data["retain_containers"],
             audit_log=self.names.audit_log,
             history_file=self.names.history_file,
         )
@@ -140,7 +138,7 @@ class _Planner:
             body=containers.accessory_body(self.config, accessory, service, env),
             secrets=env.needed(),
             env_file=self.names.accessory_env_file(name),
-            network=section.get("network", NETWORK),
+            network=section["network"],
             registry=self._accessory_registry(section),
         )
 

@@ -11,19 +11,9 @@ from typing import Any, Callable, List, Mapping, Sequence, Tuple
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK
 from ..config.load import Config
+from ..config.rules_sections import HOOKS
 from ..config.topology import Role
 
-HOOKS = (
-    "docker-setup",
-    "pre-connect",
-    "pre-build",
-    "pre-deploy",
-    "pre-app-boot",
-    "post-app-boot",
-    "pre-proxy-reboot",
-    "post-proxy-reboot",
-    "post-deploy",
-)
 IN_BUILDER = ("remote", "secrets", "ssh", "pack")
 IN_ACCESSORIES = ("files", "directories", "proxy")
 OUR_DRIVER = "docker"
