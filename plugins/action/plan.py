@@ -50,21 +50,21 @@ class ActionModule(ActionBase):
         _spec, arguments = self.validate_argument_spec(OPTIONS)
         try:
             invocation.require_sound(self._variables, self._loader, self._value)
-            made = self._plan(arguments)
+            whole = self._plan(arguments)
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
-        for notice in made.notices:
+        for notice in whole.notices:
             Display().warning(notice)
-        return {**result, "changed": False, "plan": to_data(made)}
+        return {**result, "changed": False, "plan": to_data(whole)}
 
     def _plan(self, arguments: Mapping[str, Any]) -> Plan:
         self._require_app_hosts()
         invocation.require_one_service(self._variables)
         config = source.from_task_vars(self._variables, self._value, os.getcwd())
-        made = plan(config, self._run(config, arguments))
-        if made.command not in WITHOUT_SECRETS:
-            handover.secrets(made, self._secrets_variable()).require(made.secrets)
-        return made
+        whole = plan(config, self._run(config, arguments))
+        if whole.command not in WITHOUT_SECRETS:
+            handover.secrets(whole, self._secrets_variable()).require(whole.secrets)
+        return whole
 
     def _secrets_variable(self) -> Optional[Mapping[str, Any]]:
         value = self._value("kamal_secrets")

@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A container as it should be: its Docker API body without secrets, and whether one that was found is the same."""
+"""A container as it should be: its Docker API body without secrets, and whether one that exists is the same."""
 
 from __future__ import annotations
 
@@ -58,40 +58,40 @@ def complete(
     wanted: Mapping[str, Any], secrets: Mapping[str, str], values: Mapping[str, str], host: Optional[str] = None
 ) -> Body:
     """The body to create: with secret values, our labels and, for an app container, a hostname of its own."""
-    made = copy.deepcopy(dict(wanted))
-    made["Env"] = [*made.get("Env", ()), *(f"{name}={value}" for name, value in values.items())]
-    made["Labels"][FINGERPRINT_LABEL] = fingerprint(wanted, secrets)
-    made["Labels"][SPEC_LABEL] = json.dumps(wanted, sort_keys=True)
-    made["Labels"][SECRETS_LABEL] = ", ".join(sorted(secrets))
-    if host and "Hostname" not in made:
-        made["Hostname"] = container_hostname(host)
-    return made
+    whole = copy.deepcopy(dict(wanted))
+    whole["Env"] = [*whole.get("Env", ()), *(f"{name}={value}" for name, value in values.items())]
+    whole["Labels"][FINGERPRINT_LABEL] = fingerprint(wanted, secrets)
+    whole["Labels"][SPEC_LABEL] = json.dumps(wanted, sort_keys=True)
+    whole["Labels"][SECRETS_LABEL] = ", ".join(sorted(secrets))
+    if host and "Hostname" not in whole:
+        whole["Hostname"] = container_hostname(host)
+    return whole
 
 
-def is_made_here(found: Mapping[str, Any]) -> bool:
+def is_made_here(container: Mapping[str, Any]) -> bool:
     """Whether its settings can be compared: one that Kamal made carries no fingerprint."""
-    return FINGERPRINT_LABEL in (found["Config"].get("Labels") or {})
+    return FINGERPRINT_LABEL in (container["Config"].get("Labels") or {})
 
 
 def is_same(
-    found: Mapping[str, Any],
+    container: Mapping[str, Any],
     wanted: Mapping[str, Any],
     secrets: Mapping[str, str],
     values: Mapping[str, str],
     image_id: Optional[str],
 ) -> bool:
     """Whether a container (as `docker inspect` shows it) is the wanted one, secret values included."""
-    config = found["Config"]
+    config = container["Config"]
     return bool(
         (config.get("Labels") or {}).get(FINGERPRINT_LABEL) == fingerprint(wanted, secrets)
-        and found["Image"] == image_id
-        and not changed_secrets(found, values)
+        and container["Image"] == image_id
+        and not changed_secrets(container, values)
     )
 
 
-def changed_secrets(found: Mapping[str, Any], values: Mapping[str, str]) -> List[str]:
+def changed_secrets(container: Mapping[str, Any], values: Mapping[str, str]) -> List[str]:
     """The names of the secret variables whose value in the container is not the wanted one."""
-    present = dict(pair.split("=", 1) for pair in found["Config"].get("Env") or () if "=" in pair)
+    present = dict(pair.split("=", 1) for pair in container["Config"].get("Env") or () if "=" in pair)
     return sorted(name for name, value in values.items() if present.get(name) != value)
 
 
@@ -100,8 +100,8 @@ def shown(wanted: Mapping[str, Any], secrets: Mapping[str, str]) -> Dict[str, An
     return {**wanted, "secrets": ", ".join(sorted(secrets)) or None}
 
 
-def shown_found(found: Mapping[str, Any]) -> Dict[str, Any]:
-    """A found container in the form of `shown`; of one that Kamal made only the image is comparable."""
-    labels = found["Config"].get("Labels") or {}
-    wanted = json.loads(labels.get(SPEC_LABEL) or "{}") or {"Image": found["Config"]["Image"]}
+def shown_container(container: Mapping[str, Any]) -> Dict[str, Any]:
+    """A container, as `docker inspect` has it, in the form of `shown`; of one by Kamal only the image is comparable."""
+    labels = container["Config"].get("Labels") or {}
+    wanted = json.loads(labels.get(SPEC_LABEL) or "{}") or {"Image": container["Config"]["Image"]}
     return {**wanted, "secrets": labels.get(SECRETS_LABEL) or None}

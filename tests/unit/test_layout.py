@@ -31,14 +31,14 @@ HEADER = (
 )
 # The rooms, and which others each of them may enter. What has no room lies at the root of module_utils; every room may.
 WORDS = "module_utils"
-CONFIG, PLAN, CONTROLLER = "plugin_utils/config", "plugin_utils/plan", "plugin_utils"
+CONFIG, PLAN = "plugin_utils/config", "plugin_utils/plan"
 APP, PROXY, BUILD, HOST, DOCKER_RUN = (
     f"module_utils/{room}" for room in ("_app", "_proxy", "_build", "_host", "_docker_run")
 )
 MAY_ENTER = {
     "plugin_utils": {CONFIG, PLAN, APP, BUILD},
     CONFIG: {DOCKER_RUN},
-    PLAN: {CONFIG, CONTROLLER, APP, PROXY, BUILD, DOCKER_RUN},
+    PLAN: {CONFIG, PROXY, BUILD, DOCKER_RUN},
     APP: {PROXY, HOST},
     PROXY: {HOST, DOCKER_RUN},
     BUILD: {HOST},

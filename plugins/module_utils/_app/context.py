@@ -61,7 +61,7 @@ class Context:
     def _show(self, role: RoleShare) -> None:
         running = [container for container in self.containers(role) if container.running]
         container = self.engine.inspect(running[0].id) if running else None
-        before = _body.shown_found(container) if container else None
+        before = _body.shown_container(container) if container else None
         if before and container:
             stale = _body.changed_secrets(container, self.values(role))
             before["secrets changed"] = ", ".join(stale) or None

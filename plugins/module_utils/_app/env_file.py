@@ -13,9 +13,9 @@ ESCAPED = "# caravan: escaped"
 
 
 def ensure(changes: Changes, path: str, values: Mapping[str, str]) -> None:
-    found, wanted = files.read(path), render_file(values)
-    if found != wanted:
-        before = parse_file(found) if found is not None else None
+    content, wanted = files.read(path), render_file(values)
+    if content != wanted:
+        before = parse_file(content) if content is not None else None
         changes.show(path, None if before is None else _names(before), _names(values, before or {}))
         changes.do(f"write {path}", lambda: files.write(path, wanted))
     elif files.mode(path) != files.PRIVATE_FILE:
@@ -23,9 +23,9 @@ def ensure(changes: Changes, path: str, values: Mapping[str, str]) -> None:
 
 
 def remove(changes: Changes, path: str) -> None:
-    found = files.read(path)
-    if found is not None:
-        changes.show(path, _names(parse_file(found)), None)
+    content = files.read(path)
+    if content is not None:
+        changes.show(path, _names(parse_file(content)), None)
         changes.do(f"remove {path}", lambda: files.remove(path))
 
 

@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An image present on a host under its version's tag: found, or pulled without touching what is there before."""
+"""An image present on a host under its version's tag, pulled where needed without touching what is there before."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ensure(
     built: Built,
     credentials: Optional[Mapping[str, str]],
 ) -> Optional[Image]:
-    """The image of this release; `built` is what the build said of it. None only in check mode, where it would be
+    """The image of this release; `built` is the build's answer. None only in check mode, where it would be
     pulled or built. Raises ImageError where it cannot be had, or is one of another service."""
     image = engine.image(wanted.reference)
     if image is None or not _is_the_built_one(image, wanted, built):

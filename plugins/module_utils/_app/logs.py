@@ -26,16 +26,16 @@ def read(
     start = _timestamp(since) if since else None
     pattern = _pattern(grep) if grep else None
     limit = lines or (None if since or grep else DEFAULT_LINES)
-    found: Dict[str, Any] = {}
+    logs: Dict[str, Any] = {}
     for role, container in _chosen(of_service(engine.containers(*_labels(names)), names, roles)).items():
         text = engine.logs(container.id, None if pattern else limit, start, timestamps=True).splitlines()
         matching = [line for line in text if pattern is None or pattern.search(line)]
-        found[role] = {
+        logs[role] = {
             "container": container.name,
             "state": container.state,
             "lines": matching[-limit:] if limit else matching,
         }
-    return found
+    return logs
 
 
 def _labels(names: Names) -> List[str]:

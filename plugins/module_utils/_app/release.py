@@ -24,7 +24,7 @@ PRUNING = ("deploy", "setup")
 
 @dataclass
 class Release:
-    """`share` is the host's part of the plan; `secrets` the values by secret name; `built` what the build said."""
+    """`share` is the host's part of the plan; `secrets` the values by secret name; `built` the build's answer."""
 
     engine: Engine
     changes: Changes
@@ -100,7 +100,7 @@ class Release:
         return [role.name for role in roles if Cutover(context, role, image, routes).run()]
 
     def _bring_side_by_side(self, roles: List[RoleShare], image: Optional[Image], routes: Routes) -> List[str]:
-        """All run to the end whatever becomes of the others; what they did is told in the order of the roles."""
+        """All run to the end whatever becomes of the others; their actions are listed in the order of the roles."""
         apart = [Changes(self.changes.check_mode) for _role in roles]
         cutovers = [Cutover(self._context(own), role, image, routes) for own, role in zip(apart, roles)]
         with ThreadPoolExecutor(max_workers=max(1, len(roles))) as pool:

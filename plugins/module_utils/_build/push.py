@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, Mapping, Optional
 
+from .. import _references
 from .._errors import BuildError, EngineError
 from .._host.engine import Engine, Image
 from .wanted import Wanted
@@ -28,7 +29,7 @@ def digest_there(engine: Engine, wanted: Wanted, image: Image) -> Optional[str]:
         return None
     login = _credentials(wanted.registry)
     try:
-        there = {engine.registry_digest(f"{wanted.repository}:{tag}", login) for tag in (wanted.version, wanted.latest)}
+        there = {engine.registry_digest(_references.tagged(wanted.repository, tag), login) for tag in (wanted.version, wanted.latest)}
     except EngineError:
         return None
     digest = there.pop()
@@ -54,7 +55,7 @@ def _push_tag(engine: Engine, wanted: Wanted, tag: str) -> Optional[str]:
     digest = None
     for event in _events(engine, wanted, tag):
         if "error" in event:
-            raise _refused(f"{wanted.repository}:{tag}", str(event["error"]), wanted.registry)
+            raise _refused(_references.tagged(wanted.repository, tag), str(event["error"]), wanted.registry)
         digest = (event.get("aux") or {}).get("Digest") or digest
     return digest
 
@@ -63,7 +64,7 @@ def _events(engine: Engine, wanted: Wanted, tag: str) -> Iterable[Mapping[str, A
     try:
         yield from engine.push(wanted.repository, tag, _credentials(wanted.registry))
     except EngineError as error:
-        raise _refused(f"{wanted.repository}:{tag}", error.message, wanted.registry) from error
+        raise _refused(_references.tagged(wanted.repository, tag), error.message, wanted.registry) from error
 
 
 def _credentials(registry: Optional[Mapping[str, Optional[str]]]) -> Optional[Dict[str, str]]:

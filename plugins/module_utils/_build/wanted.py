@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional
 
+from .. import _references
 from .._names import SOURCE_LABEL, VERSION_LABEL
 
 
@@ -35,7 +36,7 @@ class Wanted:
 
     @property
     def reference(self) -> str:
-        return f"{self.repository}:{self.version}"
+        return _references.tagged(self.repository, self.version)
 
     @property
     def platforms(self) -> List[str]:

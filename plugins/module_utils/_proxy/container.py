@@ -53,7 +53,7 @@ def recreate(
     image = engine.image(wanted["Image"])
     if _body.is_same(found, wanted, {}, {}, image.id if image else None):
         return ensure(engine, changes, wanted, credentials)
-    changes.show(PROXY_CONTAINER, _body.shown_found(found), _body.shown(wanted, {}))
+    changes.show(PROXY_CONTAINER, _body.shown_container(found), _body.shown(wanted, {}))
     changes.do(f"recreate {PROXY_CONTAINER}", lambda: _replace(engine, found, wanted))
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping
 
-from .. import _body
+from .. import _body, _references
 from .._docker_run import options
 from .._names import NETWORK, PROXY_APPS_CONFIG, PROXY_VOLUME
 from . import flags
@@ -17,7 +17,7 @@ PROXY_VERSION = "v0.9.2"
 
 def proxy_container(run: Mapping[str, Any]) -> Dict[str, Any]:
     """The kamal-proxy container of a host as a body, from the `proxy/run` section."""
-    image = f"{run.get('repository', PROXY_REPOSITORY)}:{run.get('version', PROXY_VERSION)}"
+    image = _references.tagged(run.get("repository", PROXY_REPOSITORY), run.get("version", PROXY_VERSION))
     size = run.get("log_max_size", "10m")
     body = _body.body(
         image=f"{run['registry']}/{image}" if run.get("registry") else image,

@@ -23,7 +23,7 @@ NO_PLAN = (
 
 
 def plan_of(task_vars: Mapping[str, Any], whole: bool = False) -> Plan:
-    """The plan that was made in this run, wherever it was delegated to, as the host of the task needs it.
+    """The plan of this run, wherever it was delegated to, as the host of the task needs it.
 
     Unless the `whole` of it is wanted, the shares of other hosts are left out: a hundred hosts would each read a
     hundred of them. Raises ConfigError where there is none, PlanError where it is none of this version's.

@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Keys that are understood and checked but not acted on yet: refused where that would change what runs, else told."""
+"""Keys that are understood and checked but not acted on yet: refused where that changes what runs, else a notice."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ def _registry(config: Config, remote_hosts: Sequence[str]) -> List[Problem]:
 
 def _builder(config: Config) -> List[Problem]:
     builder = config.written.get("builder") or {}
-    found = [_later(config, f"builder/{key}") for key in IN_BUILDER if key in builder]
+    problems = [_later(config, f"builder/{key}") for key in IN_BUILDER if key in builder]
     if str(builder.get("driver", "")).startswith("cloud"):
-        found.append(_later(config, "builder/driver"))
+        problems.append(_later(config, "builder/driver"))
     if len(builder.get("arch") or []) > 1 and isinstance(builder["arch"], list):
-        found.append(_later(config, "builder/arch"))
-    return found
+        problems.append(_later(config, "builder/arch"))
+    return problems
 
 
 def _later(config: Config, key_path: str) -> Problem:
@@ -120,14 +120,14 @@ def _later(config: Config, key_path: str) -> Problem:
 
 def _hooks(config: Config) -> List[Problem]:
     folder = os.path.join(config.project_root, config.data["hooks_path"])
-    found = [name for name in HOOKS if os.access(os.path.join(folder, name), os.X_OK)]
+    hooks = [name for name in HOOKS if os.access(os.path.join(folder, name), os.X_OK)]
     return [
         Problem(
             "this hook would not be run: hooks are not supported yet. Deploy without it with -e kamal_skip_hooks=true.",
             "",
             os.path.join(folder, name),
         )
-        for name in found
+        for name in hooks
     ]
 
 
@@ -171,11 +171,11 @@ OWN_NETWORK = f"takes the container off the network {NETWORK}, where the others 
 
 
 def notices(config: Config, roles: Sequence[Role]) -> List[str]:
-    found = [(notice.keys, notice.text) for notice in NOTICES if _applies(notice, config)]
+    passed_over = [(notice.keys, notice.text) for notice in NOTICES if _applies(notice, config)]
     places = [(("servers", role.name), role.settings) for role in roles if not role.proxied]
     places += [(("accessories", name), section) for name, section in _map(config.written.get("accessories")).items()]
-    found += [((*keys, "options", "network"), OWN_NETWORK) for keys, section in places if _leaves(section)]
-    return [f"{'/'.join(keys)} {text} ({config.where(*keys)})" for keys, text in found]
+    passed_over += [((*keys, "options", "network"), OWN_NETWORK) for keys, section in places if _leaves(section)]
+    return [f"{'/'.join(keys)} {text} ({config.where(*keys)})" for keys, text in passed_over]
 
 
 def _applies(notice: Notice, config: Config) -> bool:

@@ -60,16 +60,16 @@ def previous_good(histories: Mapping[str, Sequence[Mapping[str, Any]]], running:
             f"No other version was live before on {', '.join(sorted(candidates))}, so there is nothing to go back to. "
             "Name a version whose image exists: -e kamal_version=VERSION."
         )
-    found = ", ".join(f"{host}: {version or 'none'}" for host, version in sorted(candidates.items()))
+    choices = ", ".join(f"{host}: {version or 'none'}" for host, version in sorted(candidates.items()))
     raise RollbackError(
-        f"The hosts do not agree on a previous good version ({found}). "
+        f"The hosts do not agree on a previous good version ({choices}). "
         "Name the version to go back to: -e kamal_version=VERSION."
     )
 
 
 def require_everywhere(version: str, containers: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Every host still has a container of this version. `containers` holds those of each host, as service_info says."""
-    lacking = [host for host, found in containers.items() if version not in {one["version"] for one in found}]
+    lacking = [host for host, ones in containers.items() if version not in {one["version"] for one in ones}]
     if lacking:
         raise RollbackError(
             f"There is no container of version {version} on {', '.join(lacking)} to go back to. "

@@ -16,7 +16,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._body import (
     is_made_here,
     is_same,
     shown,
-    shown_found,
+    shown_container,
 )
 
 WANTED = body("hello:v1", {"A": "1"}, {"service": "hello"}, "kamal", cmd=["hello", "web"])
@@ -58,13 +58,13 @@ def test_one_that_kamal_made_is_another_one() -> None:
     kamals = found({"Image": "hello:v1", "Labels": {"service": "hello"}, "Env": ["A=1", "TOKEN=s3cr3t"]})
     assert not is_made_here(kamals)
     assert not is_same(kamals, WANTED, SECRETS, VALUES, "i1")
-    assert shown_found(kamals) == {"Image": "hello:v1", "secrets": None}
+    assert shown_container(kamals) == {"Image": "hello:v1", "secrets": None}
 
 
 def test_secret_values_are_in_the_environment_only() -> None:
     made = complete(WANTED, SECRETS, VALUES)
     assert "TOKEN=s3cr3t" in made["Env"]
-    assert "s3cr3t" not in json.dumps([made["Labels"], shown(WANTED, SECRETS), shown_found(found(made))])
+    assert "s3cr3t" not in json.dumps([made["Labels"], shown(WANTED, SECRETS), shown_container(found(made))])
     assert "s3cr3t" not in json.dumps(WANTED)
 
 
@@ -76,7 +76,7 @@ def test_the_fingerprint_is_of_the_settings_and_not_of_their_order_or_values() -
 
 
 def test_what_is_shown_of_one_that_was_made_here_is_what_was_wanted() -> None:
-    assert shown_found(found(complete(WANTED, SECRETS, VALUES))) == shown(WANTED, SECRETS)
+    assert shown_container(found(complete(WANTED, SECRETS, VALUES))) == shown(WANTED, SECRETS)
 
 
 def test_changed_secrets_are_named() -> None:
