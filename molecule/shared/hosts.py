@@ -9,12 +9,13 @@ import re
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import testinfra
 
@@ -26,6 +27,9 @@ from load import Load
 LOAD_BALANCER = f"http://{lab_settings.LOAD_BALANCER.ip}"
 HOST_NAME = "hello.example.com"
 VERSION = re.compile(r"version (\S+)")
+
+
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
@@ -150,3 +154,9 @@ class Host:
             " xargs -r docker inspect --format '{{.Id}} {{.Name}} {{.State.StartedAt}}'; "
             f"find {self.home}/.kamal -type f ! -path '*/lock-*' 2>/dev/null | sort | xargs -r md5sum"
         )
+
+
+def everywhere(hosts: Sequence[Host], look: Callable[[Host], Seen]) -> list[Seen]:
+    """What is to be seen on each host, looked at on all of them at the same time."""
+    with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
+        return list(pool.map(look, hosts))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hosts import Host, ask, lost
+from hosts import Host, ask, everywhere, lost
 from project import Project, Run
 
 CONFIG = {"boot": {"limit": 1}}
@@ -19,21 +19,22 @@ BUILT = {"kamal_build": False}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _served(project: Project) -> None:
+def served(project: Project, hosts: list[Host]) -> list[str]:
+    """What serves on each host from the beginning of the story to its end."""
     assert project.deploy("v1").ok
+    return everywhere(hosts, lambda host: host.serving)
 
 
 @pytest.fixture
-def serving(project: Project, hosts: list[Host]) -> Iterator[None]:
-    """What served before still serves, no host is locked, and the project is as it was for the next one."""
-    before = [host.serving for host in hosts]
+def serving(project: Project, hosts: list[Host], served: list[str]) -> Iterator[None]:
+    """What served at first still serves, no host is locked, and the project is as it was for the next one."""
     config, kept = project.config, {name: (project.root / name).read_text() for name in KEPT}
     yield
     project.config = config
     for name, text in kept.items():
         project.write(name, text)
-    assert [host.serving for host in hosts] == before
-    assert "lock-" not in "".join(before)
+    assert everywhere(hosts, lambda host: host.serving) == served
+    assert "lock-" not in "".join(served)
     assert ask().version == "v1"
 
 
