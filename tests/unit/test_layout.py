@@ -55,7 +55,6 @@ ON_THE_CONTROLLER = {"yaml", "jsonschema"}
 ATTRIBUTES = {"check_mode", "diff_mode", "idempotent"}
 # One table each, which would be harder to read in two files.
 TABLES = {
-    "plugin_utils/config/ruby.py",
     "module_utils/_proxy/flags.py",
 }
 LONGEST_FILE = 300

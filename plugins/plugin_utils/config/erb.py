@@ -8,17 +8,19 @@ The result knows for each of its lines the line of the file it came from. Ruby i
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass, field
 from typing import Callable, Iterator, List, Tuple
 
 from ...module_utils._errors import ConfigError, Problem
-from .ruby import Failed, NotUnderstood, Scope, evaluate, to_text, truthy
+from .erb_ruby import render_with_ruby
+from .ruby import evaluate
+from .ruby_library import Scope
+from .ruby_tokens import Failed, NotUnderstood
+from .ruby_values import to_text, truthy
 
 _TAG = re.compile(r"<%%|<%(?P<kind>[=#-]?)(?P<code>.*?)(?P<trim>-?)%>", re.DOTALL)
 _BLOCK = re.compile(r"^(?P<word>if|unless|elsif|else|end)\b(?P<condition>.*)$", re.DOTALL)
-_RUBY = "require 'erb'; print ERB.new(STDIN.read, trim_mode: '-').result"
+_WHOLE = re.compile(r"\bend\Z")
 
 
 @dataclass(frozen=True)
@@ -37,29 +39,10 @@ def render(text: str, place: Callable[[int], str], scope: Scope, engine: str = "
     if "<%" not in text:
         return Rendered(text, ())
     if engine == "ruby":
-        return Rendered(_render_with_ruby(text, place, scope), ())
+        return Rendered(*render_with_ruby(text, place, scope))
     if engine != "safe":
         raise ConfigError([Problem(f'kamal_erb is "{engine}"; allowed: "safe", "ruby"')])
     return _Renderer(place, scope).render(text)
-
-
-def _render_with_ruby(text: str, place: Callable[[int], str], scope: Scope) -> str:
-    ruby = shutil.which("ruby", path=scope.environ.get("PATH"))
-    if ruby is None:
-        message = "kamal_erb is ruby, but there is no ruby on the controller; install ruby or remove kamal_erb"
-        raise ConfigError([Problem(message, where=place(1))])
-    done = subprocess.run(
-        [ruby, "-rerb", "-e", _RUBY],
-        input=text,
-        cwd=scope.project_root,
-        env=scope.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ConfigError([Problem(f"ruby could not render the ERB: {done.stderr.strip()}", where=place(1))])
-    return done.stdout
 
 
 @dataclass
@@ -154,7 +137,7 @@ class _Renderer:
     def _code(self, piece: _Piece) -> None:
         code = piece.body.strip()
         match = _BLOCK.match(code)
-        if match:
+        if match and not (match.group("word") in ("if", "unless") and _WHOLE.search(code)):
             self._branch(match.group("word"), match.group("condition").strip(), piece.line)
         elif self._active:
             evaluate(code, self.scope)
@@ -186,7 +169,7 @@ class _Renderer:
 def _beyond(line: str) -> str:
     return (
         f"this Ruby is more than is read here: {line}\n"
-        "    Understood are ENV[...], ENV.fetch(...), File.read(...), Dotenv.load(...) and if/else/end on them. "
+        "    What is read is listed in docs/configuration.md: ENV, File.read, Dotenv.load, strings, conditions. "
         "Either set kamal_erb: ruby to let the installed Ruby render the file, or keep the configuration in "
         "kamal_config in your inventory and use Jinja, such as {{ lookup('env', 'NAME') }}."
     )

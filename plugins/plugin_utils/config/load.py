@@ -14,7 +14,7 @@ from ...module_utils._errors import ConfigError, Problem
 from . import erb as _erb
 from .findings import SchemaCheck, near_miss
 from .lines import Document, KeyPath, merge_documents, plain, read_yaml, slashed, without_extensions
-from .ruby import Scope
+from .ruby_library import Scope
 from .rules import check_rules
 from .schema import SCHEMA_FILE
 from .values import Values

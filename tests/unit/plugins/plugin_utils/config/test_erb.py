@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import stat
 
@@ -11,7 +13,7 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.erb import render
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Settings, load
-from ansible_collections.caravan.kamal.plugins.plugin_utils.config.ruby import Scope, dotenv
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.ruby_library import Scope
 
 ENVIRON = {"NAME": "hey", "EMPTY": "", "BLANK": "  ", "PATH": "/usr/bin:/bin", "N": "3"}
 
@@ -22,6 +24,9 @@ def scope(tmp_path):
     (tmp_path / "two.txt").write_text("one\ntwo\n\n", encoding="utf-8")
     (tmp_path / ".env").write_text("FROM_FILE=yes\nNAME=other\n", encoding="utf-8")
     (tmp_path / ".env.more").write_text('export MORE="a b" # why\n', encoding="utf-8")
+    (tmp_path / ".env.grammar").write_text("P=C:\\dir\\new\nQ=$P\\ \"a\"'b'\n", encoding="utf-8")
+    (tmp_path / ".env.open").write_text("A=1\nB='x\n", encoding="utf-8")
+    (tmp_path / ".env.command").write_text("A=$(id)\n", encoding="utf-8")
     return Scope(dict(ENVIRON), str(tmp_path))
 
 
@@ -75,6 +80,49 @@ EXPRESSIONS = [
     ("nil", ""),
     ("true", "true"),
     ("3", "3"),
+    ('ENV["EMPTY"].presence || "d"', "d"),
+    ('ENV["BLANK"].presence || "d"', "d"),
+    ('ENV["GONE"].presence || "d"', "d"),
+    ('ENV["NAME"].presence || "d"', "hey"),
+    ('ENV["GONE"]&.strip || "d"', "d"),
+    ('"a" + "b"', "ab"),
+    ('ENV["NAME"] + "-" + "x" == "hey-x" ? "y" : "n"', "y"),
+    ("1 + 2", "3"),
+    ('"a" + (ENV["GONE"] || "b")', "ab"),
+    ('begin; File.read("gone.txt"); rescue; "d"; end', "d"),
+    ('begin\n  File.read("gone.txt")\nrescue Errno::ENOENT => e\n  "d"\nend', "d"),
+    ('begin; ENV.fetch("GONE"); rescue KeyError, StandardError; "d"; end', "d"),
+    ('begin; "fine"; rescue; "d"; end', "fine"),
+    ('(ENV.fetch("GONE") rescue "d")', "d"),
+    ('File.read(File.expand_path(".ruby-version", __dir__)).strip', "3.4.1"),
+    ('File.read(File.expand_path("../" + File.basename(Dir.pwd) + "/two.txt", __dir__)).lines.first', "one\n"),
+    ('File.join("a", "b", "/c")', "a/b/c"),
+    ('File.dirname("a/b/c.txt")', "a/b"),
+    ('File.exist?(File.join(__dir__, "two.txt"))', "true"),
+    ('"ruby 3.4.1\nnode 22".scan(/node (.*)/)[0][0]', "22"),
+    ('"ruby 3.4.1\nnode 22".scan(/^ruby (?<v>.*)$/).first.first', "3.4.1"),
+    ('"a1b2".scan(/[0-9]/)', '["1", "2"]'),
+    ('"ruby 3.4.1"[/ruby (.*)/, 1]', "3.4.1"),
+    ('"ruby 3.4.1"[/[0-9.]+/]', "3.4.1"),
+    ('"ruby".match(/x/)', ""),
+    ('"ruby 3".match(/ruby (\\d)/)[1]', "3"),
+    ('"feature/x".gsub("/", "-")', "feature-x"),
+    ('"feature/X_y".downcase.gsub(/[^a-z]+/, "-")', "feature-x-y"),
+    ('"a, b".split(",").map(&:strip)', '["a", "b"]'),
+    ('"a,b,,".split(",")', '["a", "b"]'),
+    ("%w[a b].join(',')", "a,b"),
+    ('["a", ENV["GONE"], 1, true].last', "true"),
+    ('["a", nil, 1, true]', '["a", nil, 1, true]'),
+    ("'abc'[-1]", "c"),
+    ("[1, 2][5]", ""),
+    ("if ENV['NAME'] == 'hey' then 'a' else 'b' end", "a"),
+    ("if ENV['GONE'] then 'a' elsif true then 'c' end", "c"),
+    ("('a' if ENV['GONE'])", ""),
+    ("'12 apples'.to_i + 1", "13"),
+    ("true == 1", "false"),
+    ("not ENV['GONE']", "true"),
+    ("'x'.empty? || !'x'.nil?", "true"),
+    ("'v1.2'.delete_prefix('v')", "1.2"),
 ]
 
 
@@ -97,6 +145,16 @@ TEMPLATES = [
     ("<% if false %><% if true %>a<% else %>b<% end %><% else %>c<% end %>", "c"),
     ("<% if true %><% if false %>a<% else %>b<% end %><% else %>c<% end %>", "b"),
     ("<% if false then %>a<% end %>b", "b"),
+    ("<% ENV['SET'] = 'x' %><%= ENV['SET'] %>", "x"),
+    ("<% ENV['NAME'] ||= 'x'; ENV['GONE'] ||= 'y' %><%= ENV['NAME'] %><%= ENV['GONE'] %>", "heyy"),
+    ("<% a = nil; a ||= 'x' %><%= a %>", "x"),
+    ("<% if ENV['GONE'] then a = 1 else a = 2 end %><%= a %>", "2"),
+    ("<% a = 'no'\nif ENV['NAME'] == 'hey'\n  a = 'yes'\nend %><%= a %>", "yes"),
+    ("<% a = 'x' if ENV['GONE'] %><%= a.nil? %>", "true"),
+    ("<% a = 'x' unless ENV['GONE'] %><%= a %>", "x"),
+    ("<% b = begin\n File.read('gone.txt')\nrescue\n 'd'\nend %><%= b %>", "d"),
+    ("<%= Kamal::VERSION %>", "2.12.0"),
+    ("<% Dotenv.load('.env.grammar') %><%= ENV['Q'] %>", "C:dirnew \"a\"'b'"),
     ("<% a = 'plain' # why %><%= a %>", "plain"),
     ("<% if false %><%= ENV.fetch('GONE') %><% end %>ok", "ok"),
     ("<% if false %><%= [1].each(&:x) %><% end %>ok", "ok"),
@@ -133,7 +191,20 @@ REFUSED = [
     ("<%= ENV.to_h %>", 1, "more than is read here"),
     ("<%= File.write('x', 'y') %>", 1, "more than is read here"),
     ("<%= system('id') %>", 1, "more than is read here"),
-    ("<%= ENV['NAME'].gsub('a', 'b') %>", 1, "more than is read here"),
+    ("<%= ENV['NAME'].tr('a', 'b') %>", 1, "more than is read here"),
+    ("<%= 'a' + nil %>", 1, "nil cannot be added to a text"),
+    ("<%= ENV['GONE'] + 'a' %>", 1, "+ is called on nothing"),
+    ("<%= 'a'.scan(/(?<=x)\\K/) %>", 1, "more than is read here"),
+    ("<%= 'a'.scan(/[/) %>", 1, "more than is read here"),
+    ("<%= ENV['GONE'].scan(/a/) %>", 1, ".scan is called on nothing"),
+    ("<%= begin; `id`; rescue; 'x'; end %>", 1, "running the command `id` is switched off"),
+    ("<%= begin; ENV.fetch('GONE'); rescue Errno::ENOENT; 'x'; end %>", 1, "GONE is not set"),
+    ("<% Dotenv.load('.env.open') %>", 1, ".env.open:2: the quote of B is never closed"),
+    ("<% Dotenv.load('.env.command') %>", 1, "running the command `id` is switched off"),
+    ("<% ENV['A=B'] = 'x' %>", 1, "cannot be the name of a variable"),
+    ("<%= Kamal::Git.sha %>", 1, "more than is read here"),
+    ("<%= " + "(" * 500 + "1" + ")" * 500 + " %>", 1, "more than is read here"),
+    ("<% a = 'aaaaaaaaaa' %>" + "<% a = a + a %>" * 40, 1, "longer than a megabyte"),
     ("<%= YAML.load_file('x')['y'] %>", 1, "more than is read here"),
     ("<%= eval('1') %>", 1, "kamal_erb: ruby"),
     ("a: 1\n<% %w[a b].each do |x| %>\n- <%= x %>\n<% end %>", 2, "lookup('env', 'NAME')"),
@@ -164,6 +235,12 @@ def test_commands_when_they_are_allowed(scope):
     assert rendered("<%= `cat two.txt | head -1`.chomp %>", scope) == "one"
     assert rendered("<%= %x(printf '%s' \"$NAME\") %>", scope) == "hey"
     assert rendered("<%= `echo #{ENV['NAME']}`.strip %>", scope) == "hey"
+
+
+@pytest.mark.parametrize(("machine", "name"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])
+def test_the_architecture_as_docker_names_it(machine, name, scope, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert rendered("arch: <%= Kamal::Utils.docker_arch %>", scope) == f"arch: {name}"
 
 
 def test_a_command_that_fails(scope):
@@ -223,22 +300,6 @@ def test_what_dotenv_loads_stays_in_this_configuration(tmp_path):
     assert environ == {}
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("A=1", {"A": "1"}),
-        ("export A=1\n# no\n\nB = 2", {"A": "1", "B": "2"}),
-        ("A='x # y'", {"A": "x # y"}),
-        ('A="x\\ny"', {"A": "x\ny"}),
-        ("A=x # y", {"A": "x"}),
-        ("A=", {"A": ""}),
-        ("A: 1", {"A": "1"}),
-    ],
-)
-def test_dotenv(text, expected):
-    assert dotenv(text) == expected
-
-
 def fake_ruby(tmp_path, script):
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -249,11 +310,11 @@ def fake_ruby(tmp_path, script):
 
 
 def test_ruby_renders_when_asked(tmp_path):
-    path = fake_ruby(tmp_path, 'test "$1" = -rerb && sed "s/<%.*%>/from-ruby-$NAME/"')
+    path = fake_ruby(tmp_path, 'test "$2" = -e && sed "s/<%.*%>/from-ruby-$NAME/"')
     scope = Scope({"PATH": f"{path}:/usr/bin:/bin", "NAME": "x"}, str(tmp_path))
-    result = render("a: <%= anything at all %>\n", str, scope, "ruby")
-    assert result.text == "a: from-ruby-x\n"
-    assert result.source_line(7) == 7
+    result = render("a: <%= anything at all %>\nb\n", str, scope, "ruby")
+    assert result.text == "a: from-ruby-x\nb\n"
+    assert result.source_line(2) == 2
 
 
 def test_ruby_is_not_started_for_a_file_without_erb(tmp_path):
@@ -277,14 +338,75 @@ def test_an_unknown_engine(tmp_path):
         render("<%= x %>", str, Scope({}, str(tmp_path)), "perl")
 
 
-@pytest.mark.skipif(not shutil.which("ruby"), reason="compares with the real ruby where there is one")
-def test_the_same_as_ruby(scope):
-    """Those that need no library; `File.read` and ENV see the same folder and variables."""
-    plain = [pair for pair in EXPRESSIONS if "blank?" not in pair[0] and "present?" not in pair[0]]
-    text = "\0".join(f"<%= {expression} %>" for expression, _expected in plain)
-    assert render(text, str, scope, "ruby").text.split("\0") == [expected for _expression, expected in plain]
-    templates = [
-        pair for pair in TEMPLATES if "otenv" not in pair[0] and "nothing" not in pair[0] and "#" not in pair[0]
-    ]
-    for template, expected in templates:
-        assert render(template, str, scope, "ruby").text == expected
+# Where there is a Ruby
+
+RUBY = shutil.which("ruby")
+needs_ruby = pytest.mark.skipif(RUBY is None, reason="there is no ruby here")
+
+
+def with_ruby(text, scope):
+    environ = {**scope.environ, "PATH": os.environ["PATH"]}
+    return render(text, lambda line: f"deploy.yml:{line}", Scope(environ, scope.project_root), "ruby")
+
+
+@needs_ruby
+def test_ruby_has_the_same_values(scope):
+    text = "".join(f"<%= {expression} %>\x1e" for expression, _expected in EXPRESSIONS)
+    values = with_ruby(text, scope).text.split("\x1e")[:-1]
+    assert dict(zip(EXPRESSIONS, values, strict=True)) == {pair: pair[1] for pair in EXPRESSIONS}
+
+
+@needs_ruby
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [pair for pair in TEMPLATES if not any(part in pair[0] for part in ("otenv", "nothing", "#"))],
+)
+def test_ruby_makes_the_same_of_a_template(template, expected, scope):
+    assert with_ruby(template, scope).text == expected
+
+
+@needs_ruby
+@pytest.mark.parametrize(
+    ("template", "line", "words"),
+    [
+        ("a: 1\n\nb: <%= nothing_here %>", 3, "NameError: undefined local variable"),
+        ("a: 1\n<% if true -%>\nb: <%= ENV.fetch('GONE') %>\n<% end -%>", 3, 'KeyError: key not found: "GONE"'),
+        ("a: 1\nb: <%= (1 %>\nc: 2", 2, "SyntaxError"),
+        ("a: 1\n<%= File.read('gone.txt') %>", 2, "Errno::ENOENT: No such file"),
+        ("a: 1\n<%= raise 'one\ntwo' %>", 2, "RuntimeError: one"),
+    ],
+)
+def test_an_error_of_ruby_names_the_line_of_the_file(template, line, words, scope):
+    with pytest.raises(ConfigError) as raised:
+        with_ruby(template, scope)
+    assert len(raised.value.problems) == 1
+    assert raised.value.problems[0].where == f"deploy.yml:{line}"
+    assert words in raised.value.problems[0].message
+    assert "erb.rb" not in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@needs_ruby
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("<%= Kamal::VERSION %>", "2.12.0"),
+        ("<%= defined?(Kamal::Utils.docker_arch) %>", "method"),
+        ("<%= nil.blank? && [].blank? && !5.blank? && 'a'.present? %>", "true"),
+        ("<%= nil.try(:strip).inspect %><%= ' a '.try(:strip) %>", "nila"),
+        ("<% %w[a b].each do |x| -%>\n- <%= x %>\n<% end -%>\n", "- a\n- b\n"),
+        ("  <%- if true -%>\na\n  <%- end -%>\nb", "a\nb"),
+        ("a: é <%= 'ü' %>\n", "a: é ü\n"),
+    ],
+)
+def test_ruby_has_what_kamal_has(template, expected, scope):
+    assert with_ruby(template, scope).text == expected
+
+
+@needs_ruby
+def test_lines_keep_their_numbers_with_ruby(tmp_path):
+    path = tmp_path / "deploy.yml"
+    path.write_text("<% [1].each do -%>\nservice: <%=\n'a' %>\n<%- end -%>\n<%# why -%>\nservers: [h]\nwrong: 1\n")
+    with pytest.raises(ConfigError) as raised:
+        load(str(path), None, Settings(environ=dict(os.environ), erb="ruby"))
+    assert str(raised.value).startswith("deploy.yml:7: wrong: unknown key")
