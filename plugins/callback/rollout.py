@@ -45,7 +45,7 @@ class CallbackModule(Default):
         self._waiting: Any = None
         # What was shown of the task at hand, so that many hosts with one failure tell it once.
         self._shown: Set[Tuple[str, str]] = set()
-        self._causes: Dict[str, str] = {}
+        self._causes: Dict[str, List[str]] = {}
         self._lock: Optional[Mapping[str, Any]] = None
         # Ctrl-C ends a run without a word to callbacks.
         atexit.register(self._tell_of_the_lock)
@@ -98,7 +98,7 @@ class CallbackModule(Default):
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not ignore_errors:
-            self._causes.setdefault(_inventory_name(result), self._name(result))
+            self._causes.setdefault(_inventory_name(result), self._to_blame(result))
         if self._verbose:
             return super().v2_runner_on_failed(result, ignore_errors)
         answer = _answer(result)
@@ -109,7 +109,7 @@ class CallbackModule(Default):
             self._failure(result, _reason(answer), C.COLOR_SKIP if ignore_errors else C.COLOR_ERROR)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._causes.setdefault(_inventory_name(result), self._name(result))
+        self._causes.setdefault(_inventory_name(result), self._to_blame(result))
         if self._verbose:
             return super().v2_runner_on_unreachable(result)
         self._line(result, f"cannot be reached: {_answer(result).get('msg', '')}", C.COLOR_UNREACHABLE)
@@ -181,6 +181,10 @@ class CallbackModule(Default):
         is_controller = host == "localhost" and _inventory_name(result) != "localhost"
         return CONTROLLER if is_controller else host
 
+    def _to_blame(self, result: Any) -> List[str]:
+        """The hosts that a failed task speaks of, else the one that it ran on."""
+        return list(_answer(result).get("missing") or [self._name(result)])
+
     def _failure(self, result: Any, reason: str, color: Any) -> None:
         """Each reason once: hosts that fail for the same one are named alone."""
         again = ("", reason) in self._shown
@@ -195,13 +199,13 @@ class CallbackModule(Default):
             self._display.display(f"    {'':<12}  {line}", color=color)
 
 
-def closing_line(counts: Mapping[str, Mapping[str, int]], causes: Mapping[str, str]) -> Tuple[List[str], str]:
+def closing_line(counts: Mapping[str, Mapping[str, int]], causes: Mapping[str, Sequence[str]]) -> Tuple[List[str], str]:
     """The hosts that failed, and the line that says what became of all.
 
-    `counts` is Ansible's, by host. `causes` says for a host of the play where its first failed task had really run.
+    `counts` is Ansible's, by host. `causes` says for a host of the play whose fault its first failed task was.
     """
     broken = [host for host, count in counts.items() if count["failures"] or count["unreachable"]]
-    failed = list(dict.fromkeys(causes.get(host, host) for host in broken))
+    failed = list(dict.fromkeys(culprit for host in broken for culprit in causes.get(host, [host])))
     others = [host for host in counts if host not in failed]
     changed = [host for host in others if counts[host]["changed"]]
     same = [host for host in others if not counts[host]["changed"]]

@@ -47,6 +47,7 @@ def test_a_version_that_exits_stops_the_rollout(project: Project, web1: Host, we
     for told in ("hello-web-bad", "web1", "State: ", "exit code 1", "cannot start, this version is broken"):
         assert told in reason
     assert run.output.count("hello-web-bad did not go live on web1") == 1
+    assert "failed: web1; changed: web2, worker1 (" in run.output
     assert "Traceback" not in run.output
 
 

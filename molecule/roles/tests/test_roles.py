@@ -8,6 +8,30 @@ import pytest
 from hosts import Host, ask
 from project import Project
 
+# Unlike the playbook deploy, nothing here stops all hosts when one fails, and two go live at a time.
+OWN_PLAYBOOK = """\
+- name: Plan and build
+  hosts: app
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role: {name: caravan.kamal.plan}
+    - ansible.builtin.import_role: {name: caravan.kamal.image, tasks_from: build}
+
+- name: Prepare
+  hosts: "{{ hostvars['localhost'].kamal_plan.order }}"
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role: {name: caravan.kamal.app, tasks_from: lock}
+    - ansible.builtin.import_role: {name: caravan.kamal.app, tasks_from: stage}
+
+- name: Go live
+  hosts: "{{ hostvars['localhost'].kamal_plan.order }}"
+  gather_facts: false
+  serial: 2
+  tasks:
+    - ansible.builtin.import_role: {name: caravan.kamal.app, tasks_from: live}
+"""
+
 CONFIG = {
     "servers": {
         "workers": {"hosts": ["web2", "worker1"], "options": {"memory": "64m"}, "env": {"clear": {"INTERVAL": 1}}}
@@ -79,3 +103,45 @@ def test_a_broken_web_keeps_every_new_worker_from_starting(
     for host in (web2, worker1):
         workers = [name for name, state in host.containers.items() if "workers-v3" in name and state != "created"]
         assert workers == []
+
+
+def started_workers(version: str, *hosts: Host) -> list[str]:
+    return [
+        name
+        for host in hosts
+        for name, state in host.containers.items()
+        if f"workers-{version}" in name and state != "created"
+    ]
+
+
+def test_the_second_web_host_keeps_them_too_in_a_playbook_of_ones_own(
+    project: Project, web1: Host, web2: Host, worker1: Host
+) -> None:
+    """web2 leaves the play and the others go on: only the barrier keeps the workers of the next batch from starting."""
+    project.configure({"env": {"clear": {"UNHEALTHY": None}, "tags": {"sick": {"UNHEALTHY": "1"}}}})
+    project.configure({"servers": {"web": ["web1", {"web2": "sick"}]}})
+    project.write("own.yml", OWN_PLAYBOOK)
+    project.commit("fourth")
+    run = project.run("ansible-playbook", "-i", "config/deploy.yml", "own.yml", "-e", "kamal_version=v4")
+    assert run.code != 0
+    assert web1.running == ["hello-web-v4"]
+    assert web2.running == ["hello-web-v1", "hello-workers-v1"]
+    assert worker1.running == ["hello-workers-v2"]
+    assert started_workers("v4", web2, worker1) == []
+    assert "is not live on web2" in run.output
+    assert "failed: web2; changed: web1, worker1 (" in run.output
+
+
+def test_the_lock_that_a_run_left_behind_is_no_obstacle(
+    project: Project, web1: Host, web2: Host, worker1: Host
+) -> None:
+    """That playbook has no rescue to release the lock; its process has ended, so the next run takes over."""
+    assert web1.locked()
+    project.configure({"servers": {"web": ["web1", "web2"]}})
+    project.commit("fifth")
+    run = project.deploy("v5")
+    assert run.ok
+    assert "has ended without releasing it" in " ".join(run.output.split())
+    assert web2.running == ["hello-web-v5", "hello-workers-v5"]
+    assert worker1.running == ["hello-workers-v5"]
+    assert not web1.locked()

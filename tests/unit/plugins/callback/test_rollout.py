@@ -1,0 +1,143 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a person watching a rollout reads: who is to blame, failures once, what is waited for, a lock left behind."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.callback import rollout
+
+OK = {"failures": 0, "unreachable": 0, "changed": 0}
+CHANGED, FAILED, LOST = {**OK, "changed": 2}, {**OK, "failures": 1, "changed": 1}, {**OK, "unreachable": 1}
+
+CLOSING = {
+    "all is well": ({"a": CHANGED, "b": OK}, {}, [], "changed: a; unchanged: b"),
+    "the second failed": ({"a": OK, "b": FAILED}, {"b": ["b"]}, ["b"], "failed: b; unchanged: a"),
+    "two failed": ({"a": FAILED, "b": FAILED, "c": OK}, {}, ["a", "b"], "failed: a, b; unchanged: c"),
+    "one was lost": ({"a": CHANGED, "b": LOST}, {"b": ["b"]}, ["b"], "failed: b; changed: a"),
+    "the lock's host failed, asked for another": (
+        {"a": OK, "b": FAILED, "c": OK},
+        {"b": ["a"]},
+        ["a"],
+        "failed: a; changed: b; unchanged: c",
+    ),
+    "the controller failed": (
+        {"a": {**OK, "failures": 1}},
+        {"a": ["the controller"]},
+        ["the controller"],
+        "failed: the controller; unchanged: a",
+    ),
+    "the barrier was judged for the first host": (
+        {"a": FAILED, "b": FAILED, "c": OK},
+        {"a": ["b"], "b": ["b"]},
+        ["b"],
+        "failed: b; changed: a; unchanged: c",
+    ),
+    "a failure was rescued": ({"a": OK, "b": CHANGED}, {"a": ["a"]}, [], "changed: b; unchanged: a"),
+    "many": ({f"h{number}": CHANGED for number in range(9)}, {}, [], "changed: 9 hosts"),
+}
+
+
+@pytest.mark.parametrize(("counts", "causes", "failed", "line"), CLOSING.values(), ids=CLOSING)
+def test_the_closing_line(counts: Any, causes: Any, failed: list[str], line: str) -> None:
+    assert rollout.closing_line(counts, causes) == (failed, line)
+
+
+class Callback(rollout.CallbackModule):
+    """Without Ansible's settings, and with a list for a screen."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._display = SimpleNamespace(verbosity=0, display=self._show)
+        self.v2_playbook_on_start(None)
+
+    def _show(self, text: str, color: Any = None) -> None:
+        self.lines.append(text)
+
+    def _handle_warnings(self, res: Any) -> None:
+        pass
+
+    def task(self, name: str, **more: Any) -> Any:
+        task = SimpleNamespace(get_name=lambda: name, when=[], action="x", args={}, delay=5, check_mode=False)
+        vars(task).update(more)
+        self.v2_playbook_on_task_start(task, False)
+        return task
+
+    def host_label(self, result: Any) -> str:
+        return str(result.label)
+
+
+@pytest.fixture
+def callback(monkeypatch: pytest.MonkeyPatch) -> Callback:
+    monkeypatch.setattr(rollout.atexit, "register", lambda function: None)
+    return Callback()
+
+
+def answer(task: Any, host: str, label: str = "", /, **result: Any) -> Any:
+    return SimpleNamespace(
+        task=task, host=SimpleNamespace(get_name=lambda: host), label=label or host, result=dict(result)
+    )
+
+
+def test_one_failure_on_many_hosts_is_told_once(callback: Callback) -> None:
+    task = callback.task("app : Say where it stopped")
+    for host in ("web1", "web2"):
+        callback.v2_runner_on_failed(answer(task, host, msg="It stopped."))
+    assert callback.lines == [
+        "  Say where it stopped",
+        "    web1          FAILED: It stopped.",
+        "    web2          FAILED: for the same reason",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("web1", "web1"),
+        ("web1 -> web2", "web2"),
+        ("web1 -> localhost", "the controller"),
+        ("web1 -> {{ nowhere }}", "web1"),
+    ],
+)
+def test_a_failure_is_told_of_the_host_it_happened_on(callback: Callback, label: str, shown: str) -> None:
+    callback.v2_runner_on_failed(answer(callback.task("Try"), "web1", label, msg="No."))
+    assert callback.lines[1] == f"    {shown:<12}  FAILED: No."
+
+
+def test_what_is_waited_for_is_said_once(callback: Callback) -> None:
+    task = callback.task("Take the deploy lock")
+    for attempt, reason in enumerate(("Bob has it", "Bob has it", "Eve has it"), 1):
+        callback.v2_runner_retry(answer(task, "web1", msg=reason, retries=13, attempts=attempt))
+    assert callback.lines[1:] == [
+        "    web1          waits for up to 60 s: Bob has it",
+        "    web1          waits for up to 50 s: Eve has it",
+    ]
+
+
+LOCKS: dict[str, tuple[list[tuple[str, dict[str, Any]]], bool]] = {
+    "none": ([], False),
+    "held": ([("held", {"held": True, "status": "ours"})], True),
+    "held and released": ([("held", {"held": True, "status": "ours"}), ("free", {"held": False})], False),
+    "only looked at": ([("status", {"held": True, "status": "ours"})], False),
+}
+
+
+@pytest.mark.parametrize(("steps", "told"), LOCKS.values(), ids=LOCKS)
+def test_a_run_that_is_cut_off_tells_of_its_lock(callback: Callback, steps: Any, told: bool) -> None:
+    for state, result in steps:
+        task = callback.task("Lock", action=rollout.LOCK, args={"state": state})
+        callback.v2_runner_on_ok(answer(task, "web1", name="hello", host="web1", **result))
+    callback._tell_of_the_lock()
+    assert ("still holds the deploy lock of hello on web1" in " ".join(callback.lines)) is told
+
+
+def test_a_run_that_ends_tells_nothing_of_its_lock(callback: Callback) -> None:
+    task = callback.task("Lock", action=rollout.LOCK, args={"state": "held"})
+    callback.v2_runner_on_ok(answer(task, "web1", held=True, status="ours"))
+    callback.v2_playbook_on_stats(SimpleNamespace(processed={"web1": 1}, summarize=lambda host: OK))
+    callback._tell_of_the_lock()
+    assert len(callback.lines) == 2
+    assert callback.lines[1].startswith("\nunchanged: web1 (")
