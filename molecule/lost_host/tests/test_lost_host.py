@@ -16,12 +16,17 @@ def _first(project: Project) -> None:
     assert project.deploy("v1").ok
 
 
-def test_a_host_lost_before_a_deploy_stops_it_before_anything_changes(project: Project, hosts: list[Host]) -> None:
+@pytest.mark.parametrize("name", ["web1", "web2"], ids=["the lock's host", "another"])
+def test_a_host_lost_before_a_deploy_stops_it_before_anything_changes(
+    project: Project, hosts: list[Host], name: str
+) -> None:
     before = [host.running for host in hosts]
-    with lost("web2"):
+    with lost(name):
         run = project.deploy("v2")
     assert run.code != 0
-    assert "web2" in run.failures
+    assert list(run.failures) == [name]
+    assert run.output.count(f"{name} cannot be reached") == 1
+    assert f"failed: {name}; unchanged: " in run.output
     assert [host.running for host in hosts] == before
     assert not any(host.locked() for host in hosts)
 

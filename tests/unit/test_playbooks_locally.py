@@ -1,0 +1,189 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Playbooks and roles over hosts that are this machine: what is refused, what a tag leaves out, what a run hands on."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TREE
+
+BIN = Path(sys.executable).parent
+HOSTS = f"""\
+all:
+  vars: {{ansible_connection: local, ansible_python_interpreter: {sys.executable}}}
+  children:
+    shop: {{hosts: {{h1: {{}}, h2: {{}}}}}}
+    blog: {{hosts: {{h3: {{}}}}}}
+"""
+CONFIG = """\
+kamal_config:
+  service: {service}
+  image: acme/{service}
+  servers: {{web: {hosts}}}
+  proxy: {{host: {service}.example.com}}
+role: database
+state: free
+lines: 0
+"""
+TWO_SERVICES = """\
+- ansible.builtin.import_playbook: caravan.kamal.audit
+  vars: {kamal_hosts: shop}
+- ansible.builtin.import_playbook: caravan.kamal.audit
+  vars: {kamal_hosts: blog}
+"""
+ROLE = """\
+- name: A role alone
+  hosts: h1
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role: {{name: caravan.kamal.{role}, tasks_from: {entry}}}
+"""
+NO_PLAN = "There is no plan in this run"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "hosts.yml").write_text(HOSTS)
+    (tmp_path / "group_vars" / "shop.yml").write_text(CONFIG.format(service="shop", hosts="[h1, h2]"))
+    (tmp_path / "group_vars" / "blog.yml").write_text(CONFIG.format(service="blog", hosts="[h3]"))
+    for service in ("shop", "blog"):
+        (tmp_path / ".kamal").mkdir(exist_ok=True)
+        (tmp_path / ".kamal" / f"{service}-audit.log").write_text(f"{service} was deployed\n")
+    return tmp_path
+
+
+def play(folder: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [str(BIN / "ansible-playbook"), "-i", "hosts.yml", *arguments],
+        cwd=folder,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(TREE),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_STDOUT_CALLBACK": "caravan.kamal.rollout",
+            "HOME": str(folder),
+            "PWD": str(folder),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("limit", "shop", "blog"), [(None, 2, 1), ("shop", 2, 0), ("blog", 0, 1)], ids=["both", "the first", "the second"]
+)
+def test_two_services_plan_each_for_itself(folder: Path, limit: str | None, shop: int, blog: int) -> None:
+    (folder / "site.yml").write_text(TWO_SERVICES)
+    code, output = play(folder, "site.yml", *(("--limit", limit) if limit else ()))
+    assert code == 0, output
+    assert (output.count("shop was deployed"), output.count("blog was deployed")) == (shop, blog)
+
+
+def test_variables_of_an_inventory_under_former_names_change_nothing(folder: Path) -> None:
+    (folder / ".kamal" / "lock-shop").mkdir()
+    (folder / ".kamal" / "lock-shop" / "details").write_text("by hand")
+    code, output = play(folder, "caravan.kamal.lock", "-e", "kamal_hosts=shop")
+    assert code == 0, output
+    assert "Message: by hand" in output
+    assert (folder / ".kamal" / "lock-shop").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        (["audit", "-e", "kamal_hosts=shop:blog"], ["shop (on h1) and blog (on h3)"]),
+        (
+            ["audit", "-e", "kamal_hosts=shop", "-e", "lines=3"],
+            ["lines: this variable is called kamal_audit_lines"],
+        ),
+        (
+            ["deploy", "-e", "kamal_hosts=shop", "-e", "kamal_vresion=v2", "-e", "kamal_lock_wait=abc"],
+            [
+                "kamal_vresion: there is no such variable; did you mean kamal_version?",
+                "kamal_lock_wait: expected a whole",
+            ],
+        ),
+        (["deploy", "-e", "kamal_hosts=shop", "--tags", "biuld"], ["--tags: biuld is no tag of deploy"]),
+    ],
+    ids=["two services", "a former name", "a slip and a wrong value", "a tag"],
+)
+def test_what_would_be_passed_over_is_refused_before_anything_is_done(
+    folder: Path, arguments: list[str], messages: list[str]
+) -> None:
+    code, output = play(folder, f"caravan.kamal.{arguments[0]}", *arguments[1:])
+    assert code == 2
+    assert [message for message in messages if message not in output] == []
+    assert "failed: the controller; unchanged: h1" in output
+
+
+@pytest.mark.parametrize(
+    ("role", "entry"),
+    [("app", "stage"), ("app", "live"), ("app", "lock"), ("proxy", "main"), ("accessories", "main"), ("env", "main")],
+)
+def test_a_role_without_a_plan_says_so(folder: Path, role: str, entry: str) -> None:
+    (folder / "role.yml").write_text(ROLE.format(role=role, entry=entry))
+    code, output = play(folder, "role.yml")
+    assert code == 2
+    assert NO_PLAN in output
+    assert "failed: h1 (" in output
+
+
+def test_to_start_in_the_middle_says_that_there_is_no_plan(folder: Path) -> None:
+    middle = "Stage the version beside what runs"
+    code, output = play(folder, "caravan.kamal.deploy", "-e", "kamal_hosts=shop", "--start-at-task", middle)
+    assert code == 2
+    assert "with --start-at-task it is passed over" in output
+    assert "failed: h1, h2 (" in output
+
+
+# Tags: a run that changes hosts has a plan, takes the lock and releases it, whatever is picked or skipped.
+
+PLAN, LOCK, UNLOCK = "Plan, before anything is touched", "Take the deploy lock", "Release the deploy lock"
+CHANGES = {
+    "Stage the version beside what runs",
+    "Bring the role that the others wait for live",
+    "Bring the other roles live",
+    "Keep kamal-proxy running",
+    "Have the accessories of this host running",
+}
+ROLLOUT = {"Stage the version beside what runs", "Bring the role that the others wait for live"}
+
+
+@pytest.mark.parametrize("playbook", ["deploy", "redeploy", "rollback", "setup"])
+def test_no_tag_leaves_half_of_a_rollout(folder: Path, playbook: str) -> None:
+    code, output = play(folder, f"caravan.kamal.{playbook}", "--list-tasks")
+    assert code == 0, output
+    plays = [_tasks(text) for text in re.split(r"^  play #", output, flags=re.MULTILINE)[1:]]
+    tags = {tag for tasks in plays for _name, marks in tasks for tag in marks} - {"always"}
+    for tag in tags:
+        for runs in (_picked(plays, tag), _skipped(plays, tag)):
+            everything = [name for names in runs for name in names]
+            assert PLAN in everything
+            assert not ROLLOUT & set(everything) or set(everything) >= ROLLOUT
+            assert not CHANGES & set(everything) or LOCK in everything
+            assert (LOCK in everything) == (UNLOCK in everything)
+
+
+Tasks = list[tuple[str, set[str]]]
+
+
+def _tasks(text: str) -> Tasks:
+    found = re.findall(r"^      (?:[\w.]+ : )?(.+)\tTAGS: \[(.*)\]$", text, flags=re.MULTILINE)
+    return [(name, set(filter(None, re.split(r",\s*", tags)))) for name, tags in found]
+
+
+def _picked(plays: list[Tasks], tag: str) -> list[list[str]]:
+    return [[name for name, tags in tasks if tags & {tag, "always"}] for tasks in plays]
+
+
+def _skipped(plays: list[Tasks], tag: str) -> list[list[str]]:
+    return [[name for name, tags in tasks if tag not in tags] for tasks in plays]
