@@ -70,9 +70,7 @@ def steps(seed: int, hosts: Sequence[str]) -> Iterator[Step]:
     """Steps without an end."""
     rng = random.Random(seed)
     acts, hows = hands(rng, ACTS), hands(rng, HOWS)
-    number = 0
-    while True:
-        number += 1
-        act, how, limit = next(acts), next(hows), rng.choice(LIMITS)
+    for number, (act, how) in enumerate(zip(acts, hows, strict=True), 1):
+        limit = rng.choice(LIMITS)
         drawn = Interruption(how or "", round(rng.random(), 2), rng.choice(list(hosts)), rng.random() < 0.5)
         yield Step(number, act, None if act in (ROLLBACK, AGAIN) else limit, drawn if how else None)

@@ -26,6 +26,11 @@ def digest_of(image_id: str) -> str:
     return "sha256:" + hashlib.sha256(image_id.encode()).hexdigest()
 
 
+def refuse(error: Exception | None) -> None:
+    if error is not None:
+        raise error
+
+
 class Api:
     """Answers as the engine's API does. An image is what its Dockerfile, its arguments and its labels make of it."""
 
@@ -65,7 +70,7 @@ class Api:
     def push(self, repository: str, tag: str, auth_config: Any, **_stream: Any) -> Iterator[dict[str, Any]]:
         self.pushes.append((f"{repository}:{tag}", auth_config))
         if isinstance(self.push_events, Exception):
-            raise self.push_events
+            refuse(self.push_events)
         return iter(self._pushed(repository, tag) if self.push_events is None else self.push_events)
 
     def _pushed(self, repository: str, tag: str) -> list[dict[str, Any]]:
@@ -76,8 +81,7 @@ class Api:
         return [{"status": "Pushed"}, {"aux": {"Tag": tag, "Digest": digest, "Size": 1}}]
 
     def inspect_distribution(self, image: str, auth_config: Any) -> dict[str, Any]:
-        if self.registry_error:
-            raise self.registry_error
+        refuse(self.registry_error)
         if image not in self.registry:
             raise docker.errors.NotFound("manifest unknown")
         return {"Descriptor": {"digest": self.registry[image]}}

@@ -69,7 +69,7 @@ def accessory_places(view: View) -> Iterator[Finding]:
     for accessory in view.accessories:
         findings = list(_places(view, accessory))
         if not findings and not accessory.hosts:
-            place = next(place for place in PLACES if place in accessory.settings)
+            place = [place for place in PLACES if place in accessory.settings][0]
             value = accessory.settings[place]
             if isinstance(value, str) or strings(value) == value:  # The schema reports what is neither.
                 message = f"found {shown(value)}, so the accessory would run nowhere"

@@ -9,12 +9,12 @@ import os
 import shutil
 import threading
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import clone, git
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError, VersionError
-from builds import REFERENCE, Api, checkout, commit, wanted
+from builds import Api, checkout, commit, wanted
 from builds import git as run
 from builds import run as build
 

@@ -133,7 +133,7 @@ def test_an_unreadable_answer_is_an_error_too(verb: str, answer: Any) -> None:
 def test_a_taken_port_is_told_from_other_refusals(explanation: str, kind: type[EngineError]) -> None:
     with pytest.raises(EngineError, match="could not start container c") as caught:
         DockerEngine(Broken(refused(500, explanation))).start("c")
-    assert type(caught.value) is kind
+    assert caught.type is kind
 
 
 @pytest.mark.parametrize(
