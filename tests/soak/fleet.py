@@ -34,13 +34,18 @@ LAST_LINES = 25
 @dataclass(frozen=True)
 class Operation:
     """A playbook with its version, or with none the one that rollback finds. `serves` is the version that serves
-    afterwards, `works` whether the run is meant to succeed and `changes` whether it may change something."""
+    afterwards, `works` whether the run is meant to succeed and `changes` whether it may change something each time."""
 
     playbook: str
     version: Optional[str]
     serves: str
     works: bool = True
     changes: bool = True
+
+    @property
+    def kind(self) -> tuple[str, bool]:
+        """What decides how long it takes."""
+        return self.playbook, self.works
 
 
 @dataclass
@@ -56,7 +61,7 @@ class Fleet:
     previous: str = ""
     number: int = 0
     commits: dict[str, str] = field(default_factory=dict)
-    durations: list[float] = field(default_factory=list)
+    durations: dict[tuple[str, bool], list[float]] = field(default_factory=dict)
 
     def first(self) -> None:
         """Two versions, so that there is one to go back to, and a release's usual time is known."""
@@ -81,8 +86,11 @@ class Fleet:
         self.tally.count(step, interrupted)
         if interrupted:
             self.recover(step, operation)
-        else:
-            self.judge(step, operation, run)
+            return
+        if not operation.changes and run.actions:
+            # It tidied up after versions that failed and runs that do not prune. Now nothing is left to do.
+            run, _interrupted = self.run(operation, f"{step}, once more")
+        self.judge(step, operation, run)
 
     def prepare(self, step: Step) -> Operation:
         """What the step is on this fleet as it is; the project is ready for it afterwards."""
@@ -109,20 +117,25 @@ class Fleet:
         variables = {"kamal_version": operation.version} if operation.version else {}
         began = self.clock()
         started = self.project.start(operation.playbook, **variables)
-        interrupted = self.interrupt(started, interruption) if interruption else False
+        interrupted = self.interrupt(started, interruption, self.usual(operation)) if interruption else False
         with redirect_stdout(self.log):
             run = started.wait()
         self.log.flush()
         self.tally.events.append(Event(began, self.clock(), f"{operation.playbook} {operation.version or ''} ({text})"))
-        if not interruption and run.ok:
-            self.durations.append(run.seconds)
+        if not interruption and run.ok == operation.works:
+            self.durations.setdefault(operation.kind, []).append(run.seconds)
         if interruption and interrupted and not interruption.at_once:
             self.wait_for_what_was_left(started)
         return run, interrupted
 
-    def interrupt(self, started: Started, interruption: Interruption) -> bool:
-        """Whether something was ended while the run went on."""
-        moment = started.began + interruption.moment * statistics.median(self.durations)
+    def usual(self, operation: Operation) -> float:
+        """The seconds that such a run takes, or, before there was one, any run."""
+        every = [seconds for durations in self.durations.values() for seconds in durations]
+        return statistics.median(self.durations.get(operation.kind) or every)
+
+    def interrupt(self, started: Started, interruption: Interruption, usual: float) -> bool:
+        """Whether something was ended while the run went on, which usually takes so many seconds."""
+        moment = started.began + interruption.moment * usual
         host = next(host for host in self.hosts if host.name == interruption.host)
         while started.process.poll() is None:
             if time.monotonic() < moment:

@@ -64,10 +64,10 @@ def _containers(before: Snapshot, after: Snapshot, version: str, retain: int) ->
             continue
         if container.state not in ENDED:
             yield f"container {container.name} ({container.state})"
-    kept = Counter(container.role for container in of_the_app if container.state in ENDED)
-    for role, number in sorted(kept.items()):
-        if number > retain + FOR_A_ROLLBACK:
-            yield f"{number} old containers of role {role}"
+    for role in sorted(roles):
+        old = [container.name for container in of_the_app if container.state in ENDED and container.role == role]
+        if len(old) > retain + FOR_A_ROLLBACK:
+            yield f"{len(old)} old containers of role {role}: {', '.join(old)}"
 
 
 def _images(before: Snapshot, after: Snapshot) -> Iterator[str]:

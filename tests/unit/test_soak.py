@@ -96,7 +96,10 @@ AFTER = replace(
     ("after", "things"),
     [
         (AFTER, []),
-        (replace(AFTER, containers=(*AFTER.containers, container("v3"))), ["6 old containers of role web"]),
+        (
+            replace(AFTER, containers=(*AFTER.containers, container("v3"))),
+            ["6 old containers of role web: " + ", ".join(f"hello-web-v{number}" for number in (4, 5, 6, 7, 8, 3))],
+        ),
         (
             replace(AFTER, containers=(*AFTER.containers, container("v9", "created", suffix="_staged"))),
             ["container hello-web-v9_staged (created)"],
