@@ -18,6 +18,7 @@ STATES = ("running", "paused", "stopped")
 APP_PORT = 80
 SECOND = 10**9
 MEBIBYTE = 1024**2
+_NO_HEADER = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")
 
 
 # Values: how a key is read from the configuration, from the state file, and written as a flag
@@ -63,7 +64,11 @@ def _path_prefixes(value: Any) -> Tuple[str, ...]:
 
 
 def _header_names(value: Any) -> Tuple[str, ...]:
-    return tuple("-".join(part.capitalize() for part in name.split("-")) for name in _words(value))
+    """As Go writes them: a name with a character that no header has stays as it is."""
+    return tuple(
+        name if _NO_HEADER.search(name) else "-".join(part.capitalize() for part in name.split("-"))
+        for name in _words(value)
+    )
 
 
 def _has_tls(value: Any) -> bool:

@@ -16,6 +16,7 @@ except ImportError:  # pragma: no cover
     Draft202012Validator = None  # type: ignore[misc,assignment]
 
 from ...module_utils._errors import ConfigError, Problem
+from .kamal1 import successor
 from .lines import KeyPath
 from .schema import NOTICE
 
@@ -176,7 +177,10 @@ class SchemaCheck:
     def _unknown_keys(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
         known = _map(error.schema)["properties"]
         for name in _map(error.instance):
-            if name not in known and not name.startswith("x-"):
+            instead = successor(path + (name,))
+            if name not in known and instead:
+                yield path + (name,), f"this is a key of Kamal 1; in Kamal 2 it is {instead}"
+            elif name not in known and not name.startswith("x-"):
                 near = near_miss(name, known)
                 there = "" if near and len(known) > SHORT else f" (known here: {listed(sorted(known))})"
                 yield path + (name,), f"unknown key{near}{there}"

@@ -12,6 +12,7 @@ from ...module_utils._names import OWN_LABELS
 from . import rules_proxy as proxy
 from . import rules_sections as parts
 from .findings import Finding, listed, near_miss, shown
+from .lines import KeyPath
 from .topology import as_list, as_map, strings
 from .view import View
 
@@ -19,6 +20,8 @@ KNOWN_VERSION = (2, 12)
 _SERVICE = re.compile(r"[A-Za-z0-9_-]+\Z")
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 _DESTINATION = _ROLE
+# As Gem::Version has it, such as 2.12.1.rc1.
+_VERSION = re.compile(r"v?([0-9]{1,9})(?:\.([0-9]{1,9})(?![0-9A-Za-z]))?(?:\.[0-9A-Za-z]+)*(?:-[0-9A-Za-z.-]+)?\Z")
 
 Rule = Callable[[View], Iterator[Finding]]
 
@@ -38,6 +41,9 @@ def destination_name(view: View) -> Iterator[Finding]:
 
 
 def image_name(view: View) -> Iterator[Finding]:
+    image = view.data.get("image")
+    if isinstance(image, str) and not image.strip():
+        yield ("image",), "the name is empty; remove the key or name the repository, such as acme/app"
     registry = as_map(view.data.get("registry"))
     if registry and "image" not in view.data and not view.registry_is_local:
         yield (
@@ -50,7 +56,7 @@ def minimum_version(view: View) -> Iterator[Finding]:
     wanted = view.data.get("minimum_version")
     if wanted is None or isinstance(wanted, (dict, list, bool)):
         return
-    match = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.\d+)*(?:[.-]?\w+)*\Z", str(wanted))
+    match = _VERSION.match(str(wanted))
     if not match:
         yield ("minimum_version",), f"found {shown(wanted)}, expected a version such as 2.12.0"
     elif (int(match.group(1)), int(match.group(2) or 0)) > KNOWN_VERSION:
@@ -127,11 +133,15 @@ def host_tags(view: View) -> Iterator[Finding]:
     defined = list(as_map(as_map(view.data.get("env")).get("tags")))
     used = [tag for each in view.accessories for key in ("tag", "tags") for tag in strings(each.settings.get(key))]
     known = list(dict.fromkeys(defined + used))
+    places: Dict[str, Dict[str, KeyPath]] = {}
     for entry in view.entries:
         for tag in entry.tags:
             if tag not in known:
-                there = f"tags: {listed(known)}" if known else "env/tags defines none"
-                yield entry.path, f"unknown tag `{tag}` on host {entry.name}{near_miss(tag, known)} ({there})"
+                places.setdefault(tag, {}).setdefault(entry.name, entry.path)
+    for tag, paths in places.items():
+        hosts = f"host{'s' if len(paths) > 1 else ''} {', '.join(paths)}"
+        there = f"tags: {listed(known)}" if known else "env/tags defines none"
+        yield next(iter(paths.values())), f"unknown tag `{tag}` on {hosts}{near_miss(tag, known)} ({there})"
 
 
 def env_tags_only_at_root(view: View) -> Iterator[Finding]:
@@ -183,8 +193,12 @@ def own_labels(view: View) -> Iterator[Finding]:
 def volumes(view: View) -> Iterator[Finding]:
     for path, value in view.sections("volumes"):
         for index, volume in enumerate(as_list(value)):
-            if isinstance(volume, str) and (not volume.strip() or re.search(r"[\0\n]", volume)):
+            if not isinstance(volume, str):
+                continue
+            if not volume.strip() or re.search(r"[\0\n]", volume):
                 yield path + (index,), f"found {shown(volume)}, expected a volume such as data:/data"
+            elif "$" in re.sub(r"^\$(HOME|PWD|\{(HOME|PWD)\})(?=/)", "", volume):
+                yield path + (index,), parts.not_expanded(volume)
 
 
 def both_clear_and_secret(view: View) -> Iterator[Finding]:

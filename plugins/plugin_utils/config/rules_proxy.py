@@ -19,9 +19,9 @@ def names_of(settings: Mapping[str, Any]) -> List[str]:
 def host_or_hosts(view: View) -> Iterator[Finding]:
     written = dict(view.proxies())
     for path, settings in written.items():
+        if "host" in settings and "hosts" in settings:
+            yield path + ("hosts",), "`host` and `hosts` are both given; keep one"
         for one, many in (("host", "hosts"), ("path_prefix", "path_prefixes")):
-            if one in settings and many in settings:
-                yield path + (many,), f"`{one}` and `{many}` are both given; keep one"
             if "" in split_commas(settings.get(one)) or "" in as_list(settings.get(many)):
                 yield path + (one if one in settings else many,), "there is an empty name in it"
     for use in view.proxied_roles():
@@ -36,13 +36,14 @@ def host_or_hosts(view: View) -> Iterator[Finding]:
 
 
 def _is_custom(settings: Mapping[str, Any]) -> bool:
-    return isinstance(settings.get("ssl"), dict)
+    """An empty map is no certificate, as with Kamal."""
+    return isinstance(settings.get("ssl"), dict) and bool(settings["ssl"])
 
 
 def certificate_names(view: View) -> Iterator[Finding]:
     for path, settings in view.proxies():
         ssl = settings.get("ssl")
-        if not isinstance(ssl, dict):
+        if not isinstance(ssl, dict) or not ssl:
             continue
         for key in ("certificate_pem", "private_key_pem"):
             if key not in ssl:

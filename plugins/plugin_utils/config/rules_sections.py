@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any, Iterator, Sequence, Tuple
 
 from ...module_utils._docker_run.options import problems as option_problems
@@ -105,6 +106,35 @@ def accessory_mounts(view: View) -> Iterator[Finding]:
                     yield path + ("mode",), f'found {shown(mode)}, expected octal digits in quotes such as "0640"'
 
 
+def not_expanded(value: str) -> str:
+    """What to do where Kamal leaves a variable to the shell of the host."""
+    return (
+        f"found {shown(value)}, but no shell on the host expands variables here. Write the value itself; it may come "
+        "from ENV through ERB, or with kamal_config from what Ansible knows of the host, as in "
+        "{{ hostvars['db1'].tailscale_ip }}"
+    )
+
+
+def accessory_ports(view: View) -> Iterator[Finding]:
+    for accessory in view.accessories:
+        port = accessory.settings.get("port")
+        if port is None or isinstance(port, (dict, list, bool)):
+            continue
+        path, spec = (*accessory.path, "port"), str(port)
+        if "$" in spec:
+            yield path, not_expanded(spec)
+        elif option_problems({"publish": spec if ":" in spec else f"{spec}:{spec}"}):
+            yield path, f"found {shown(port)}, expected a port such as 3306, 127.0.0.1:3306:3306 or 8000-8010:80-90/udp"
+
+
+def commands(view: View) -> Iterator[Finding]:
+    for path, command in view.sections("cmd"):
+        try:
+            shlex.split(command if isinstance(command, str) else "")
+        except ValueError as error:
+            yield path, f"found {shown(command)}, which cannot be split into words: {str(error).lower()}"
+
+
 def _is_mode(mode: Any) -> bool:
     return bool(re.match(r"[0-7]{3,4}\Z|[ugoa]*[-+=][rwxXst]*(,[ugoa]*[-+=][rwxXst]*)*\Z", str(mode)))
 
@@ -149,7 +179,9 @@ def registries(view: View) -> Iterator[Finding]:
         settings = as_map(registry)
         for key in ("username", "password"):
             value = settings.get(key)
-            if isinstance(value, list) and (len(value) != 1 or not strings(value)):
+            if value in ("", [""]):
+                yield path + (key,), f"found {shown(value)}, expected the {key} or the name of a secret in a list"
+            elif isinstance(value, list) and (len(value) != 1 or not strings(value)):
                 yield path + (key,), f"found {len(value)} entries, expected the name of exactly one secret"
         for key, other in (("username", "password"), ("password", "username")):
             if key in settings and other not in settings:
@@ -160,14 +192,18 @@ def boot_limit(view: View) -> Iterator[Finding]:
     limit = as_map(view.data.get("boot")).get("limit")
     if isinstance(limit, (dict, list)) or limit is None:
         return
-    match = re.match(r"(\d+)(%?)\Z", str(limit))
-    if not match or not 1 <= int(match.group(1)) <= (100 if match.group(2) else 10**6):
-        yield ("boot", "limit"), f"found {shown(limit)}, expected a number of hosts from 1 on, or 1% to 100%"
+    if not re.match(r"0*[1-9][0-9]{0,6}\Z|[0-9]{1,6}(\.[0-9]{1,6})?%\Z", str(limit)):
+        yield (
+            ("boot", "limit"),
+            f"found {shown(limit)}, expected a number of hosts from 1 on, or a percentage such as 25%",
+        )
 
 
 def docker_options(view: View) -> Iterator[Finding]:
     for path, options in _options(view):
         for name, message in option_problems(options):
+            if name == "name" and path[0] == "accessories" and "proxy" not in path:
+                message = "the container of an accessory has the name of its `service`; write it there"
             if name != "restart":
                 yield path + (name,), message
 
@@ -225,6 +261,8 @@ RULES: Sequence[Any] = (
     accessory_names,
     accessory_places,
     accessory_mounts,
+    accessory_ports,
+    commands,
     architectures,
     builder_place,
     builder_driver,

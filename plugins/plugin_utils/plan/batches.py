@@ -19,7 +19,7 @@ def serial(limit: Optional[Union[str, int]], hosts: int) -> int:
     if limit is None:
         return everything
     if str(limit).endswith("%"):
-        return max(1, everything * int(str(limit)[:-1]) // 100)
+        return max(1, everything * int(str(limit).partition(".")[0].rstrip("%")) // 100)
     return int(limit)
 
 

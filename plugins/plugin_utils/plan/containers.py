@@ -111,7 +111,7 @@ def route_settings(config: Config, role: Role) -> Dict[str, Any]:
 
 
 def _words(command: Any) -> Optional[List[str]]:
-    return shlex.split(str(command)) if command else None
+    return shlex.split(text(command)) or None
 
 
 def _texts(values: Mapping[str, Any]) -> Dict[str, str]:

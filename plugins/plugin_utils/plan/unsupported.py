@@ -55,7 +55,7 @@ def _certificate(config: Config, role: Role) -> List[Problem]:
     """A certificate of one's own, where the role says it itself or else takes the root's."""
     own = _map(role.settings.get("proxy"))
     prefix, proxy = (f"servers/{role.name}/", own) if "ssl" in own else ("", _map(config.written.get("proxy")))
-    return [_later(config, f"{prefix}proxy/ssl")] if isinstance(proxy.get("ssl"), Mapping) else []
+    return [_later(config, f"{prefix}proxy/ssl")] if isinstance(proxy.get("ssl"), Mapping) and proxy["ssl"] else []
 
 
 def _networks(config: Config, roles: Sequence[Role]) -> List[Problem]:

@@ -174,6 +174,12 @@ def test_a_broken_state_file_is_said(text):
         ),
         ({"forward_headers": True}, KAMAL_DEFAULTS),
         ({"forward_headers": False}, [*KAMAL_DEFAULTS, "--forward-headers=false"]),
+        ({"path_prefixes": ["/a"], "path_prefix": "/b"}, ["--path-prefix=/a", *KAMAL_DEFAULTS]),
+        ({"ssl": {}}, KAMAL_DEFAULTS),
+        (
+            {"logging": {"response_headers": ["x-oDD", "X Odd", "é-a"]}},
+            [*KAMAL_DEFAULTS, *(f"--log-response-header={name}" for name in ("X-Odd", "X Odd", "é-a"))],
+        ),
         ({"path_prefixes": ["api/"]}, ["--path-prefix=/api", *KAMAL_DEFAULTS]),
         ({"path_prefix": "/"}, KAMAL_DEFAULTS),
         ({"ssl": False, "ssl_redirect": True}, KAMAL_DEFAULTS),

@@ -219,7 +219,7 @@ def test_volumes_may_be_below_the_home(volume: str, bind: str) -> None:
 @pytest.mark.parametrize(
     ("text", "key_path"),
     [
-        ("volumes: ['$OTHER:/data']", "volumes"),
+        ("volumes: ['a/../b']", "volumes"),
         ("accessories: {db: {image: a, host: h1, volumes: ['a:b']}}", "accessories/db/volumes"),
         ("accessories: {db: {image: a, host: h1, port: '70000'}}", "accessories/db/port"),
     ],
@@ -246,6 +246,11 @@ def test_restart_policy(options: str, policy: dict[str, Any]) -> None:
 def test_a_command_is_split_as_a_shell_splits_words() -> None:
     text = """servers: {web: {hosts: [h1], cmd: 'bin/jobs --name "two words"'}}"""
     assert role(text)["body"]["Cmd"] == ["bin/jobs", "--name", "two words"]
+
+
+@pytest.mark.parametrize(("cmd", "words"), [("true", ["true"]), ("0", ["0"]), ("''", None)])
+def test_a_command_that_yaml_reads_as_something_else(cmd: str, words: list[str] | None) -> None:
+    assert role(f"servers: {{web: {{hosts: [h1], cmd: {cmd}}}}}")["body"].get("Cmd") == words
 
 
 # Timeouts
@@ -370,6 +375,9 @@ def test_the_login_is_used_for_the_proxys_image_where_it_lies_there_too(registry
         ("50%", ["h1"], 1),
         ("50%", ["h1", "h2"], 1),
         ("100%", HOSTS, 4),
+        ("150%", HOSTS, 6),
+        ("0%", HOSTS, 1),
+        ("'50.9%'", HOSTS, 2),
     ],
 )
 def test_hosts_per_batch(limit: str | None, hosts: list[str], serial: int) -> None:
