@@ -123,9 +123,14 @@ class ActionModule(ActionBase):
     def _hold(self) -> Dict[str, Any]:
         answer = self._attempt()
         if answer.outcome in ("acquired", "renewed"):
-            return {"held": True, "status": lease.OURS, "holder": None, "msg": answer.outcome}
+            return {"held": True, "status": lease.OURS, "holder": None, "msg": answer.outcome, **self._run(answer)}
         verdict = self._judge(answer)
         raise self._lost(answer, verdict) if self._only_renew else self._held_by_another(answer, verdict)
+
+    def _run(self, answer: lease.Answer) -> Dict[str, Any]:
+        """Who this run is to the hosts: modules refuse one that a higher number came after."""
+        by, version = self._details.by, self._details.version
+        return {"run": {"number": answer.number, "owner": self._owner, "by": by, "version": version}}
 
     def _attempt(self) -> lease.Answer:
         if self._only_renew:

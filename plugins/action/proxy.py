@@ -14,6 +14,7 @@ from ..plugin_utils.plan.action import Arguments, PlannedAction
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.proxy"
+    takes_turns = False
 
     def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
         if not arguments.get("plan") or arguments.get("registry"):

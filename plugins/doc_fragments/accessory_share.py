@@ -50,4 +50,8 @@ options:
         description: The audit log.
         type: str
         required: true
+      turn_file:
+        description: The file that keeps runs of the service apart.
+        type: str
+        required: true
 """

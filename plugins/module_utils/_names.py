@@ -78,6 +78,10 @@ class Names:
         return f"{RUN_DIRECTORY}/lock-{self.qualified}"
 
     @property
+    def turn_file(self) -> str:
+        return f"{RUN_DIRECTORY}/turn-{self.qualified}"
+
+    @property
     def proxy_app_directory(self) -> str:
         return f"{PROXY_APPS_CONFIG}/{self.qualified}"
 

@@ -108,6 +108,7 @@ class AccessoryShare(AccessoryBase):
     host: str = field(metadata=about("The host.", "db1"))
     performer: str = field(metadata=about("Who runs it, for the audit log.", "sam@example.com"))
     audit_log: str = field(metadata=about("The audit log.", ".kamal/hello-audit.log"))
+    turn_file: str = field(metadata=about("The file that keeps runs of the service apart.", ".kamal/turn-hello"))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ options:
     default: present
 extends_documentation_fragment:
   - caravan.kamal.attributes
+  - caravan.kamal.turn
   - caravan.kamal.docker
   - caravan.kamal.planned
   - caravan.kamal.accessory_share
@@ -64,6 +65,7 @@ notices:
 
 from typing import Any, Dict
 
+from ..module_utils._app import turn
 from ..module_utils._app.accessory import Accessory
 from ..module_utils._data import from_data, options
 from ..module_utils._host import module as _module
@@ -75,6 +77,7 @@ OPTIONS: Dict[str, Any] = {
     "plan": {"type": "dict", "options": options(AccessoryShare)},
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
+    "run": turn.OPTION,
 }
 
 
@@ -87,7 +90,9 @@ def act(request: _module.Request) -> Dict[str, Any]:
         secrets=request.secrets,
         credentials=request.credentials,
     )
-    return {"present": accessory.present, "stopped": accessory.stopped, "absent": accessory.absent}[params["state"]]()
+    states = {"present": accessory.present, "stopped": accessory.stopped, "absent": accessory.absent}
+    with turn.taken(request.changes, accessory.share.turn_file, params["run"]):
+        return states[params["state"]]()
 
 
 def main() -> None:

@@ -39,6 +39,7 @@ options:
     type: str
 extends_documentation_fragment:
   - caravan.kamal.attributes
+  - caravan.kamal.turn
 seealso:
   - module: caravan.kamal.release
 notes:
@@ -85,7 +86,7 @@ notices:
 
 from typing import Any, Dict
 
-from ..module_utils._app import env_file
+from ..module_utils._app import env_file, turn
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
@@ -96,6 +97,7 @@ OPTIONS: Dict[str, Any] = {
     "role": {"type": "str"},
     "accessory": {"type": "str"},
     "secrets": {"type": "str", "no_log": True},
+    "run": turn.OPTION,
 }
 
 
@@ -103,10 +105,11 @@ def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     names = Names(params["service"], params["destination"])
     path = names.role_env_file(params["role"]) if params["role"] else names.accessory_env_file(params["accessory"])
-    if params["state"] == "present":
-        env_file.ensure(request.changes, path, request.secrets)
-    else:
-        env_file.remove(request.changes, path)
+    with turn.taken(request.changes, names.turn_file, params["run"]):
+        if params["state"] == "present":
+            env_file.ensure(request.changes, path, request.secrets)
+        else:
+            env_file.remove(request.changes, path)
     return {"path": path}
 
 

@@ -139,6 +139,31 @@ host:
   returned: success
   type: str
   sample: web1
+run:
+  description: The run as the option O(caravan.kamal.release#module:run) of the modules that change a service takes it.
+  returned: when the lock was taken or renewed
+  type: dict
+  contains:
+    number:
+      description: A number that is higher for each holder of the lock; null without a lease.
+      type: int
+      returned: success
+      sample: 1764054000
+    owner:
+      description: Who this run is to the lock.
+      type: str
+      returned: success
+      sample: laptop:4711:98765:f2c1b1de-7f2a-4c1e-9a52-2b4d7a1c9e10.4026531836.1000
+    by:
+      description: Who runs it.
+      type: str
+      returned: success
+      sample: ada@example.com
+    version:
+      description: The version that is being deployed.
+      type: str
+      returned: success
+      sample: 3f2a9c1
 name:
   description: Whose lock it is, the service with its destination.
   returned: success

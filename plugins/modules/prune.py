@@ -24,6 +24,7 @@ options:
     default: []
 extends_documentation_fragment:
   - caravan.kamal.attributes
+  - caravan.kamal.turn
   - caravan.kamal.docker
   - caravan.kamal.service
 seealso:
@@ -59,7 +60,7 @@ notices:
 
 from typing import Any, Dict
 
-from ..module_utils._app import prune
+from ..module_utils._app import prune, turn
 from ..module_utils._errors import ConfigError, Problem
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
@@ -69,6 +70,7 @@ OPTIONS: Dict[str, Any] = {
     "destination": {"type": "str"},
     "retain": {"type": "int", "default": 5},
     "versions": {"type": "list", "elements": "str", "default": []},
+    "run": turn.OPTION,
 }
 
 
@@ -77,7 +79,8 @@ def act(request: _module.Request) -> Dict[str, Any]:
     if params["retain"] < 1:
         raise ConfigError([Problem("must be 1 or more, or a rollback has nothing to go back to", "retain")])
     names = Names(params["service"], params["destination"])
-    prune.prune_all(request.engine(), request.changes, names, params["retain"], params["versions"])
+    with turn.taken(request.changes, names.turn_file, params["run"]):
+        prune.prune_all(request.engine(), request.changes, names, params["retain"], params["versions"])
     return {}
 
 

@@ -15,7 +15,8 @@ description:
     container drain and stops it. Then it tags the image as latest, prunes, and writes the audit log and the history.
   - A container that does not become healthy is stopped and kept for a look at it. What served before still serves.
   - V(stopped) takes the roles out of kamal-proxy and stops their containers. They stay, for a later deploy or rollback.
-  - V(absent) removes the containers, the images that no other destination uses, and the service's files on this host.
+  - V(absent) removes the containers, the images that no other destination uses, and the service's files on this host,
+    except the audit log and the small file that keeps runs apart.
   - Nothing changes when this version already runs with the same image, the same configuration and the same secret
     values.
 options:
@@ -40,6 +41,7 @@ options:
     default: false
 extends_documentation_fragment:
   - caravan.kamal.attributes
+  - caravan.kamal.turn
   - caravan.kamal.docker
   - caravan.kamal.planned
   - caravan.kamal.host_share
@@ -121,10 +123,12 @@ log:
 
 from typing import Any, Dict
 
+from ..module_utils._app import turn
 from ..module_utils._app.release import Release
 from ..module_utils._app.retirement import Retirement
 from ..module_utils._data import from_data, options
 from ..module_utils._host import module as _module
+from ..module_utils._names import Names
 from ..module_utils._shares import Built, HostShare
 
 OPTIONS: Dict[str, Any] = {
@@ -135,13 +139,20 @@ OPTIONS: Dict[str, Any] = {
     "force": {"type": "bool", "default": False},
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
+    "run": turn.OPTION,
 }
 # Seconds that a call may take beyond what it waits for.
 MARGIN = 30
 
 
 def act(request: _module.Request) -> Dict[str, Any]:
-    share, state = from_data(HostShare, request.params["plan"]), request.params["state"]
+    share = from_data(HostShare, request.params["plan"])
+    names = Names(share.service, share.destination)
+    with turn.taken(request.changes, names.turn_file, request.params["run"], patience(share)):
+        return _act(request, share, request.params["state"])
+
+
+def _act(request: _module.Request, share: HostShare, state: str) -> Dict[str, Any]:
     if state in ("stopped", "absent"):
         retire(request, share, state)
         return {"version": share.version, "image_id": None}
@@ -173,6 +184,15 @@ def longest_call(share: HostShare) -> int:
     """Seconds for the slowest call: a deploy that waits for health and then drains, or a stop."""
     waits = [role.deploy_timeout + role.drain_timeout + (role.stop_timeout or 0) for role in share.roles]
     return max(waits, default=0) + MARGIN
+
+
+def patience(share: HostShare) -> int:
+    """Seconds that another run may need for what it has begun: all roles one after another."""
+    roles = [
+        role.deploy_timeout + role.readiness_delay + role.drain_timeout + (role.stop_timeout or 0)
+        for role in share.roles
+    ]
+    return sum(roles) + turn.PATIENCE
 
 
 def main() -> None:

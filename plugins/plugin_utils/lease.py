@@ -84,7 +84,8 @@ def parse_lease(content: str) -> Optional[Lease]:
 
 @dataclass(frozen=True)
 class Answer:
-    """`outcome` is acquired, renewed, released, absent or held; the rest is the lock that was there before."""
+    """`outcome` is acquired, renewed, released, absent or held; `number` that of the lease that this run has now; the
+    rest is the lock that was there before. With `has_lease` and without `lease` its lease cannot be read."""
 
     outcome: str
     now: int
@@ -92,6 +93,8 @@ class Answer:
     lease: Optional[Lease]
     lease_text: str
     old: bool
+    number: Optional[int] = None
+    has_lease: bool = False
 
 
 def parse_answer(output: str, host: str) -> Answer:
@@ -111,6 +114,8 @@ def parse_answer(output: str, host: str) -> Answer:
         lease=parse_lease(lease_text),
         lease_text=lease_text,
         old=said.get("old") == "yes",
+        has_lease="lease" in said,
+        number=int(said["number"]) if said.get("number", "").isdigit() else None,
     )
 
 
@@ -120,7 +125,7 @@ def judge(answer: Answer, owner: str, has_ended: Callable[[str], bool] = lambda 
         return FREE
     if answer.lease:
         return _judge_lease(answer.lease, answer.now, owner, has_ended)
-    if answer.details or answer.lease_text:
+    if answer.details and not answer.has_lease:
         return FOREIGN
     return BROKEN if answer.old else HALF_MADE
 
@@ -170,6 +175,10 @@ def kamals_lines(answer: Answer) -> List[str]:
 
 def describe(answer: Answer, verdict: str) -> str:
     """Who has the lock, since when and for how long, in one sentence without an end."""
+    if answer.has_lease and not answer.lease:
+        return "its lease cannot be read" + (
+            f", for more than {HALF_MADE_MINUTES} minutes" if verdict == BROKEN else ""
+        )
     if verdict in (HALF_MADE, BROKEN):
         age = f"for more than {HALF_MADE_MINUTES} minutes" if verdict == BROKEN else "just now"
         return f"it was taken {age} by a run that has not said who it is"

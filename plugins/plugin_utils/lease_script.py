@@ -25,14 +25,25 @@ tell() {
 
 field() { sed -n 's/.*"'"$1"'": "\{0,1\}\([^",}]*\).*/\1/p' "$lock/lease" 2>/dev/null; }
 
+number() { sed -n 's/.*"'"$2"'": \([0-9]\{1,15\}\).*/\1/p' "$1" 2>/dev/null; }
+
+# Higher than that of the lease before and than what the host has seen, also when its clock was set back.
+next_number() {
+  next=$(date +%s)
+  for before in "$(number "$lock/lease" acquired_at)" "$(number "$turn" number)"; do
+    if [ "${before:-0}" -ge "$next" ]; then next=$((before + 1)); fi
+  done
+  echo "$next"
+}
+
 write_lease() {
   printf '{"owner": "%s", "acquired_at": %s, "expires_at": %s}\n' "$owner" "$1" "$(($(date +%s) + ttl))" \
-    > "$lock/lease.new" && mv -f "$lock/lease.new" "$lock/lease"
+    > "$lock/lease.new" && mv -f "$lock/lease.new" "$lock/lease" && say number "$1"
 }
 
 write_all() {
   printf '%s\n' "$details" > "$lock/details.new" && mv -f "$lock/details.new" "$lock/details" || return 1
-  if [ "$ttl" = none ]; then rm -f "$lock/lease"; else write_lease "$(date +%s)"; fi
+  if [ "$ttl" = none ]; then rm -f "$lock/lease"; else write_lease "$(next_number)"; fi
 }
 
 # A guard that was left behind is no guard. Guarding touches the directory, whose age tells: never do it just to look.
@@ -134,6 +145,12 @@ def status(directory: str) -> str:
     return _script(_STATUS, directory, "nobody")
 
 
+def turn_file(directory: str) -> str:
+    """Where the lock's host has noted which run changed the service there last, beside the lock."""
+    folder, _, name = directory.rpartition("/")
+    return f"{folder or '.'}/turn-{name[len('lock-') :] if name.startswith('lock-') else name}"
+
+
 def _seconds(ttl: Optional[int]) -> str:
     return "none" if ttl is None else str(ttl)
 
@@ -141,7 +158,7 @@ def _seconds(ttl: Optional[int]) -> str:
 def _script(body: str, directory: str, owner: str, **variables: str) -> str:
     if not OWNER.fullmatch(owner):
         raise LockError(f"The owner of a deploy lock must consist of letters, digits and . _ @ : -, not {owner!r}.")
-    known: Mapping[str, str] = {"lock": directory, "owner": owner, **variables}
+    known: Mapping[str, str] = {"lock": directory, "turn": turn_file(directory), "owner": owner, **variables}
     assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in known.items())
     functions = _FUNCTIONS.replace("@MARK@", MARK).replace("@MINUTES@", str(HALF_MADE_MINUTES))
     return assignments + functions + body

@@ -24,6 +24,7 @@ PRIVATE_DIRECTORY = 0o700
 WRITING = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 # A pipe or a device in the place of a file must not keep us waiting.
 READING = os.O_RDONLY | os.O_NONBLOCK
+IN_PLACE = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW
 APPENDING = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK
 
 REMEDIES = {
@@ -157,6 +158,32 @@ def remove(path: str) -> None:
             shutil.rmtree(f"/proc/self/fd/{folder}/{name}" if _nofollow() else absolute(path))
         else:
             os.unlink(name, dir_fd=folder)
+
+
+@contextlib.contextmanager
+def kept_open(path: str) -> Iterator[int]:
+    """A file, made where there is none, open for reading and writing in place. It is no symbolic link."""
+    with _doing("open", path), _opened(path, make=True) as (folder, name):
+        handle = _open_in_place(folder, name)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _open_in_place(folder: int, name: str) -> int:
+    try:
+        handle = os.open(name, IN_PLACE | os.O_CREAT | os.O_EXCL, PRIVATE_FILE, dir_fd=folder)
+    except FileExistsError:
+        handle = os.open(name, IN_PLACE, dir_fd=folder)
+    else:
+        _own(handle)
+    try:
+        _require_file(handle)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def directory(path: str) -> None:

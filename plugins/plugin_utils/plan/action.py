@@ -21,6 +21,8 @@ class PlannedAction(ActionBase):
     """`module` is the full name of the module."""
 
     module = ""
+    # Whether it changes a service, and says to the host on whose behalf.
+    takes_turns = True
 
     def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
         """`arguments` with what the task left out."""
@@ -31,6 +33,8 @@ class PlannedAction(ActionBase):
         result: Dict[str, Any] = super().run(tmp, variables)
         try:
             arguments = self.filled(dict(self._task.args), variables)
+            if self.takes_turns and not arguments.get("run"):
+                arguments["run"] = handover.holder(variables)
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
         try:

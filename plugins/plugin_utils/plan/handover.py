@@ -16,6 +16,7 @@ from .model import Credential, Plan, Registry, SecretName
 from .secrets import Secrets, files
 
 FACT = "kamal_plan"
+LOCK = "_kamal_lock"
 NO_PLAN = (
     "There is no plan in this run. The role caravan.kamal.plan makes it and has to run before; with --start-at-task "
     "it is passed over, so run the playbook from its beginning."
@@ -43,6 +44,12 @@ def _as_seen_by(host: Optional[str], fact: Any) -> Any:
     return {**dict(fact.items()), "hosts": {host: hosts[host]} if host in hosts else {}}
 
 
+def holder(task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
+    """This run as the lock knows it, from what the role app registered when it took the lock; empty without one."""
+    taken = task_vars.get(LOCK)
+    return dict(taken.get("run") or {}) if isinstance(taken, Mapping) else {}
+
+
 def host_share(plan: Plan, host: str) -> HostShare:
     if host not in plan.hosts:
         message = f"{host} has no role in this plan; it covers {', '.join(plan.order)}."
@@ -66,6 +73,7 @@ def accessory_share(plan: Plan, name: str, host: str) -> AccessoryShare:
         host=host,
         performer=plan.performer,
         audit_log=Names(plan.service, plan.destination).audit_log,
+        turn_file=Names(plan.service, plan.destination).turn_file,
     )
 
 

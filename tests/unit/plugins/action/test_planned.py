@@ -142,3 +142,17 @@ def test_what_is_no_loss_of_the_host_is_not_told_as_one(variables: dict[str, Any
     with pytest.raises(ZeroDivisionError):
         act(release, {"state": "live"}, variables, ZeroDivisionError())
     assert issubclass(release.ActionModule, PlannedAction)
+
+
+@pytest.mark.parametrize(("action", "arguments"), [(release, {"state": "absent"}), (accessory, {"name": "db"})])
+def test_a_host_is_told_on_whose_behalf(variables: dict[str, Any], action: Any, arguments: dict[str, Any]) -> None:
+    run = {"number": 7, "owner": "laptop:1", "by": "sam", "version": "v1"}
+    held = {**variables, "_kamal_lock": {"held": True, "run": run}}
+    assert act(action, arguments, held)["given"]["run"] == run
+    assert act(action, {**arguments, "run": {"number": 8}}, held)["given"]["run"] == {"number": 8}
+    assert act(action, arguments, variables)["given"]["run"] == {}
+
+
+def test_the_proxy_serves_all_services_and_takes_no_turn_of_one(variables: dict[str, Any]) -> None:
+    held = {**variables, "_kamal_lock": {"run": {"number": 7}}}
+    assert "run" not in act(proxy, {"state": "absent"}, held)["given"]

@@ -14,10 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import LockError
+from ansible_collections.caravan.kamal.plugins.module_utils._names import Names
 from ansible_collections.caravan.kamal.plugins.plugin_utils import lease, lease_script
 
 DIRECTORY = ".kamal/lock-app"
 DETAILS = lease.Details("Ada", "2026-11-21T07:00:00Z", "v1", "Automatic deploy lock")
+NOW = int(time.time())
+FUTURE = NOW + 10_000
 SHELLS = [shell for shell in (["sh"], ["busybox", "sh"], ["bash"]) if shutil.which(shell[0])]
 
 
@@ -76,7 +79,8 @@ def test_parse_lease(content, expected):
 
 
 def answer(outcome="held", now=100, details=None, found=None, text="", old=False):
-    return lease.Answer(outcome, now, details, found, text or ("x" if found else ""), old)
+    text = text or ("x" if found else "")
+    return lease.Answer(outcome, now, details, found, text, old, has_lease=bool(text))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,9 @@ def answer(outcome="held", now=100, details=None, found=None, text="", old=False
         (answer(found=lease.Lease("you", 1, 100), details=DETAILS), "expired", True),
         (answer(details=DETAILS), "foreign", False),
         (answer(details=DETAILS, old=True), "foreign", False),
-        (answer(text="nonsense", old=True), "foreign", False),
+        (answer(text="nonsense"), "half-made", False),
+        (answer(text="nonsense", old=True), "broken", True),
+        (answer(details=DETAILS, text="nonsense", old=True), "broken", True),
         (answer(), "half-made", False),
         (answer(old=True), "broken", True),
     ],
@@ -134,6 +140,7 @@ def test_only_what_a_run_holds_may_end(given, expected):
         (answer(found=lease.Lease("you", 0, 3600)), ["somebody", "since 1970-01-01T00:00:00Z"]),
         (answer(), ["just now"]),
         (answer(old=True), ["more than 2 minutes"]),
+        (answer(details=DETAILS, text="x", old=True), ["lease cannot be read", "more than 2 minutes"]),
     ],
 )
 def test_describe(given, parts):
@@ -242,6 +249,51 @@ def test_an_expired_lease_is_taken_over(host):
     assert lease.judge(found, "me") == "expired"
     assert host.ask(lease_script.take_over(DIRECTORY, "me", 60, DETAILS, found.lease_text)).outcome == "acquired"
     assert host.lease()["owner"] == "me"
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", '{"owner": "you", "acquired_at"'])
+def test_an_unreadable_lease_is_taken_over_when_it_is_old(host, content):
+    host.acquire("you")
+    (host.lock / "lease").write_text(content)
+    assert lease.judge(host.acquire("me"), "me") == "half-made"
+    host.age(minutes=3)
+    found = host.acquire("me")
+    assert lease.judge(found, "me") == "broken"
+    taken = host.ask(lease_script.take_over(DIRECTORY, "me", 60, DETAILS, found.lease_text))
+    assert (taken.outcome, host.lease()["owner"]) == ("acquired", "me")
+
+
+@pytest.mark.parametrize(
+    ("lease_before", "turn_before", "expected"),
+    [
+        (None, None, NOW),
+        (5, 7, NOW),
+        (FUTURE, None, FUTURE + 1),
+        (None, FUTURE, FUTURE + 1),
+        (FUTURE, FUTURE + 7, FUTURE + 8),
+        (FUTURE + 7, FUTURE, FUTURE + 8),
+        (None, "nonsense", NOW),
+    ],
+)
+def test_each_holder_has_a_higher_number(host, lease_before, turn_before, expected):
+    """Than the one before it had and than the host has seen, although its clock was set back."""
+    host.acquire("you", ttl=-1)
+    found = host.acquire("me")
+    if lease_before:
+        text = json.dumps({**host.lease(), "acquired_at": lease_before})
+        (host.lock / "lease").write_text(f"{text}\n")
+        found = host.acquire("me")
+    if turn_before:
+        (host.home / lease_script.turn_file(DIRECTORY)).write_text(json.dumps({"by": "x", "number": turn_before}))
+    taken = host.ask(lease_script.take_over(DIRECTORY, "me", 60, DETAILS, found.lease_text))
+    assert taken.number == host.lease()["acquired_at"]
+    assert taken.number >= NOW if expected == NOW else taken.number == expected
+    assert host.ask(lease_script.renew(DIRECTORY, "me", 60)).number == taken.number
+
+
+def test_the_turn_lies_where_modules_look_for_it():
+    names = Names("hello", "staging")
+    assert lease_script.turn_file(names.lock_directory) == names.turn_file
 
 
 def test_the_slower_of_two_does_not_take_over(host):
