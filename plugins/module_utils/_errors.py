@@ -13,6 +13,7 @@ CaravanError
 │   └── PortError    a port on the host is taken
 ├── FileError        a file on a host cannot be read or written
 ├── ProxyError       kamal-proxy refused a command
+│   └── StateError   what it has written down of its routes cannot be read
 ├── HealthError      a new container did not become healthy; carries what it said
 ├── LockError        somebody else holds the deploy lock
 └── RollbackError    there is nothing to go back to
@@ -88,6 +89,10 @@ class FileError(CaravanError):
 
 
 class ProxyError(CaravanError):
+    pass
+
+
+class StateError(ProxyError):
     pass
 
 

@@ -161,7 +161,7 @@ OPTIONS: Dict[str, Any] = {
 def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     names = Names(params["service"], params["destination"])
-    return info.look(request.engine(), names, params["roles"], params["accessories"])
+    return info.look(request.engine(), names, params["roles"], params["accessories"], request.changes.notice)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._durations import du
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container, Engine, Executed, Image
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags as _flags
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import values
 
 PROXY = "kamal-proxy"
 NETWORK = "kamal"
@@ -354,11 +355,11 @@ def _value(flag: _flags.Flag, options: dict[str, list[str]]) -> Any:
     if flag.name not in options:
         return "tls" not in options if flag.name == "forward-headers" else flag.default
     words = options[flag.name]
-    if flag.kind is _flags.DURATION:
+    if flag.kind is values.DURATION:
         return duration(words[0])
-    if flag.kind in (_flags.BOOLEAN, _flags.TLS, _flags.STAGING):
+    if flag.kind in (values.BOOLEAN, values.TLS, values.STAGING):
         return words[0] == "true"
-    if flag.kind is _flags.INTEGER:
+    if flag.kind is values.INTEGER:
         return int(words[0])
     return words if isinstance(flag.default, tuple) else words[0]
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Dict, Mapping, Optional
 
 from .. import _body
@@ -12,7 +13,8 @@ from .._body import Body
 from .._errors import EngineError
 from .._host import files
 from .._host.changes import Changes
-from .._host.engine import RUNNING, Engine
+from .._host.engine import RUNNING, Engine, Inspected
+from .._host.health import is_connected
 from .._shares import AccessoryShare, values
 from . import env_file, history
 
@@ -39,9 +41,21 @@ class Accessory:
             self._boot()
         else:
             self._tell_what_differs(self.container)
+            self._connect(self.container)
             if self.container["State"]["Status"] != "running":
                 self._do(f"start container {self.name}", f"Started {self.share.name} accessory", self.engine.start)
         return self._answer()
+
+    def _connect(self, container: Inspected) -> None:
+        network = container["HostConfig"]["NetworkMode"]
+        if not is_connected(container):
+            self._ensure_network(network)
+            text = f"Connected {self.share.name} accessory"
+            self._do(f"connect {self.name} to network {network}", text, partial(self.engine.attach, network))
+
+    def _ensure_network(self, network: str) -> None:
+        if not self.engine.has_network(network):
+            self.changes.do(f"create network {network}", lambda: self.engine.create_network(network))
 
     def stopped(self) -> Dict[str, Any]:
         if self.container and self.container["State"]["Status"] in RUNNING:
@@ -71,8 +85,7 @@ class Accessory:
         image, network = self.share.body["Image"], self.share.network
         if self.engine.image(image) is None:
             self.changes.do(f"pull {image}", lambda: self.engine.pull(image, self.credentials))
-        if not self.engine.has_network(network):
-            self.changes.do(f"create network {network}", lambda: self.engine.create_network(network))
+        self._ensure_network(network)
         env_file.ensure(self.changes, self.share.env_file, self._values)
         self.changes.show(self.name, None, _body.shown(self._wanted, self.share.secrets))
         self._do(f"boot container {self.name}", f"Booted {self.share.name} accessory", self._create_and_start)

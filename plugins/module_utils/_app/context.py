@@ -11,6 +11,7 @@ from .. import _body, _names
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Container, Engine, Image
+from .._host.health import is_connected
 from .._shares import HostShare, RoleShare, values
 from . import history
 
@@ -40,9 +41,9 @@ class Context:
         return [container for container in every if role is None or container.labels.get("role") == role.name]
 
     def is_live(self, role: RoleShare, image: Optional[Image]) -> bool:
-        """Whether this very container, with this image, configuration and these secret values, already runs."""
+        """Whether this very container, with this image, configuration and these secret values, runs on its network."""
         container = self.engine.inspect(role.container)
-        if self.force or not container or container["State"]["Status"] != "running":
+        if self.force or not container or container["State"]["Status"] != "running" or not is_connected(container):
             return False
         image_id = image.id if image else None
         return _body.is_same(container, role.body, role.secrets, self.values(role), image_id)

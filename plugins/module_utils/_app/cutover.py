@@ -13,14 +13,14 @@ from .. import _names
 from .._errors import CaravanError, HealthError
 from .._host import files, health
 from .._host.engine import Image
-from .._proxy import container as _proxy
-from .._proxy import flags
+from .._proxy import commands, flags, route
+from .._proxy.state import Service, routes_to
 from .._shares import RoleShare
 from .context import Context
 from .env_file import render_file
 
 # What kamal-proxy routes, by the name of the route.
-Routes = Callable[[], Mapping[str, flags.Service]]
+Routes = Callable[[], Mapping[str, Service]]
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,23 @@ class Cutover:
     def run(self) -> bool:
         """Whether the role took a new container. Raises HealthError if that did not go live; what served before then
         serves as before."""
-        if self.context.is_live(self.role, self.image):
+        live = self.context.is_live(self.role, self.image)
+        if live:
             self._keep()
-            return False
-        self._switch()
-        return True
+        else:
+            self._switch()
+        self._tell_of_maintenance()
+        return not live
+
+    def _tell_of_maintenance(self) -> None:
+        """A deploy changes where a route leads, not that it is stopped or paused."""
+        service = self.routes().get(self.role.route or "")
+        if service and service.state != "running":
+            self.context.changes.notice(
+                f"{service.name} is {service.state} in kamal-proxy on {self.context.share.host}: nobody is served "
+                f"until it is resumed (docker exec kamal-proxy kamal-proxy resume {service.name}, or the module "
+                "proxy_service with state: live)"
+            )
 
     # The wanted container runs
 
@@ -47,8 +59,8 @@ class Cutover:
         """Only its route and its neighbours can differ."""
         container = self._id()
         if self.role.proxy is not None:
-            target, options = _proxy.route(self.role, container)
-            if not flags.routes_to(self.routes().get(self.role.route or ""), target, options):
+            target, options = route.wanted(self.role, container)
+            if not routes_to(self.routes().get(self.role.route or ""), target, options):
                 self.context.changes.do(f"route {self.role.route} to {target}", partial(self._reroute, container))
         self._stop_others(container)
 
@@ -77,7 +89,7 @@ class Cutover:
             self.context.create(self.role, self.image)
         replaced = self._make_way()
         engine.rename(_names.staged(name), name)
-        before: Optional[flags.Service] = None
+        before: Optional[Service] = None
         try:
             engine.start(name)
             before = self.routes().get(self.role.route or "")
@@ -104,11 +116,11 @@ class Cutover:
             self._route(container)
 
     def _route(self, container: str) -> None:
-        target, options = _proxy.route(self.role, container)
+        target, options = route.wanted(self.role, container)
         argv = flags.deploy_argv(self.role.route or "", target, options)
-        _proxy.deploy(self.context.engine, argv, lambda: health.alive(self.context.engine, container))
+        commands.deploy(self.context.engine, argv, lambda: health.alive(self.context.engine, container))
 
-    def _undo(self, replaced: Optional[str], before: Optional[flags.Service], error: CaravanError) -> HealthError:
+    def _undo(self, replaced: Optional[str], before: Optional[Service], error: CaravanError) -> HealthError:
         """Back to what was: the route first, then names. The failed container stays, stopped, for a look at it."""
         engine, name = self.context.engine, self.role.container
         report = health.report(engine, name)
@@ -122,12 +134,12 @@ class Cutover:
             engine.rename(replaced, self.role.container)
         return HealthError(_failure(self.context.share.host, name, error, report), container=name, **report)
 
-    def _restore_route(self, before: Optional[flags.Service]) -> None:
-        route = self.role.route or ""
-        now = _proxy.services(self.context.engine).get(route) if before else None
+    def _restore_route(self, before: Optional[Service]) -> None:
+        name = self.role.route or ""
+        now = commands.look(self.context.engine, self.context.changes).get(name) if before else None
         if before and now and before.targets != now.targets:
-            argv = flags.deploy_argv(route, before.targets[0], before.options)
-            _proxy.command(self.context.engine, argv)
+            argv = flags.deploy_argv(name, before.targets[0], before.options)
+            commands.command(self.context.engine, argv)
 
     # Afterwards
 

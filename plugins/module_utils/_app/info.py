@@ -6,28 +6,36 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from .. import _references
+from .._errors import StateError
 from .._host import files
 from .._host.engine import Container, Engine
 from .._names import PROXY_CONTAINER, Names, is_staged, short_id, version_of
-from .._proxy import container as _proxy
-from .._proxy import flags
+from .._proxy import commands
+from .._proxy.state import Service
 from . import history
 
 _HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)")
 
 
-def look(engine: Engine, names: Names, roles: Sequence[str], accessories: Sequence[str]) -> Dict[str, Any]:
-    """`roles` empty means every role that has a container; `accessories` are names of containers."""
+def look(
+    engine: Engine,
+    names: Names,
+    roles: Sequence[str],
+    accessories: Sequence[str],
+    notice: Callable[[str], None],
+) -> Dict[str, Any]:
+    """`roles` empty means every role that has a container; `accessories` are names of containers. `notice` hears of
+    what could not be looked at."""
     everything = engine.containers("service")
     own = of_service(everything, names, roles)
     latest = _latest(engine, names)
     return {
         "running": {role: version(names, container) for role, container in current(own, latest).items()},
         "containers": [_shown(names, container) for container in own],
-        "routes": _routes(engine, names, own, roles),
+        "routes": _routes(engine, names, own, roles, notice),
         "proxy": _proxy_container(engine),
         "accessories": {name: _accessory(everything, name) for name in accessories},
         "latest": latest,
@@ -108,13 +116,27 @@ def _proxy_container(engine: Engine) -> Dict[str, Any]:
     return {"running": state == "running", "state": state, "image": container["Config"]["Image"]}
 
 
-def _routes(engine: Engine, names: Names, own: Sequence[Container], roles: Sequence[str]) -> Dict[str, Any]:
+def _services(engine: Engine, notice: Callable[[str], None]) -> Dict[str, Service]:
+    try:
+        return commands.services(engine)
+    except StateError as error:
+        notice(error.message)
+        return {}
+
+
+def _routes(
+    engine: Engine,
+    names: Names,
+    own: Sequence[Container],
+    roles: Sequence[str],
+    notice: Callable[[str], None],
+) -> Dict[str, Any]:
     by_id = {short_id(container.id): container.name for container in own}
     wanted = {names.role(role) for role in (*roles, *(container.labels["role"] for container in own))}
-    return {name: _route(service, by_id) for name, service in _proxy.services(engine).items() if name in wanted}
+    return {name: _route(service, by_id) for name, service in _services(engine, notice).items() if name in wanted}
 
 
-def _route(service: flags.Service, names_by_id: Mapping[str, str]) -> Dict[str, Any]:
+def _route(service: Service, names_by_id: Mapping[str, str]) -> Dict[str, Any]:
     shown = service.options.shown()
     targets = [target.partition(":") for target in service.targets]
     return {

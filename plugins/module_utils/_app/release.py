@@ -12,6 +12,7 @@ from .. import _names
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
+from .._proxy import commands
 from .._proxy import container as _proxy
 from .._shares import Built, HostShare, RoleShare
 from . import history, prune
@@ -92,7 +93,7 @@ class Release:
         """What kamal-proxy routes now. It is read while the container starts; who needs it waits for it."""
         if not self.share.proxy:
             return dict
-        return ThreadPoolExecutor(max_workers=1).submit(_proxy.services, self.engine).result
+        return ThreadPoolExecutor(max_workers=1).submit(commands.look, self.engine, self.changes).result
 
     def _bring_in_turn(self, roles: List[RoleShare], image: Optional[Image], routes: Routes) -> List[str]:
         """Returns the names of the roles that have new containers."""

@@ -13,7 +13,7 @@ from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._names import Names, short_id
-from .._proxy import container as _proxy
+from .._proxy import commands
 from .._proxy.route import Route
 from .._shares import HostShare
 from . import history
@@ -66,7 +66,7 @@ class Retirement:
         ids = {short_id(container.id) for container in self.own}
         return [
             name
-            for name, service in _proxy.services(self.engine).items()
+            for name, service in commands.look(self.engine, self.changes).items()
             if name in named or {target.partition(":")[0] for target in service.targets} & ids
         ]
 

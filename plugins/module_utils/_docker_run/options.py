@@ -16,8 +16,8 @@ NO_ENDPOINT = ("host", "none")
 
 def problems(options: Mapping[str, Any]) -> List[Tuple[str, str]]:
     """What is wrong with these options: (option, message)."""
-    found = [(str(name), message) for name, value in options.items() for message in _wrong(str(name), value)]
-    return found + list(_conflicts({name for name, value in options.items() if value is not False}))
+    wrong = [(str(name), message) for name, value in options.items() for message in _wrong(str(name), value)]
+    return wrong + list(_conflicts({name for name, value in options.items() if value is not False}))
 
 
 def apply(options: Mapping[str, Any], body: Body) -> None:

@@ -14,6 +14,7 @@ from .engine import Engine, Inspected
 POLL = 0.2
 LISTENING_WITHIN = 1.0
 LOG_LINES = 20
+WITHOUT_NETWORK = ("default", "bridge", "host", "none")
 
 
 def prove(engine: Engine, container: str, deploy_timeout: int, readiness_delay: int) -> None:
@@ -43,12 +44,12 @@ def _outlast(engine: Engine, container: str, delay: int) -> None:
 
 def alive(engine: Engine, container: str) -> Mapping[str, Any]:
     """Docker's state of a container that must be running and must never have been restarted."""
-    found = engine.inspect(container)
-    if found is None:
+    inspected = engine.inspect(container)
+    if inspected is None:
         raise HealthError("the container is gone")
-    state: Mapping[str, Any] = found["State"]
-    if state["Status"] != "running" or found.get("RestartCount"):
-        code = exit_code(engine, container, found)
+    state: Mapping[str, Any] = inspected["State"]
+    if state["Status"] != "running" or inspected.get("RestartCount"):
+        code = exit_code(engine, container, inspected)
         reason = " (out of memory)" if state.get("OOMKilled") else ""
         raise HealthError(f"it exited with code {code}{reason}" if code is not None else "it exited and was restarted")
     return state
@@ -61,6 +62,15 @@ def exit_code(engine: Engine, container: str, inspected: Inspected) -> Optional[
         return int(state["ExitCode"])
     codes = engine.exit_codes(container) if inspected.get("RestartCount") else []
     return codes[-1] if codes else None
+
+
+def is_connected(container: Inspected) -> bool:
+    """Whether a container is on the network that it was made for: disconnected from it, it runs and serves nobody."""
+    mode = container["HostConfig"]["NetworkMode"]
+    networks = container["NetworkSettings"]["Networks"] or {}
+    if mode in WITHOUT_NETWORK or mode.startswith("container:"):
+        return True
+    return any(mode in (name, endpoint.get("NetworkID")) for name, endpoint in networks.items())
 
 
 def wait_for_port(engine: Engine, container: str, port: int) -> None:
@@ -97,12 +107,12 @@ def _shown(container: Inspected) -> str:
 
 def report(engine: Engine, container: str) -> Dict[str, Any]:
     """What a failed container left behind: state, exit code, health log and last log lines."""
-    found = engine.inspect(container) or {}
-    state = found.get("State") or {}
+    inspected = engine.inspect(container) or {}
+    state = inspected.get("State") or {}
     checks = (state.get("Health") or {}).get("Log") or []
     return {
-        "state": _shown(found) if state else "gone",
-        "exit_code": exit_code(engine, container, found) if state else None,
+        "state": _shown(inspected) if state else "gone",
+        "exit_code": exit_code(engine, container, inspected) if state else None,
         "health_log": [f"exit {check['ExitCode']}: {check['Output'].strip()}" for check in checks[-3:]],
         "log": engine.logs(container, LOG_LINES).splitlines() if state else [],
     }

@@ -11,50 +11,52 @@ from .._errors import ProxyError
 from .._host import health
 from .._host.changes import Changes
 from .._host.engine import Engine
-from . import container as _proxy
-from . import flags
+from .._shares import RoleShare
+from . import commands, flags
+from .container import require_running
+from .state import Service, routes_to
 
 
 @dataclass
 class Route:
-    """`name` is the service as kamal-proxy knows it, `found` what its state file holds of it."""
+    """`name` is the service as kamal-proxy knows it, `current` what its state file holds of it."""
 
     engine: Engine
     changes: Changes
     name: str
 
     def __post_init__(self) -> None:
-        self.found: Optional[flags.Service] = _proxy.services(self.engine).get(self.name)
+        self.current: Optional[Service] = commands.look(self.engine, self.changes).get(self.name)
 
     def deploy(self, target: str, options: flags.Options, port: int) -> None:
         """Send requests to a container by name, or to HOST:PORT, as soon as it answers its health check."""
         address, container = self._resolve(target, port)
-        if flags.routes_to(self.found, address, options):
+        if routes_to(self.current, address, options):
             return
         argv = flags.deploy_argv(self.name, address, options)
         watch: Callable[[], object] = (lambda: health.alive(self.engine, container)) if container else (lambda: None)
         self._show({**options.shown(), "target": address})
-        self._do(f"route {self.name} to {target}", lambda: _proxy.deploy(self.engine, argv, watch))
+        self._do(f"route {self.name} to {target}", lambda: commands.deploy(self.engine, argv, watch))
 
     def live(self) -> None:
-        if self.found is None or self.found.state != "running":
-            self._change_state("resume", "running", flags.resume_argv(self.name))
+        if self.current is None or self.current.state != "running":
+            self._change_state("resume", "running", commands.resume_argv(self.name))
 
     def pause(self, drain_timeout: int, max_pause: int) -> None:
-        if self.found is None or self.found.state != "paused":
-            self._change_state("pause", "paused", flags.pause_argv(self.name, drain_timeout, max_pause))
+        if self.current is None or self.current.state != "paused":
+            self._change_state("pause", "paused", commands.pause_argv(self.name, drain_timeout, max_pause))
 
     def stop(self, drain_timeout: int, message: str) -> None:
-        if self.found is None or (self.found.state, self.found.message) != ("stopped", message):
-            self._change_state("stop", "stopped", flags.stop_argv(self.name, drain_timeout, message), message)
+        if self.current is None or (self.current.state, self.current.message) != ("stopped", message):
+            self._change_state("stop", "stopped", commands.stop_argv(self.name, drain_timeout, message), message)
 
     def remove(self) -> None:
-        if self.found is not None:
+        if self.current is not None:
             self.changes.show(self.name, self._shown(), None)
-            self._do(f"remove route {self.name}", lambda: self._command(flags.remove_argv(self.name)))
+            self._do(f"remove route {self.name}", lambda: self._command(commands.remove_argv(self.name)))
 
     def _change_state(self, verb: str, state: str, argv: List[str], message: str = "") -> None:
-        before = {"state": self.found.state, "message": self.found.message or None} if self.found else None
+        before = {"state": self.current.state, "message": self.current.message or None} if self.current else None
         self.changes.show(self.name, before, {"state": state, "message": message or None})
         self._do(f"{verb} route {self.name}", lambda: self._command(argv))
 
@@ -65,26 +67,33 @@ class Route:
         self.changes.show(self.name, before, after)
 
     def _shown(self) -> Optional[Dict[str, Any]]:
-        return {**self.found.options.shown(), "target": ", ".join(self.found.targets)} if self.found else None
+        return {**self.current.options.shown(), "target": ", ".join(self.current.targets)} if self.current else None
 
     def _resolve(self, target: str, port: int) -> Tuple[str, Optional[str]]:
         """kamal-proxy's spelling of a target and, where it is a container of this host, its ID."""
         host, colon, own_port = target.rpartition(":")
         if not colon or not own_port.isdigit():
             host, own_port = target, str(port)
-        found = self.engine.inspect(host)
-        if found:
-            return flags.target(found["Id"], int(own_port)), found["Id"]
+        container = self.engine.inspect(host)
+        if container:
+            return flags.target(container["Id"], int(own_port)), container["Id"]
         if not colon and not self.changes.check_mode:
             raise ProxyError(f"There is no container {target} on this host. Name one that runs, or HOST:PORT.")
         return f"{host}:{own_port}", None
 
     def _do(self, text: str, act: Callable[[], None]) -> None:
         def when_it_runs() -> None:
-            _proxy.require_running(self.engine)
+            require_running(self.engine)
             act()
 
         self.changes.do(text, when_it_runs)
 
     def _command(self, argv: List[str]) -> None:
-        _proxy.command(self.engine, argv)
+        commands.command(self.engine, argv)
+
+
+def wanted(role: RoleShare, container: str) -> Tuple[str, flags.Options]:
+    """The target and the options that kamal-proxy should have for a proxied role; `container` is its ID."""
+    settings = role.proxy or {}
+    target = flags.target(container, flags.app_port(settings))
+    return target, flags.options(settings, deploy_timeout=role.deploy_timeout, drain_timeout=role.drain_timeout)

@@ -9,7 +9,6 @@ from typing import Any, Dict, List, Mapping
 from .. import _body, _references
 from .._docker_run import options
 from .._names import NETWORK, PROXY_APPS_CONFIG, PROXY_VOLUME
-from . import flags
 
 PROXY_REPOSITORY = "basecamp/kamal-proxy"
 PROXY_VERSION = "v0.9.2"
@@ -24,7 +23,7 @@ def proxy_container(run: Mapping[str, Any]) -> Dict[str, Any]:
         env={},
         labels={},
         network=NETWORK,
-        cmd=flags.run_argv(run),
+        cmd=_command(run),
         volumes=(
             f"{PROXY_VOLUME}:/home/kamal-proxy/.config/kamal-proxy",
             f"{PROXY_APPS_CONFIG}:/home/kamal-proxy/.apps-config",
@@ -44,3 +43,13 @@ def _published(run: Mapping[str, Any]) -> List[str]:
     pairs = [f"{run.get('http_port', 80)}:80", f"{run.get('https_port', 443)}:443"]
     addresses = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in run.get("bind_ips") or ()]
     return [f"{address}:{pair}" for address in addresses for pair in pairs] or pairs
+
+
+def _command(run: Mapping[str, Any]) -> List[str]:
+    """The command of the proxy container, from the `proxy/run` section."""
+    argv = ["kamal-proxy", "run"]
+    if run.get("debug"):
+        argv.append("--debug")
+    if run.get("metrics_port"):
+        argv.append(f"--metrics-port={run['metrics_port']}")
+    return argv

@@ -70,6 +70,15 @@ def test_what_it_needs_is_brought(engine: FakeEngine, db: Share, home: Path) -> 
     assert engine.pulled_with == {"username": "u", "password": "p"}
 
 
+def test_one_that_was_cut_off_from_its_network_is_connected_again(host: FakeEngine, db: Share) -> None:
+    act(host, db())
+    host.disconnect("hello-db")
+    host.networks.clear()
+    expected = ["create network kamal", "connect hello-db to network kamal"]
+    assert act(host, db(), check=True).actions == act(host, db()).actions == expected
+    assert act(host, db()).actions == []
+
+
 def test_one_that_was_stopped_is_started(host: FakeEngine, db: Share) -> None:
     act(host, db())
     before = host.here["hello-db"]["Id"]

@@ -14,16 +14,18 @@ from ansible_collections.caravan.kamal.plugins.module_utils._app import info as 
 from ansible_collections.caravan.kamal.plugins.module_utils._app import logs
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
 from ansible_collections.caravan.kamal.plugins.module_utils._names import Names
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import commands
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
 from ansible_collections.caravan.kamal.plugins.plugin_utils import report
 from fakes import FakeEngine
 
 NAMES = Names("hello")
 LABELS = {"service": "hello", "destination": ""}
+NOTICES: list[str] = []
 
 
 def look(engine: FakeEngine, *roles: str, names: Names = NAMES, accessories: Any = ()) -> dict[str, Any]:
-    return _info.look(engine, names, roles, accessories)
+    return _info.look(engine, names, roles, accessories, NOTICES.append)
 
 
 @pytest.fixture
@@ -55,6 +57,18 @@ def test_a_blank_host(engine: FakeEngine, home: Path) -> None:
         "history": [],
         "proxy": {"running": False, "state": "absent", "image": None},
     }
+
+
+def test_a_broken_state_of_kamal_proxy_is_told_and_the_rest_still_shown(
+    host: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "WRITTEN_WITHIN", 0)
+    NOTICES.clear()
+    host.state_file = b'[{"name": "hello-web", "opt'
+    shown = look(host)
+    assert (shown["routes"], shown["running"]) == ({}, {"web": "v1"})
+    assert len(NOTICES) == 1 and "broken" in NOTICES[0]
+    assert host.calls == []
 
 
 def test_a_host_with_everything(host: FakeEngine) -> None:

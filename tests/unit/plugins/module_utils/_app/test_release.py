@@ -42,6 +42,7 @@ def release(
         getattr(host, step)(None)
     together = Changes(check_mode=check)
     together.actions = [action for changes in told for action in changes.actions]
+    together.notices = [notice for changes in told for notice in changes.notices]
     together._before, together._after = told[0]._before, told[0]._after
     return together
 
@@ -99,6 +100,47 @@ def test_the_same_release_again_changes_nothing(host: FakeEngine, share_of: Shar
     changes = release(host, share_of("v1"))
     assert (changes.actions, host.calls) == ([], [])
     assert [file.read_text() for file in files] == before
+
+
+def test_containers_that_were_cut_off_from_their_network_are_replaced(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    for name in ("kamal-proxy", "hello-web-v1", "hello-worker-v1"):
+        host.disconnect(name)
+    host.networks.clear()
+    predicted = release(host, share_of("v1"), check=True)
+    done = release(host, share_of("v1"))
+    assert "create network kamal" in done.actions and "connect kamal-proxy to network kamal" in done.actions
+    assert {"start container hello-web-v1", "start container hello-worker-v1"} <= set(done.actions)
+    assert predicted.actions[:6] == done.actions[:6]
+    assert release(host, share_of("v1")).actions == []
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("check", [True, False])
+def test_a_route_that_somebody_stopped_stays_so_and_is_told(
+    host: FakeEngine, share_of: Share, version: str, check: bool
+) -> None:
+    release(host, share_of("v1"))
+    host.execute("kamal-proxy", ["kamal-proxy", "stop", "hello-web"])
+    assert any("hello-web is stopped" in notice for notice in release(host, share_of(version), check=check).notices)
+    assert host.routes["hello-web"]["pause_controller"]["state"] == 2
+
+
+def test_a_broken_state_of_kamal_proxy_keeps_no_release_from_going_live(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    host.state_file = b"[{"
+    changes = release(host, share_of("v2"))
+    assert host.target("hello-web") == "hello-web-v2"
+    assert any("written it anew" in notice for notice in changes.notices)
+
+
+def test_routes_that_kamal_proxy_forgot_are_made_again(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    host.state_file = b"[{"
+    host.stop("kamal-proxy", None)
+    changes = release(host, share_of("v1"))
+    assert changes.actions[0] == "start kamal-proxy" and changes.actions[1].startswith("route hello-web to ")
+    assert host.target("hello-web") == "hello-web-v1"
 
 
 def test_the_next_version_takes_over_and_the_one_before_stops(host: FakeEngine, share_of: Share) -> None:

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError, ProxyError
-from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags as kamal_proxy
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError, ProxyError, StateError
+from ansible_collections.caravan.kamal.plugins.module_utils._names import PROXY_STATE
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import commands, errors, flags, settings, state
+from hypothesis import given
+from hypothesis import strategies as st
 
 STATE = (Path(__file__).resolve().parents[3] / "data" / "kamal_proxy.state").read_text()
 APPS = "/home/kamal-proxy/.apps-config/full"
@@ -67,27 +71,27 @@ CAPTURED = {
 
 
 def wanted(proxy, **paths):
-    return kamal_proxy.options(proxy, deploy_timeout=30, drain_timeout=30, **paths)
+    return flags.options(proxy, deploy_timeout=30, drain_timeout=30, **paths)
 
 
 @pytest.mark.parametrize("name", sorted(CAPTURED))
 def test_what_was_deployed_is_found_again(name):
     proxy, paths = CAPTURED[name]
-    found = kamal_proxy.parse_state(STATE.encode())[name]
-    assert kamal_proxy.diff(wanted(proxy, **paths), found.options) == {}
-    assert kamal_proxy.routes_to(found, TARGET, wanted(proxy, **paths))
+    found = state.parse(STATE.encode())[name]
+    assert flags.diff(wanted(proxy, **paths), found.options) == {}
+    assert state.routes_to(found, TARGET, wanted(proxy, **paths))
 
 
 @pytest.mark.parametrize("name", ["full", "off", "plain"])
 @pytest.mark.parametrize("other", ["full", "off", "plain"])
 def test_other_options_differ(name, other):
     proxy, paths = CAPTURED[name]
-    found = kamal_proxy.parse_state(STATE.encode())[other]
-    assert kamal_proxy.same_options(wanted(proxy, **paths), found.options) is (name == other)
+    found = state.parse(STATE.encode())[other]
+    assert (not flags.diff(wanted(proxy, **paths), found.options)) is (name == other)
 
 
 def test_services_of_the_captured_state():
-    services = kamal_proxy.parse_state(STATE.encode())
+    services = state.parse(STATE.encode())
     assert [(s.name, s.state, s.message) for s in services.values()] == [
         ("full", "running", ""),
         ("off", "paused", ""),
@@ -102,35 +106,35 @@ def test_services_of_the_captured_state():
 
 
 def test_a_deploy_is_needed_for_another_target_or_a_new_service():
-    services = kamal_proxy.parse_state(STATE.encode())
-    assert not kamal_proxy.routes_to(services["plain"], "127.0.0.1:1", wanted({}))
-    assert not kamal_proxy.routes_to(None, TARGET, wanted({}))
+    services = state.parse(STATE.encode())
+    assert not state.routes_to(services["plain"], "127.0.0.1:1", wanted({}))
+    assert not state.routes_to(None, TARGET, wanted({}))
 
 
 def test_diff_names_the_flag():
-    found = kamal_proxy.parse_state(STATE.encode())["plain"].options
-    assert kamal_proxy.diff(wanted({"host": "new.example.com", "response_timeout": 5}), found) == {
+    found = state.parse(STATE.encode())["plain"].options
+    assert flags.diff(wanted({"host": "new.example.com", "response_timeout": 5}), found) == {
         "host": ((), ("new.example.com",)),
         "target-timeout": (30 * 10**9, 5 * 10**9),
     }
 
 
 def test_timeouts_of_the_deploy_are_no_difference():
-    found = kamal_proxy.parse_state(STATE.encode())["plain"].options
-    assert kamal_proxy.same_options(kamal_proxy.options({}, deploy_timeout=99, drain_timeout=1), found)
+    found = state.parse(STATE.encode())["plain"].options
+    assert not flags.diff(flags.options({}, deploy_timeout=99, drain_timeout=1), found)
 
 
 def test_tls_below_a_path_follows_the_root_service():
     """v0.9.2 copies TLS from the service at / into the state of those below a path, and refuses to be told it there."""
     raw = {service["name"]: service for service in json.loads(STATE)}
     assert raw["paths"]["options"]["tls_enabled"] is True
-    argv = kamal_proxy.deploy_argv("paths", TARGET, kamal_proxy.parse_state(STATE.encode())["paths"].options)
+    argv = flags.deploy_argv("paths", TARGET, state.parse(STATE.encode())["paths"].options)
     assert not [argument for argument in argv if argument.startswith("--tls") and "acme" not in argument]
 
 
 def test_what_was_found_can_be_deployed_again():
-    found = kamal_proxy.parse_state(STATE.encode())["full"].options
-    argv = kamal_proxy.deploy_argv("full", TARGET, found)
+    found = state.parse(STATE.encode())["full"].options
+    argv = flags.deploy_argv("full", TARGET, found)
     assert argv[:7] == [
         "kamal-proxy",
         "deploy",
@@ -146,23 +150,99 @@ def test_what_was_found_can_be_deployed_again():
 
 def test_older_state_files():
     old = '[{"name": "app", "active_target": "app:80", "hosts": ["x"], "options": {}, "target_options": {}}]'
-    service = kamal_proxy.parse_state(old.encode())["app"]
+    service = state.parse(old.encode())["app"]
     assert (service.targets, service.options.values["host"], service.state) == (("app:80",), ("x",), "running")
 
 
 def test_no_services():
-    assert kamal_proxy.parse_state(b"[]\n") == {}
-    assert kamal_proxy.parse_state(b"null\n") == {}
-
-
-@pytest.mark.parametrize("text", ["", "[{", "{}x", '["x"]', "[1]", '[{"options": {}}]'])
-def test_a_broken_state_file_is_said(text):
-    with pytest.raises(ProxyError, match="deploy every service of this host again"):
-        kamal_proxy.parse_state(text.encode())
+    assert state.parse(b"[]\n") == {}
+    assert state.parse(b"null\n") == {}
 
 
 @pytest.mark.parametrize(
-    "proxy, flags",
+    "text",
+    [
+        "",
+        "[{",
+        "{}x",
+        "{}",
+        "0",
+        '""',
+        '["x"]',
+        "[1]",
+        '[{"options": {}}]',
+        '[{"name": 1}]',
+        '[{"name": "a", "active_targets": "abc"}]',
+        '[{"name": "a", "pause_controller": {"state": "x"}}]',
+        '[{"name": "a", "pause_controller": {"state": true}}]',
+        '[{"name": "a", "pause_controller": [1]}]',
+        '[{"name": "a", "options": {"writer_affinity_timeout": 1e400}}]',
+        "[" * 100000,
+    ],
+)
+def test_a_broken_state_file_is_said(text):
+    with pytest.raises(ProxyError, match="deploy each service of this host again"):
+        state.parse(text.encode())
+
+
+def json_values():
+    leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    return st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner))
+
+
+def places(value, path=()):
+    """The path of everything inside a value."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (*path, key)
+        yield from places(inner, (*path, key))
+
+
+def replaced(value, path, new):
+    if not path:
+        return new
+    copied = copy.copy(value)
+    copied[path[0]] = replaced(value[path[0]], path[1:], new)
+    return copied
+
+
+@pytest.mark.parametrize("number, word", [(0, "running"), (2, "stopped"), (3, "unknown (3)"), (-1, "unknown (-1)")])
+def test_a_state_that_a_later_kamal_proxy_has_is_no_other_state(number, word):
+    text = json.dumps([{"name": "a", "pause_controller": {"state": number}, "made_by": {"a": ["later", "version"]}}])
+    assert state.parse(text.encode())["a"].state == word
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_garbage_is_no_state_file(content):
+    try:
+        assert all(isinstance(name, str) for name in state.parse(content))
+    except StateError as error:
+        assert PROXY_STATE in error.message
+
+
+@given(json_values(), st.data())
+def test_a_state_file_with_garbage_in_it_is_an_error_or_changes_nothing_else(garbage, data):
+    services = json.loads(STATE)
+    place = data.draw(st.sampled_from(list(places(services))))
+    try:
+        parsed = state.parse(json.dumps(replaced(services, place, garbage)).encode())
+    except StateError as error:
+        assert PROXY_STATE in error.message
+        return
+    before = state.parse(STATE.encode())
+    others = {service["name"] for service in services if service is not services[place[0]]}
+    assert {name: parsed[name] for name in others & set(parsed)} == {
+        name: before[name] for name in others & set(parsed)
+    }
+
+
+@given(st.integers(min_value=0, max_value=len(STATE) - 2))
+def test_a_half_written_state_file_is_an_error(length):
+    with pytest.raises(StateError):
+        state.parse(STATE.encode()[:length])
+
+
+@pytest.mark.parametrize(
+    "proxy, words",
     [
         ({}, KAMAL_DEFAULTS),
         ({"host": "a.com"}, ["--host=a.com", *KAMAL_DEFAULTS]),
@@ -195,16 +275,16 @@ def test_a_broken_state_file_is_said(text):
         ),
     ],
 )
-def test_deploy_argv(proxy, flags):
-    argv = kamal_proxy.deploy_argv("app-web", "abc:80", wanted(proxy))
-    assert argv == ["kamal-proxy", "deploy", "app-web", "--target=abc:80", *flags]
+def test_deploy_argv(proxy, words):
+    argv = flags.deploy_argv("app-web", "abc:80", wanted(proxy))
+    assert argv == ["kamal-proxy", "deploy", "app-web", "--target=abc:80", *words]
 
 
 def test_tls_paths_go_only_with_tls():
     paths = {"tls_paths": ("/c.pem", "/k.pem")}
-    with_tls = kamal_proxy.deploy_argv("a", "b:1", wanted({"host": "x", "ssl": {"certificate_pem": "C"}}, **paths))
+    with_tls = flags.deploy_argv("a", "b:1", wanted({"host": "x", "ssl": {"certificate_pem": "C"}}, **paths))
     assert with_tls[5:8] == ["--tls", "--tls-certificate-path=/c.pem", "--tls-private-key-path=/k.pem"]
-    assert kamal_proxy.deploy_argv("a", "b:1", wanted({}, **paths))[4:] == KAMAL_DEFAULTS
+    assert flags.deploy_argv("a", "b:1", wanted({}, **paths))[4:] == KAMAL_DEFAULTS
 
 
 @pytest.mark.parametrize(
@@ -227,15 +307,15 @@ def test_wrong_values(proxy, place):
 @pytest.mark.parametrize(
     "argv, expected",
     [
-        (kamal_proxy.remove_argv("a"), ["remove", "a"]),
-        (kamal_proxy.stop_argv("a", 30), ["stop", "a", "--drain-timeout=30s"]),
-        (kamal_proxy.stop_argv("a", 0.5, "back soon"), ["stop", "a", "--drain-timeout=500ms", "--message=back soon"]),
-        (kamal_proxy.pause_argv("a", 5, 20), ["pause", "a", "--drain-timeout=5s", "--max-pause=20s"]),
-        (kamal_proxy.resume_argv("a"), ["resume", "a"]),
-        (kamal_proxy.list_argv(), ["list"]),
-        (kamal_proxy.run_argv({}), ["run"]),
-        (kamal_proxy.run_argv({"debug": True, "metrics_port": 9090}), ["run", "--debug", "--metrics-port=9090"]),
-        (kamal_proxy.run_argv({"debug": False}), ["run"]),
+        (commands.remove_argv("a"), ["remove", "a"]),
+        (commands.stop_argv("a", 30), ["stop", "a", "--drain-timeout=30s"]),
+        (commands.stop_argv("a", 0.5, "back soon"), ["stop", "a", "--drain-timeout=500ms", "--message=back soon"]),
+        (commands.pause_argv("a", 5, 20), ["pause", "a", "--drain-timeout=5s", "--max-pause=20s"]),
+        (commands.resume_argv("a"), ["resume", "a"]),
+        (commands.list_argv(), ["list"]),
+        (settings._command({}), ["run"]),
+        (settings._command({"debug": True, "metrics_port": 9090}), ["run", "--debug", "--metrics-port=9090"]),
+        (settings._command({"debug": False}), ["run"]),
     ],
 )
 def test_other_commands(argv, expected):
@@ -243,7 +323,7 @@ def test_other_commands(argv, expected):
 
 
 def test_target_is_the_short_id():
-    assert kamal_proxy.target("0123456789abcdef", 3000) == "0123456789ab:3000"
+    assert flags.target("0123456789abcdef", 3000) == "0123456789ab:3000"
 
 
 @pytest.mark.parametrize(
@@ -269,4 +349,4 @@ def test_target_is_the_short_id():
     ],
 )
 def test_explain(stderr, part):
-    assert part in kamal_proxy.explain(stderr)
+    assert part in errors.explain(stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import PortError, ProxyError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, PortError, ProxyError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
@@ -118,7 +118,7 @@ def test_if_the_new_one_does_not_come_up_the_old_one_returns(host: FakeEngine, m
     start = host.start
 
     def start_only_the_old_one(name: str) -> None:
-        if host.inspect(name)["Id"] != before:
+        if host.container(name)["Id"] != before:
             raise PortError("Docker could not start it: port is already allocated")
         start(name)
 
@@ -127,6 +127,59 @@ def test_if_the_new_one_does_not_come_up_the_old_one_returns(host: FakeEngine, m
         ensure(host, recreate=True, http_port=8080)
     assert list(host.here) == [PROXY]
     assert host.here[PROXY]["Id"] == before and PROXY in host.running
+
+
+@pytest.mark.parametrize("call", ["stop", "rename", "create", "start"])
+def test_whichever_call_of_a_recreation_fails_the_old_one_serves(
+    host: FakeEngine, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    ensure(host)
+    before = host.here[PROXY]["Id"]
+    real, failures = getattr(host, call), [EngineError("Docker did not answer")]
+
+    def fail_once(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(host, call, fail_once)
+    with pytest.raises(EngineError):
+        ensure(host, recreate=True, http_port=8080)
+    assert list(host.here) == [PROXY]
+    assert host.here[PROXY]["Id"] == before and PROXY in host.running
+
+
+def test_a_new_one_finds_the_routes_although_the_state_file_was_broken(host: FakeEngine) -> None:
+    ensure(host)
+    host.add("app")
+    route = options({}, deploy_timeout=1, drain_timeout=1)
+    host.execute(PROXY, deploy_argv("app", f"{host.here['app']['Id'][:12]}:80", route))
+    host.state_file = b"[{"
+    changes = ensure(host, recreate=True, http_port=8080)
+    assert changes.actions == [f"recreate {PROXY}"] and set(host.routes) == {"app"}
+
+
+def test_one_that_was_disconnected_from_its_network_is_connected_again(host: FakeEngine) -> None:
+    ensure(host)
+    host.disconnect(PROXY)
+    host.networks.add("kamal")
+    assert ensure(host, check=True).actions == ensure(host).actions == [f"connect {PROXY} to network kamal"]
+    assert ensure(host).actions == []
+
+
+def test_one_that_refuses_commands_right_after_its_start_is_asked_again(
+    host: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute, refusals = host.execute, [EngineError("container is not running")]
+
+    def refuse_once(*arguments: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return execute(*arguments)
+
+    monkeypatch.setattr(host, "execute", refuse_once)
+    monkeypatch.setattr(_proxy, "ANSWERS_WITHIN", 60)
+    assert ensure(host).actions == [f"boot {PROXY}"]
 
 
 def test_it_stays_while_a_service_needs_it(host: FakeEngine, home: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_deploy_does_not_end_maintenance(host: FakeEngine) -> None:
     act(host, "stop", 30, "Back soon")
     act(host, "deploy", "app-2", options(host="a.example.com"), 80)
     changes = Changes(check_mode=False)
-    assert Route(host, changes, "app").found.state == "stopped"
+    assert Route(host, changes, "app").current.state == "stopped"
 
 
 @pytest.mark.parametrize(("verb", "arguments"), [("live", ()), ("pause", (30, 30)), ("stop", (30, ""))])

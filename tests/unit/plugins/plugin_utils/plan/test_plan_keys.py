@@ -15,8 +15,7 @@ import yaml
 from ansible_collections.caravan.kamal.plugins.inventory.deploy import connection
 from ansible_collections.caravan.kamal.plugins.module_utils._data import from_data, to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
-from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
-from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags, route
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import RoleShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Config, from_mapping
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.schema import SCHEMA_FILE
@@ -298,7 +297,7 @@ def seen(text: str, project: Path) -> dict[str, Any]:
 def routes(made: dict[str, Any]) -> dict[str, list[str]]:
     proxied = [role for role in made["hosts"]["h1"]["roles"] if role["route"]]
     return {
-        role["name"]: flags.deploy_argv(role["route"], *_proxy.route(from_data(RoleShare, role), "0123456789abcdef"))
+        role["name"]: flags.deploy_argv(role["route"], *route.wanted(from_data(RoleShare, role), "0123456789abcdef"))
         for role in proxied
     }
 
