@@ -28,5 +28,5 @@ class ActionModule(PlannedAction):
             known = self.known_secrets(plan, task_vars)
             registry = plan.accessories[name].registry if name in plan.accessories else None
             filled["secrets"] = handover.values(known, [share.secrets])
-            filled["registry"] = json.dumps(handover.login(registry, known))
+            filled["registry"] = json.dumps(self.login(plan, registry, task_vars))
         return filled

@@ -18,6 +18,6 @@ class ActionModule(PlannedAction):
         if arguments.get("service"):
             return arguments
         plan = handover.plan_of(task_vars)
-        credentials = handover.login(plan.registry, self.known_secrets(plan, task_vars)) or {}
+        credentials = self.login(plan, plan.registry, task_vars) or {}
         server = plan.registry.server if plan.registry else None
         return {**(to_data(plan.build) or {}), "registry": {"server": server, **credentials}, **arguments}

@@ -26,4 +26,4 @@ class ActionModule(PlannedAction):
             return arguments  # The container was planned elsewhere.
         if not share.proxy_login:
             return arguments
-        return {**arguments, "registry": json.dumps(handover.login(plan.registry, self.known_secrets(plan, task_vars)))}
+        return {**arguments, "registry": json.dumps(self.login(plan, plan.registry, task_vars))}

@@ -31,7 +31,7 @@ class ActionModule(PlannedAction):
         if arguments.get("state") in NEEDS_SECRETS:
             known = self.known_secrets(plan, task_vars)
             filled["secrets"] = handover.values(known, [role.secrets for role in share.roles])
-            filled["registry"] = json.dumps(handover.login(plan.registry, known))
+            filled["registry"] = json.dumps(self.login(plan, plan.registry, task_vars))
         return filled
 
 

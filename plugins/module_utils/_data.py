@@ -87,12 +87,13 @@ def _read_fields(kind: Any, value: Any, place: str) -> Any:
 
 
 def _read_one_of(kinds: Sequence[Any], value: Any, place: str) -> Any:
-    """Null where that is one of them, else the one that a map or something other than a map can be."""
+    """Null where that is one of them, else the one that a map, by its keys, or something other than a map can be."""
     if value is None and NOTHING in kinds:
         return None
     others = [kind for kind in kinds if kind is not NOTHING]
     fitting = [kind for kind in others if dataclasses.is_dataclass(kind) == isinstance(value, Mapping)]
-    return _read((fitting or others)[0], value, place)
+    by_keys = [kind for kind in fitting if dataclasses.is_dataclass(kind) and set(hints(kind)) == set(value)]
+    return _read((by_keys or fitting or others)[0], value, place)
 
 
 def _mapping(value: Any, place: str) -> Mapping[Any, Any]:

@@ -373,7 +373,8 @@ plan:
                   type: raw
                   sample: sam
                 password:
-                  description: 'The password, nearly always V({secret: NAME}).'
+                  description: 'Where the password is: V({secret: NAME}), or V({config: KEY/PATH}) where no secret
+                    holds it.'
                   type: raw
     secrets:
       description: The names of all secrets that are needed.
@@ -393,7 +394,8 @@ plan:
           type: raw
           sample: sam
         password:
-          description: 'The password, nearly always V({secret: NAME}).'
+          description: 'Where the password is: V({secret: NAME}), or V({config: KEY/PATH}) where no secret holds
+            it.'
           type: raw
     notices:
       description: What the operator is told.

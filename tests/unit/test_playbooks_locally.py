@@ -59,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def play(folder: Path, *arguments: str) -> tuple[int, str]:
+def play(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
         [str(BIN / "ansible-playbook"), "-i", "hosts.yml", *arguments],
         cwd=folder,
@@ -70,6 +70,7 @@ def play(folder: Path, *arguments: str) -> tuple[int, str]:
             "ANSIBLE_STDOUT_CALLBACK": "caravan.kamal.rollout",
             "HOME": str(folder),
             "PWD": str(folder),
+            **environment,
         },
         capture_output=True,
         text=True,
@@ -123,6 +124,17 @@ def test_what_would_be_passed_over_is_refused_before_anything_is_done(
     assert code == 2
     assert [message for message in messages if message not in output] == []
     assert "failed: the controller; unchanged: h1" in output
+
+
+def test_a_password_in_the_configuration_is_printed_nowhere(folder: Path) -> None:
+    registry = "  registry: {server: r.example.com, username: ada, password: '{{ vault_password }}'}"
+    config = CONFIG.format(service="shop", hosts="[h1, h2]").replace("  proxy:", f"{registry}\n  proxy:")
+    (folder / "group_vars" / "shop.yml").write_text(f"{config}vault_password: s3ntinel-word\n")
+    wanted = ("-e", "kamal_hosts=shop", "-e", "kamal_version=v1", "-e", "kamal_build=false", "-vvvv")
+    code, output = play(folder, "caravan.kamal.deploy", *wanted, DOCKER_HOST=f"unix://{folder}/none.sock")
+    assert code == 2
+    assert "registry/password" in output and "none.sock" in output
+    assert "s3ntinel-word" not in output
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def run(
     """Build the AnsibleModule and answer with what `act` returns beside the changes that it recorded.
 
     A `secrets` option holds a JSON object of strings, one no_log string for Ansible; its values are masked here, so
-    that a short one does not black out unrelated text.
+    that a short one does not black out unrelated text. So is the password in a `registry` option of that kind.
     """
     module = AnsibleModule(
         argument_spec=dict(DOCKER_OPTIONS, **options) if docker else dict(options),
@@ -67,15 +67,16 @@ def run(
         **module_arguments,
     )
     secrets = _secrets(module.params)
+    hidden = {**secrets, **_password(module.params)}
     changes = Changes(module.check_mode)
     try:
         values = _attempt(act, Request(module.params, changes, secrets))
     except CaravanError as error:
         done = {"changed": changes.changed, "actions": changes.actions, "notices": changes.notices}
-        module.fail_json(**masked({**error.details, **done, "msg": error.message}, secrets))
+        module.fail_json(**masked({**error.details, **done, "msg": error.message}, hidden))
     for notice in changes.notices:
-        module.warn(masked(notice, secrets))
-    module.exit_json(**masked(changes.result(**values), secrets))
+        module.warn(masked(notice, hidden))
+    module.exit_json(**masked(changes.result(**values), hidden))
 
 
 def _attempt(act: Callable[[Request], Mapping[str, Any]], request: Request) -> Mapping[str, Any]:
@@ -97,6 +98,13 @@ def _attempt(act: Callable[[Request], Mapping[str, Any]], request: Request) -> M
 
 def _secrets(params: Mapping[str, Any]) -> Dict[str, str]:
     return dict(json.loads(params.get("secrets") or "{}"))
+
+
+def _password(params: Mapping[str, Any]) -> Dict[str, str]:
+    """The registry's password; a user name is no secret, and may be a word that is meant in any text."""
+    registry = params.get("registry")
+    login = json.loads(registry or "null") if isinstance(registry, str) else registry
+    return {"password": str(login["password"])} if login and login.get("password") else {}
 
 
 def masked(value: Any, secrets: Mapping[str, str]) -> Any:

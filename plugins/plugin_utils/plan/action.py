@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Dict, Mapping, Optional
 
 from ansible.errors import AnsibleConnectionFailure
@@ -11,7 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from ...module_utils._errors import CaravanError
 from . import handover
-from .model import Plan
+from .model import Plan, Registry
 from .secrets import Secrets
 
 Arguments = Dict[str, Any]
@@ -44,6 +45,11 @@ class PlannedAction(ActionBase):
 
     def known_secrets(self, plan: Plan, task_vars: Mapping[str, Any]) -> Secrets:
         return handover.secrets(plan, self._templar.template(task_vars.get("kamal_secrets")))
+
+    def login(self, plan: Plan, registry: Optional[Registry], task_vars: Mapping[str, Any]) -> Optional[Dict[str, str]]:
+        """Username and password for a registry of the plan, if there is one to log in to."""
+        known = self.known_secrets(plan, task_vars)
+        return handover.login(registry, known, partial(handover.written, plan, task_vars, self._templar.template))
 
 
 def _lost(host: str, error: Exception) -> str:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Iterable, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Union
 
 from ...module_utils._data import from_data
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import Names
 from ...module_utils._shares import AccessoryShare, HostShare
-from .model import Credential, Plan, Registry, SecretName
+from ..config import source
+from .model import ConfigValue, Plan, Registry, SecretName
 from .secrets import Secrets, files
 
 FACT = "kamal_plan"
@@ -102,12 +103,45 @@ def values(known: Secrets, wanted: Iterable[Mapping[str, str]]) -> str:
     return json.dumps(known.values(names))
 
 
-def login(registry: Optional[Registry], known: Secrets) -> Optional[Dict[str, str]]:
-    """Username and password for a registry, if there is one to log in to."""
+def login(registry: Optional[Registry], known: Secrets, written: Callable[[str], str]) -> Optional[Dict[str, str]]:
+    """Username and password for a registry, if there is one to log in to.
+
+    `written` gives what the configuration has at a key path: where no secret holds the password.
+    """
     if registry is None or registry.username is None or registry.password is None:
         return None
-    return {"username": _plain(registry.username, known), "password": _plain(registry.password, known)}
+
+    def plain(credential: Union[str, SecretName, ConfigValue]) -> str:
+        if isinstance(credential, SecretName):
+            return known[credential.secret]
+        return written(credential.config) if isinstance(credential, ConfigValue) else credential
+
+    return {"username": plain(registry.username), "password": plain(registry.password)}
 
 
-def _plain(credential: Credential, known: Secrets) -> str:
-    return known[credential.secret] if isinstance(credential, SecretName) else str(credential)
+def written(plan: Plan, task_vars: Mapping[str, Any], template: Callable[[Any], Any], path: str) -> str:
+    """What the configuration of the plan has at a key path, read again; `template` templates a variable's value.
+
+    A host of an accessory may not see the configuration; then it is looked up for the first app host.
+    """
+    if not any(task_vars.get(name) for name in ("kamal_config", "kamal_config_file")) and plan.order:
+        task_vars = task_vars["hostvars"].get(plan.order[0]) or task_vars
+    try:
+        config = source.from_task_vars(task_vars, lambda name: template(task_vars.get(name)), os.getcwd())
+    except ConfigError as error:
+        raise _no_password(path, task_vars, error.message) from error
+    found: Any = config.data
+    for key in path.split("/"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    if config.data["service"] != plan.service or not isinstance(found, (str, int)):
+        raise _no_password(path, task_vars, "It is not there in the configuration that this host's variables lead to.")
+    return str(found)
+
+
+def _no_password(path: str, task_vars: Mapping[str, Any], reason: str) -> ConfigError:
+    message = (
+        f"The registry's password could not be read again for {task_vars.get('inventory_hostname')}. {reason} "
+        "Make it a secret (password: [NAME], and NAME in .kamal/secrets), or set the configuration's variables for all "
+        "hosts."
+    )
+    return ConfigError([Problem(message, path)])

@@ -10,7 +10,7 @@ from ...module_utils._names import Names
 from ...module_utils._shares import ImageShare
 from ..config.load import Config
 from . import env
-from .model import Build, Credential, Registry, SecretName
+from .model import Build, ConfigValue, Registry, SecretName
 
 DOCKER_HUB = "docker.io"
 
@@ -41,7 +41,7 @@ class Images:
         )
 
     def registry(self) -> Optional[Registry]:
-        return registry(self._section)
+        return registry(self._section, "registry")
 
     def is_in_registry(self, image: str) -> bool:
         """Whether an image lies in the app's registry, so that its login is meant for this image too."""
@@ -69,14 +69,18 @@ class Images:
         )
 
 
-def registry(section: Optional[Mapping[str, Any]]) -> Optional[Registry]:
-    """Where a `registry` section logs in, None for an empty one; a secret by name, a plain user name as it is."""
+def registry(section: Optional[Mapping[str, Any]], place: str) -> Optional[Registry]:
+    """Where a `registry` section at the key path `place` logs in, None for an empty one.
+
+    A secret is named. A password that is written there is only pointed to; a user name is no secret.
+    """
     if not section:
         return None
-    return Registry(section.get("server"), _credential(section.get("username")), _credential(section.get("password")))
+    username, password = section.get("username"), section.get("password")
+    user = _secret_name(username) or (None if username is None else str(username))
+    written = None if password is None else ConfigValue(f"{place}/password")
+    return Registry(section.get("server"), user, _secret_name(password) or written)
 
 
-def _credential(value: Any) -> Credential:
-    if isinstance(value, list):
-        return SecretName(str(value[0]))
-    return None if value is None else str(value)
+def _secret_name(value: Any) -> Optional[SecretName]:
+    return SecretName(str(value[0])) if isinstance(value, list) else None

@@ -18,7 +18,11 @@ class SecretName:
     secret: str = field(metadata=about("The name of the secret.", "REGISTRY_PASSWORD"))
 
 
-Credential = Union[str, SecretName, None]
+@dataclass(frozen=True)
+class ConfigValue:
+    """A credential that the configuration holds itself: where it stands there, not its value."""
+
+    config: str = field(metadata=about("Its key path.", "registry/password"))
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,12 @@ class Registry:
     """Where to log in for pulling or pushing."""
 
     server: Optional[str] = field(metadata=about("The server, null for Docker Hub.", "registry.example.com"))
-    username: Credential = field(metadata=about("The user as the configuration has it, or V({secret: NAME}).", "sam"))
-    password: Credential = field(metadata=about("The password, nearly always V({secret: NAME})."))
+    username: Union[str, SecretName, None] = field(
+        metadata=about("The user as the configuration has it, or V({secret: NAME}).", "sam")
+    )
+    password: Union[SecretName, ConfigValue, None] = field(
+        metadata=about("Where the password is: V({secret: NAME}), or V({config: KEY/PATH}) where no secret holds it.")
+    )
 
     @property
     def secret_names(self) -> Sequence[str]:

@@ -139,13 +139,14 @@ class _Planner:
             secrets=env.needed(),
             env_file=self.names.accessory_env_file(name),
             network=section["network"],
-            registry=self._accessory_registry(section),
+            registry=self._accessory_registry(accessory),
         )
 
-    def _accessory_registry(self, section: Mapping[str, Any]) -> Optional[Registry]:
+    def _accessory_registry(self, accessory: AccessorySection) -> Optional[Registry]:
         """Its own registry, or the app's where its image lies there too."""
+        section = accessory.settings
         if "registry" in section:
-            return registry(section["registry"])
+            return registry(section["registry"], f"accessories/{accessory.name}/registry")
         return self.images.registry() if self.images.is_in_registry(str(section["image"])) else None
 
     # What the operator should know

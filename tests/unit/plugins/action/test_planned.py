@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, proxy, release
+from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, image_build, proxy, release
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.action import PlannedAction
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
@@ -116,6 +116,58 @@ def test_the_proxy_is_pulled_with_the_login_of_its_registry(
     variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan_of("v1", registry=registry))
     given = act(proxy, arguments, {**variables, "inventory_hostname": host})["given"]
     assert (json.loads(given["registry"]) if "registry" in given else None) == login
+
+
+LITERAL = "S3ntinel-9"
+CONFIGURATION = {
+    "service": "hello",
+    "servers": {"web": ["host1"]},
+    "registry": {"server": "r.example.com", "username": "me", "password": LITERAL},
+    "image": "hello",
+    "accessories": {
+        "db": {"image": "db", "host": "host1", "registry": {"server": "r.io", "username": "you", "password": LITERAL}}
+    },
+}
+
+
+@pytest.fixture
+def literal(plan_of: MakePlan, variables: dict[str, Any]) -> dict[str, Any]:
+    plan = to_data(plan_of("v1", **CONFIGURATION))
+    assert LITERAL not in str(plan)
+    hostvars = {**variables["hostvars"], "localhost": {"kamal_plan": plan}}
+    return {**variables, "hostvars": hostvars, "kamal_config": CONFIGURATION}
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments", "user"),
+    [
+        (release, {"state": "live"}, "me"),
+        (accessory, {"name": "db"}, "you"),
+        (image_build, {}, "me"),
+    ],
+)
+def test_a_password_in_the_configuration_is_read_again_and_is_not_in_the_plan(
+    literal: dict[str, Any], action: Any, arguments: Any, user: str
+) -> None:
+    registry = act(action, arguments, literal)["given"]["registry"]
+    login = registry if isinstance(registry, dict) else json.loads(registry)
+    assert (login["username"], login["password"]) == (user, LITERAL)
+
+
+def test_the_host_of_an_accessory_need_not_see_the_configuration(literal: dict[str, Any]) -> None:
+    del literal["kamal_config"]
+    literal["hostvars"]["host1"] = {"kamal_config": CONFIGURATION}
+    plan = literal["hostvars"]["localhost"]["kamal_plan"]
+    plan["accessories"]["db"]["hosts"] = ["db1"]
+    given = act(accessory, {"name": "db"}, {**literal, "inventory_hostname": "db1"})["given"]
+    assert json.loads(given["registry"])["password"] == LITERAL
+
+
+@pytest.mark.parametrize("config", [None, {**CONFIGURATION, "service": "other"}])
+def test_a_password_that_cannot_be_read_again_is_told_with_its_key(literal: dict[str, Any], config: Any) -> None:
+    result = act(release, {"state": "live"}, {**literal, "kamal_config": config})
+    assert result["failed"] and result["msg"].startswith("registry/password: The registry's password could not be")
+    assert "password: [NAME]" in result["msg"] and LITERAL not in str(result)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,15 @@ def test_secrets_reach_no_message() -> None:
     assert "hunter2" not in str({key: value for key, value in result.items() if key != "invocation"})
 
 
+def test_the_registrys_password_reaches_no_message_but_its_user_may() -> None:
+    error = CaravanError("ada may not: hunter2!", log=["hunter2!"])
+    options = {"registry": {"type": "str", "no_log": True}}
+    login = '{"username": "ada", "password": "hunter2!"}'
+    result = perform(lambda: _module.run(options, fail(error)), {"registry": login})
+    assert "hunter2" not in str(result)
+    assert "ada may not" in result["msg"]
+
+
 def test_what_failed_was_not_done_and_in_check_mode_nothing_is_tried() -> None:
     changes = Changes(check_mode=False)
 

@@ -38,12 +38,15 @@ def test_numbers_among_given_secrets_are_text(plan_of: MakePlan) -> None:
         (None, None),
         ({"server": "r:1"}, None),
         ({"server": "r:1", "username": "u", "password": ["P"]}, {"username": "u", "password": "secret"}),
-        ({"server": "r:1", "username": ["U"], "password": "plain"}, {"username": "user", "password": "plain"}),
+        (
+            {"server": "r", "username": ["U"], "password": "plain"},
+            {"username": "user", "password": "registry/password"},
+        ),
     ],
 )
 def test_the_login_of_the_registry(plan_of: MakePlan, registry: Any, expected: Any) -> None:
     plan = plan_of("v1", **({"registry": registry} if registry else {}))
-    assert handover.login(plan.registry, handover.secrets(plan, {"P": "secret", "U": "user"})) == expected
+    assert handover.login(plan.registry, handover.secrets(plan, {"P": "secret", "U": "user"}), str) == expected
 
 
 def test_a_host_without_a_role_and_a_run_without_a_plan_are_told(plan_of: MakePlan) -> None:
