@@ -113,15 +113,21 @@ class AccessoryShare(AccessoryBase):
 
 @dataclass(frozen=True)
 class Built:
-    """What a build said about its image; all None where nothing was built."""
+    """What a build said about its image; all None where nothing was built.
+
+    `pending`: in check mode, that it would be built anew; `pushed`: that the registry has it, or would have it then.
+    """
 
     image_id: Optional[str] = None
     digest: Optional[str] = None
+    pending: bool = False
+    pushed: bool = False
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Built:
         """From what the module image_build answered, or an empty map."""
-        return cls(answer.get("image_id"), answer.get("digest"))
+        image_id, digest = answer.get("image_id"), answer.get("digest")
+        return cls(image_id, digest, bool(answer) and not (image_id or digest), bool(answer.get("pushed")))
 
 
 def values(wanted: Mapping[str, str], known: Mapping[str, str]) -> Dict[str, str]:

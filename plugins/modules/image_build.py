@@ -152,6 +152,11 @@ digest:
   returned: success
   type: str
   sample: sha256:0b3d5a1a5cf9d2a0f2f0a3b4a4a6e1c5d0ad0d6c8e7f7e5c4c7fbb2d1f0e9a8b
+pushed:
+  description: Whether the registry has it, or would have it after the run.
+  returned: success
+  type: bool
+  sample: true
 engine_id:
   description: Which engine has the image. A host with the same one needs no registry.
   returned: success
@@ -218,7 +223,7 @@ LONGEST_STEP = 3600
 def act(request: _module.Request) -> Dict[str, Any]:
     wanted = Wanted(**{name: request.params[name] for name in OPTIONS})
     engine = request.engine(timeout=LONGEST_STEP)
-    return dict(Build(engine, request.changes, wanted, request.params["docker_host"]).ensure())
+    return Build(engine, request.changes, wanted, request.params["docker_host"]).ensure()
 
 
 def main() -> None:

@@ -29,7 +29,9 @@ class Variable:
 VARIABLES: Tuple[Variable, ...] = (
     Variable("kamal_version", "str", "environment `VERSION`, then the git commit", "the version to deploy"),
     Variable("kamal_destination", "str", "none", "the destination, as in `config/deploy.DESTINATION.yml`"),
-    Variable("kamal_build", "bool", "`true`", "build and push the image first"),
+    Variable(
+        "kamal_build", "bool", "`true`", "build and push the image first; `false` deploys what the registry has now"
+    ),
     Variable(
         "kamal_build_host",
         "str",

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import docker
+import lab_settings
 import pytest
+import testinfra
 from hosts import Host, ask
-from project import Project
+from project import REGISTRY_PASSWORD, Project
 
 OWN_HOSTS = """\
 webservers:
@@ -60,7 +63,9 @@ CARAVAN = """\
 plugin: caravan.kamal.deploy
 config: config/deploy.yml
 """
+PRODUCTION = {"builder": {"args": {"RELEASE": "production"}}}
 STAGING = {
+    "builder": {"args": {"RELEASE": "staging"}},
     "servers": {"web": ["worker1"], "workers": {"hosts": ["worker1"]}},
     "proxy": {"host": "staging.example.com"},
     "env": {"secret": ["GREETING"]},
@@ -110,6 +115,7 @@ def kamals(project: Project) -> Project:
 
 
 def test_caravan_yml_needs_no_setting(kamals: Project, web1: Host) -> None:
+    kamals.configure(PRODUCTION)
     kamals.write("caravan.yml", CARAVAN)
     assert not (kamals.root / "ansible.cfg").exists()
     run = kamals.play("deploy", inventory="caravan.yml", kamal_version="v3")
@@ -128,18 +134,59 @@ def staging(kamals: Project) -> Project:
     return kamals
 
 
+IMAGE = "registry:4443/stories/hello"
+ON_STAGING = ["hello-web-staging-v3", "hello-workers-staging-v3", "hello-workers-v3"]
+
+
+def in_registry(tag: str) -> str:
+    """The digest that the registry has for a tag of the image."""
+    return str(docker.from_env().images.get_registry_data(f"{IMAGE}:{tag}", auth_config=login()).id)
+
+
+def login() -> dict[str, str]:
+    return {"username": "caravan", "password": REGISTRY_PASSWORD.read_text().strip()}
+
+
 def test_a_destination_has_hosts_names_and_secrets_of_its_own(staging: Project, web1: Host, worker1: Host) -> None:
-    run = staging.deploy("s1", kamal_destination="staging")
+    run = staging.deploy("v3", kamal_destination="staging")
     assert run.ok
-    assert worker1.running == ["hello-web-staging-s1", "hello-workers-staging-s1", "hello-workers-v3"]
-    assert worker1.environment("hello-web-staging-s1")["GREETING"] == "Hello staging"
-    assert worker1.ask(host="staging.example.com").version == "s1"
+    assert worker1.running == ON_STAGING
+    assert worker1.environment("hello-web-staging-v3")["GREETING"] == "Hello staging"
+    assert worker1.ask(host="staging.example.com").version == "v3"
     assert web1.running == ["hello-web-v3"]
     assert ask().version == "v3"
     assert "[staging]" in worker1.audit("hello-staging")[-1]
 
 
-def test_a_destination_by_its_file(staging: Project, worker1: Host) -> None:
-    run = staging.play("deploy", inventory="config/deploy.staging.yml", kamal_version="s2")
+def test_the_same_version_is_built_with_its_own_arguments(worker1: Host) -> None:
+    for release, answers in (("staging", (200, 404)), ("production", (404, 200))):
+        path = f"/assets/hello-{release}.css"
+        assert (worker1.ask(path, host="staging.example.com").status, ask(path).status) == answers
+
+
+def test_each_destination_has_its_latest_in_the_registry() -> None:
+    assert in_registry("latest-staging") == in_registry("v3") != in_registry("latest")
+
+
+def test_what_the_registry_lost_is_pushed_again_and_a_destination_is_chosen_by_its_file(
+    staging: Project, worker1: Host
+) -> None:
+    testinfra.get_host(f"docker://{lab_settings.PREFIX}registry").check_output("rm -rf /var/lib/registry/docker")
+    run = staging.play("deploy", inventory="config/deploy.staging.yml", kamal_version="v3")
     assert run.ok
-    assert worker1.running == ["hello-web-staging-s2", "hello-workers-staging-s2", "hello-workers-v3"]
+    assert list(run.actions.values()) == [[f"push {IMAGE}:v3 and :latest-staging"]]
+    assert in_registry("latest-staging") == in_registry("v3")
+    assert worker1.running == ON_STAGING
+
+
+def test_a_tag_that_was_pushed_anew_is_deployed(staging: Project, worker1: Host) -> None:
+    """As by a CI that builds, where hosts only pull."""
+    client = docker.from_env()
+    client.images.get(f"{IMAGE}:v2").tag(IMAGE, "v3")
+    client.images.push(IMAGE, "v3", auth_config=login())
+    run = staging.deploy("v3", kamal_destination="staging", kamal_build=False)
+    assert run.ok
+    assert run.actions["worker1"][0] == f"pull {IMAGE}:v3"
+    assert worker1.ask("/assets/hello-staging.css", host="staging.example.com").status == 404
+    again = staging.check("v3", kamal_destination="staging", kamal_build=False)
+    assert (again.ok, again.actions) == (True, {})

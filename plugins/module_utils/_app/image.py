@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Mapping, Optional
 
 from .. import _references
-from .._errors import ImageError
+from .._errors import EngineError, ImageError
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._shares import Built, ImageShare
@@ -19,32 +19,69 @@ def ensure(
     wanted: ImageShare,
     built: Built,
     credentials: Optional[Mapping[str, str]],
+    kept: bool = False,
 ) -> Optional[Image]:
-    """The image of this release; `built` is the build's answer. None only in check mode, where it would be
-    pulled or built. Raises ImageError where it cannot be had, or is one of another service."""
-    image = engine.image(wanted.reference)
-    if image is None or not _is_the_built_one(image, wanted, built):
-        if not wanted.pull:
-            image = _only_here(image, wanted, built, changes)
-        else:
-            image = _pull(engine, changes, wanted, built, credentials)
+    """The image of this release; `built` is what the build said of it. None only in check mode, where it would be
+    pulled or built. With `kept` the image that this host has is the right one, whatever the registry has.
+
+    Raises ImageError where the image cannot be had or is one of another service, and where nothing was built and the
+    registry does not say what it has.
+    """
+    image = None if built.pending else engine.image(wanted.reference)
+    if image is not None and not kept and not _is_current(engine, changes, image, wanted, built, credentials):
+        image = None
+    if image is None:
+        from_registry = wanted.pull and not (built.pending and not built.pushed)
+        get = _pull if from_registry else _only_here
+        image = get(engine, changes, wanted, built, credentials)
     if image is not None:
         _check_service(image, wanted)
     return image
 
 
-def _is_the_built_one(image: Image, wanted: ImageShare, built: Built) -> bool:
+def _is_current(
+    engine: Engine,
+    changes: Changes,
+    image: Image,
+    wanted: ImageShare,
+    built: Built,
+    credentials: Optional[Mapping[str, str]],
+) -> bool:
+    """Whether it is the image that was built or, where nothing was built, the one that the registry has now."""
     if built.digest:
-        return _references.pinned(wanted.repository, built.digest) in image.digests
+        return built.digest in image.digests_in(wanted.repository)
     if built.image_id:
         return image.id == built.image_id
-    return True
+    if not wanted.pull:
+        return True
+    digest = _digest_in_registry(engine, wanted, credentials)
+    if digest is None:
+        changes.notice(f"The registry has no {wanted.reference}; the image on this host is used")
+        return True
+    return digest in image.digests_in(wanted.repository)
 
 
-def _only_here(image: Optional[Image], wanted: ImageShare, built: Built, changes: Changes) -> Optional[Image]:
+def _digest_in_registry(engine: Engine, wanted: ImageShare, credentials: Optional[Mapping[str, str]]) -> Optional[str]:
+    try:
+        return engine.registry_digest(wanted.reference, credentials)
+    except EngineError as error:
+        raise ImageError(
+            f"{wanted.reference} is on this host, but the registry does not say whether it was pushed anew since: "
+            f"{error.message} Check registry/server, registry/username, registry/password and the network, then run "
+            "the same command again. To go back to an earlier version, rollback needs no registry."
+        ) from error
+
+
+def _only_here(
+    _engine: Engine,
+    changes: Changes,
+    wanted: ImageShare,
+    built: Built,
+    _credentials: Optional[Mapping[str, str]],
+) -> Optional[Image]:
     if changes.check_mode and not built.image_id:
         changes.notice(f"{wanted.reference} is not on this host yet; a deploy would build it first")
-        return image
+        return None
     raise ImageError(
         f"{wanted.reference} is not on this host and no registry is configured to pull it from. "
         "Set registry in the configuration, or bring the image here (docker load)."

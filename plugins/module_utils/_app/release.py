@@ -40,7 +40,8 @@ class Release:
 
         `roles` None means all of this host. Returns `version` and `image_id`.
         """
-        image = _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials)
+        kept = self.share.command == "rollback"
+        image = _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept)
         network = self.share.network
         if not self.engine.has_network(network):
             self.changes.do(f"create network {network}", lambda: self.engine.create_network(network))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 from .._errors import BuildError
 from .._host.changes import Changes
@@ -22,7 +22,7 @@ class Build:
     wanted: Wanted
     docker_host: str
 
-    def ensure(self) -> Dict[str, Optional[str]]:
+    def ensure(self) -> Dict[str, Any]:
         """The image exists under its version and, if asked, in the registry, there as latest too.
 
         On a host `latest` means what went live last, so it does not move there. Returns the module's result.
@@ -43,6 +43,7 @@ class Build:
             "image_id": image.id if image else None,
             "digest": digest,
             "engine_id": self.engine.id(),
+            "pushed": wanted.push,
             "repository": wanted.repository,
             "tag": wanted.version,
         }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app import image as _image
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import ImageError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import Built, ImageShare
 from fakes import FakeEngine
@@ -26,9 +26,71 @@ def ensure(engine: FakeEngine, wanted: Any = None, check: bool = False, **built:
     return changes.actions, found
 
 
-def test_one_that_is_here_is_not_pulled(engine: FakeEngine) -> None:
-    image = engine.add_image(REFERENCE, "i1")
+def pushed(engine: FakeEngine, image_id: str, digest: str) -> None:
+    """The registry has this image under the tag."""
+    engine.registry[REFERENCE] = FakeEngine().add_image(REFERENCE, image_id, digest=digest)
+
+
+def test_one_that_is_here_and_the_same_in_the_registry_is_not_pulled(engine: FakeEngine) -> None:
+    image = engine.add_image(REFERENCE, "i1", digest="sha256:1")
+    pushed(engine, "i1", "sha256:1")
     assert ensure(engine) == ([], image)
+
+
+@pytest.mark.parametrize("digest", ["sha256:1", None])
+def test_a_tag_that_was_pushed_anew_is_pulled(engine: FakeEngine, digest: str | None) -> None:
+    engine.add_image(REFERENCE, "i1", digest=digest)
+    pushed(engine, "i2", "sha256:2")
+    assert ensure(engine, check=True) == ([f"pull {REFERENCE}"], None)
+    actions, image = ensure(engine)
+    assert (actions, image.id) == ([f"pull {REFERENCE}"], "i2")
+
+
+def test_one_that_the_registry_does_not_have_is_used_with_a_notice(engine: FakeEngine) -> None:
+    image = engine.add_image(REFERENCE, "i1", digest="sha256:1")
+    changes = Changes(check_mode=False)
+    assert _image.ensure(engine, changes, WANTED, Built(), LOGIN) == image
+    assert changes.notices == [f"The registry has no {REFERENCE}; the image on this host is used"]
+
+
+class Unanswered(FakeEngine):
+    def registry_digest(self, reference: str, credentials: object) -> str | None:
+        raise EngineError("connection refused.")
+
+
+def test_a_registry_that_does_not_answer_is_an_error_unless_nothing_has_to_be_asked() -> None:
+    engine = Unanswered()
+    image = engine.add_image(REFERENCE, "i1", digest="sha256:1")
+    with pytest.raises(ImageError, match="pushed anew since: connection refused. Check registry/server"):
+        ensure(engine)
+    assert ensure(engine, LOCAL) == ensure(engine, digest="sha256:1") == ensure(engine, image_id="i1") == ([], image)
+    assert _image.ensure(engine, Changes(False), WANTED, Built(), LOGIN, kept=True) == image
+
+
+def test_a_rollback_pulls_what_is_missing(engine: FakeEngine) -> None:
+    pushed(engine, "i1", "sha256:1")
+    image = _image.ensure(engine, Changes(False), WANTED, Built(), LOGIN, kept=True)
+    assert image is not None and image.id == "i1"
+
+
+@pytest.mark.parametrize(
+    "wanted, push, actions", [(WANTED, True, [f"pull {REFERENCE}"]), (WANTED, False, []), (LOCAL, False, [])]
+)
+def test_in_check_mode_one_that_would_be_built_anew_is_not_the_one_that_is_here(
+    engine: FakeEngine, wanted: ImageShare, push: bool, actions: list[str]
+) -> None:
+    engine.add_image(REFERENCE, "i1", digest="sha256:1")
+    changes = Changes(check_mode=True)
+    built = Built.of({"image_id": None, "digest": None, "pushed": push, "tag": "v1"})
+    assert _image.ensure(engine, changes, wanted, built, LOGIN) is None
+    assert changes.actions == actions
+
+
+def test_names_on_docker_hub_are_compared_in_their_short_form(engine: FakeEngine) -> None:
+    wanted = replace(WANTED, repository="docker.io/team/hello")
+    image = replace(engine.add_image("docker.io/team/hello:v1", "i1"), digests=["team/hello@sha256:1"])
+    engine.pictures["docker.io/team/hello:v1"] = image
+    assert ensure(engine, wanted, digest="sha256:1") == ([], image)
 
 
 def test_one_that_is_missing_is_pulled_with_the_login(engine: FakeEngine) -> None:
