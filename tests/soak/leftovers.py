@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ RUNNING, ENDED = "running", ("exited", "dead")
 PROXY = "kamal-proxy"
 # A rollback may want the last two versions that were live, whatever the quota.
 FOR_A_ROLLBACK = 2
+UNPACKED = re.compile(r"/tmp/ansible_[\w.]+_payload_\w+")
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,17 @@ class Snapshot:
     disk: int
 
 
-def left_over(before: Snapshot, after: Snapshot, version: str, retain: int) -> list[str]:
+def left_over(before: Snapshot, after: Snapshot, version: str, retain: int, killed: int = 0) -> list[str]:
     """What a host has that neither was there before nor is meant to stay: one sentence part for each thing.
 
-    `version` serves and `retain` is `retain_containers`.
+    `version` serves, `retain` is `retain_containers`, and `killed` modules were ended by kill -9.
     """
     return [
         *_containers(before, after, version, retain),
         *(f"image {image}" for image in sorted(_images(before, after))),
         *(f"network {name}" for name in sorted(after.networks ^ before.networks)),
         *(f"volume {name}" for name in sorted(after.volumes ^ before.volumes)),
-        *(f"file {path}" for path in sorted(after.files - before.files)),
+        *(f"file {path}" for path in _files(before, after, killed)),
         *([f"{after.modules} processes of modules"] if after.modules else []),
     ]
 
@@ -68,6 +70,14 @@ def _containers(before: Snapshot, after: Snapshot, version: str, retain: int) ->
         old = [container.name for container in of_the_app if container.state in ENDED and container.role == role]
         if len(old) > retain + FOR_A_ROLLBACK:
             yield f"{len(old)} old containers of role {role}: {', '.join(old)}"
+
+
+def _files(before: Snapshot, after: Snapshot, killed: int) -> list[str]:
+    """A module ended by kill -9 cannot remove the folder that Ansible unpacked it to: one for each is no fault."""
+    new = after.files - before.files
+    unpacked = {path for path in new if UNPACKED.match(path)}
+    folders = {path for path in unpacked if UNPACKED.fullmatch(path)}
+    return sorted(new - unpacked if len(folders) <= killed else new)
 
 
 def _images(before: Snapshot, after: Snapshot) -> Iterator[str]:

@@ -74,7 +74,8 @@ def soak(seed: int, releases: int) -> table.Summary:
             endure(fleet, load, seed, releases)
             fleet.last()
         after = looks(hosts)
-    left = {host.name: left_over(before[host.name], after[host.name], fleet.live, RETAIN) for host in hosts}
+    killed = tally.interrupted[schedule.MODULE]
+    left = {name: left_over(before[name], after[name], fleet.live, RETAIN, killed) for name in ROLES}
     return table.Summary(
         seed=seed,
         date=date.today().isoformat(),

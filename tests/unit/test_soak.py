@@ -123,6 +123,13 @@ def test_what_is_left_over(after: Snapshot, things: list[str]) -> None:
     assert left_over(BEFORE, after, "v9", retain=3)[: max(len(things), 1)] == things
 
 
+@pytest.mark.parametrize(("killed", "number"), [(0, 4), (1, 4), (2, 0)])
+def test_each_killed_module_may_leave_the_folder_that_ansible_made_for_it(killed: int, number: int) -> None:
+    folders = [f"/tmp/ansible_caravan.kamal.release_payload_{name}" for name in ("sgd57shk", "x1de_6xg")]
+    files = {*folders, *(f"{folder}/ansible_caravan.kamal.release_payload.zip" for folder in folders)}
+    assert len(left_over(BEFORE, replace(AFTER, files=BEFORE.files | files), "v9", 3, killed)) == number
+
+
 def tally() -> Tally:
     result = Tally(recovered=1)
     result.count(Step(1, "deploy", None, None), False)
