@@ -13,6 +13,7 @@ from ..plugin_utils.plan.action import Arguments, PlannedAction
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.image_build"
+    takes_turns = False
 
     def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
         if arguments.get("service"):

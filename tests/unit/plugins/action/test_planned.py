@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, Callable
 
@@ -12,6 +13,7 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, image_build, proxy, release
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
+from ansible_collections.caravan.kamal.plugins.module_utils._host.module import DOCKER_OPTIONS
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.action import PlannedAction
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 
@@ -208,3 +210,22 @@ def test_a_host_is_told_on_whose_behalf(variables: dict[str, Any], action: Any, 
 def test_the_proxy_serves_all_services_and_takes_no_turn_of_one(variables: dict[str, Any]) -> None:
     held = {**variables, "_kamal_lock": {"run": {"number": 7}}}
     assert "run" not in act(proxy, {"state": "absent"}, held)["given"]
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments"),
+    [
+        (accessory, {"name": "db"}),
+        (env_file, {"role": "web"}),
+        (image_build, {}),
+        (proxy, {"state": "absent"}),
+        (release, {"state": "live"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", "").rpartition(".")[2],
+)
+def test_a_module_is_given_only_what_it_takes(
+    variables: dict[str, Any], action: Any, arguments: dict[str, Any]
+) -> None:
+    result = act(action, arguments, {**variables, "_kamal_lock": {"held": True, "run": {"number": 7}}})
+    module = import_module(action.__name__.replace(".action.", ".modules."))
+    assert set(result["given"]) <= {*module.OPTIONS, *DOCKER_OPTIONS}
