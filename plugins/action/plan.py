@@ -23,6 +23,7 @@ from ..plugin_utils.plan.model import Plan
 from ..plugin_utils.plan.planner import plan
 from ..plugin_utils.plan.run import BUILDING, COMMANDS, WITHOUT_SECRETS, WITHOUT_VERSION, Run
 
+LOCALHOST = "localhost"
 NO_APP_HOSTS = (
     "There are no app hosts. Either the configuration was not read as an inventory: add\n"
     "  [inventory]\n"
@@ -82,15 +83,23 @@ class ActionModule(ActionBase):
 
     def _require_app_hosts(self) -> None:
         given = self._value("kamal_hosts") or self._value("kamal_config") or self._value("kamal_config_file")
-        if not given and not self._variables["groups"].get("app"):
+        if not given and not self._variables["groups"].get("app") and not self._is_for_this_machine():
             raise ConfigError([Problem(NO_APP_HOSTS)])
+
+    def _is_for_this_machine(self) -> bool:
+        """Whether localhost is the only server: Ansible has it without an inventory."""
+        try:
+            config = source.from_task_vars(self._variables, self._value, os.getcwd())
+        except CaravanError:
+            return False
+        return Topology(config.data).boot_order == [LOCALHOST]
 
     def _run(self, config: Config, arguments: Mapping[str, Any]) -> Run:
         build = arguments["build"] if arguments["build"] is not None else self._flag("kamal_build", True)
         return Run(
             version=self._version(config, arguments),
             hosts=self._hosts(config),
-            local_hosts=[host for host in self._variables["groups"]["all"] if self._is_local(host)],
+            local_hosts=[host for host in Topology(config.data).boot_order if self._is_local(host)],
             command=arguments["command"],
             performer=git.user(config.project_root),
             build=build and arguments["command"] in BUILDING,
@@ -100,7 +109,8 @@ class ActionModule(ActionBase):
     def _hosts(self, config: Config) -> List[str]:
         """The configured hosts that take part: all of them, or those that --limit leaves."""
         configured = Topology(config.data).boot_order
-        unknown = [host for host in configured if host not in self._variables["groups"]["all"]]
+        inventory = [*self._variables["groups"]["all"], LOCALHOST]
+        unknown = [host for host in configured if host not in inventory]
         if unknown:
             message = f"{', '.join(unknown)}: not in the inventory. Add it there, or correct its name here."
             raise ConfigError([Problem(message, "servers", config.where("servers"))])
@@ -114,7 +124,8 @@ class ActionModule(ActionBase):
         return [host for host in configured if host in present]
 
     def _is_local(self, host: str) -> bool:
-        return bool(self._variables["hostvars"][host].get("ansible_connection") == "local")
+        hostvars = self._variables["hostvars"]
+        return host in hostvars and bool(hostvars[host].get("ansible_connection") == "local")
 
     def _version(self, config: Config, arguments: Mapping[str, Any]) -> str:
         wanted = arguments["version"] or self._wanted_version(arguments["command"])

@@ -27,7 +27,9 @@ options:
   destination:
     description:
       - The destination, as in C(config/deploy.DESTINATION.yml).
-      - The extra variable C(kamal_destination) wins over it.
+      - The extra variable C(kamal_destination) wins over it, where the inventory is read in the same run. An inventory
+        that is kept, such as one that AWX has synced, has the hosts of the destination it was read for; there each
+        destination has a source of its own.
     type: str
 """
 
@@ -44,71 +46,66 @@ config: config/deploy.yml
 import os
 import re
 import sys
+from typing import Any, Dict, Iterable, Mapping, Optional, Set, Tuple
 
 from ansible.inventory.group import to_safe_group_name
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
-from ..plugin_utils.config.load import Settings, load
+from ..plugin_utils.config.load import Config, Settings, load
+from ..plugin_utils.config.source import CONFIGURATION, DEFAULT_FILE
 from ..plugin_utils.config.ssh import connection
 from ..plugin_utils.config.topology import Topology
 
-CONFIGURATION = re.compile(r"^deploy(\.[\w-]+)*\.ya?ml$")
 PARSER_ERROR = 4
 
 
 class InventoryModule(BaseInventoryPlugin):
     NAME = "caravan.kamal.deploy"
 
-    def verify_file(self, path):
+    def verify_file(self, path: str) -> bool:
         """A missing deploy.yml is ours too: other plugins would only say that nothing was parsed."""
         return bool(CONFIGURATION.match(os.path.basename(path))) or _names_us(path)
 
-    def parse(self, inventory, loader, path, cache=True):
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
         extra = load_extra_vars(loader)
-        file, destination = self._source(path, extra)
-        settings = Settings(
-            environ=os.environ,
-            erb_commands=boolean(extra.get("kamal_erb_commands", False)),
-            erb=extra.get("kamal_erb", "safe"),
-        )
         try:
-            self._fill(load(file, destination, settings))
+            file, destination = self._source(path, extra)
+            self._fill(load(file, destination, Settings.of(os.environ, extra.get)))
         except Exception as error:
             # An error that is raised here only becomes a warning, the next plugin invents hosts from the same file,
             # and the run ends well without having done anything.
             Display().error(str(error), wrap_text=False)
             raise SystemExit(PARSER_ERROR) from error
 
-    def _source(self, path, extra):
+    def _source(self, path: str, extra: Mapping[str, Any]) -> Tuple[str, Optional[str]]:
+        """The configuration, and the destination that was asked for."""
         destination = extra.get("kamal_destination")
-        if not _names_us(path):
-            return path, destination
-        options = self._read_config_data(path)
-        file = os.path.join(os.path.dirname(os.path.abspath(path)), options.get("config") or "config/deploy.yml")
-        return file, destination or options.get("destination")
+        if _names_us(path):
+            options = self._read_config_data(path)
+            path = os.path.join(os.path.dirname(os.path.abspath(path)), options.get("config") or DEFAULT_FILE)
+            destination = destination or options.get("destination")
+        return path, None if destination is None else str(destination)
 
-    def _fill(self, config):
+    def _fill(self, config: Config) -> None:
         topology = Topology(config.data)
-        self._taken = {"all", "ungrouped", "app", "accessories"}
+        self._taken: Set[str] = {"all", "ungrouped", "app", "accessories"}
         for role in topology.roles:
             self._group("role", role.name, role.hosts, parent="app")
         for accessory in topology.accessories:
             self._group("accessory", accessory.name, accessory.hosts, parent="accessories")
         for tag, hosts in topology.tags.items():
             self._group("tag", tag, hosts)
-        self.inventory.set_variable("all", "kamal_config_file", config.path)
-        if config.destination:
-            self.inventory.set_variable("all", "kamal_destination", config.destination)
+        for name, value in _variables(config).items():
+            self.inventory.set_variable("all", name, value)
         for group in ("app", "accessories"):
             self.inventory.add_group(group)
             for name, value in connection(config.data["ssh"]).items():
                 self.inventory.set_variable(group, name, value)
 
-    def _group(self, kind, name, hosts, parent=None):
+    def _group(self, kind: str, name: str, hosts: Iterable[str], parent: Optional[str] = None) -> None:
         group = to_safe_group_name(name, force=True, silent=True)
         while group in self._taken:
             group = f"{kind}_{group}"
@@ -124,7 +121,22 @@ class InventoryModule(BaseInventoryPlugin):
                 self.inventory.set_variable(host, "ansible_python_interpreter", sys.executable)
 
 
-def _names_us(path):
+def _variables(config: Config) -> Dict[str, Any]:
+    """Which configuration this is, for the plan.
+
+    Below the current folder its path is relative: an inventory may be read on one machine and used on another, where
+    the same project lies elsewhere.
+    """
+    variables: Dict[str, Any] = {"kamal_config_file": config.path}
+    relative = os.path.relpath(str(config.path))
+    if config.path and not relative.startswith(os.pardir):
+        variables["kamal_config_file"] = relative
+    if config.destination:
+        variables["kamal_destination"] = config.destination
+    return variables
+
+
+def _names_us(path: str) -> bool:
     try:
         with open(path, encoding="utf-8") as source:
             return re.search(r"^plugin:\s*['\"]?caravan\.kamal\.deploy\b", source.read(), re.MULTILINE) is not None

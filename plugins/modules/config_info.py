@@ -9,8 +9,8 @@ short_description: The configuration as it is after rendering, merging and check
 version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
-  - Reads the configuration with its destination, checks all of it, and prints it together with the hosts of the roles
-    and accessories.
+  - Reads the configuration with its destination, checks all of it, and prints it together with what follows from it
+    (version, image, the hosts of the roles and accessories, volumes, logging, connection, build).
   - Registry user names and passwords and build arguments that are written out are replaced by V([REDACTED]). Names of
     secrets are shown.
   - Runs on the controller and connects to no host.
@@ -79,6 +79,58 @@ accessories:
   returned: success
   type: dict
   sample: {db: [192.0.2.20]}
+version:
+  description: The version that a deploy would have, or null.
+  returned: success
+  type: str
+  sample: 3f2a9c1b6f0e4d1d8a7c5b3e2f1a0d9c8b7a6f5e
+repository:
+  description: The repository of the image, with its registry.
+  returned: success
+  type: str
+  sample: registry.example.com/acme/hello
+absolute_image:
+  description: The image of that version.
+  returned: success
+  type: str
+  sample: registry.example.com/acme/hello:3f2a9c1b6f0e4d1d8a7c5b3e2f1a0d9c8b7a6f5e
+service_with_version:
+  description: The service with the version as it is shown.
+  returned: success
+  type: str
+  sample: hello@3f2a9c1
+hosts:
+  description: The hosts of the app in boot order.
+  returned: success
+  type: list
+  elements: str
+  sample: [192.0.2.10, 192.0.2.11]
+primary_host:
+  description: The first of them, or null.
+  returned: success
+  type: str
+  sample: 192.0.2.10
+volumes:
+  description: What is mounted in every role's containers.
+  returned: success
+  type: list
+  elements: str
+  sample: [storage:/app/storage]
+logging:
+  description: The log driver and its options where a role says nothing else.
+  returned: success
+  type: dict
+  sample: {driver: null, options: {max-size: 10m}}
+ssh:
+  description: The connection variables that hosts of this file get; empty if the configuration is no file.
+  returned: success
+  type: dict
+  sample: {ansible_user: root}
+builder:
+  description: How the image is built. The values of build arguments are left out.
+  returned: success
+  type: dict
+  sample: {context: a clone of the last commit, dockerfile: Dockerfile}
 config:
   description: The configuration in the shape of the file, without what is secret and without C(x-) keys.
   returned: success

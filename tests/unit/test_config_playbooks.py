@@ -65,6 +65,20 @@ def test_the_configuration_as_yaml(folder):
     assert "hidden" not in output
 
 
+def test_what_follows_from_it(folder):
+    code, output = play("config", folder, "-e", "kamal_version=v1")
+    assert code == 0
+    assert "\nabsolute_image: a/hey:v1\n" in output
+    assert "\nprimary_host: 192.0.2.1\n" in output
+
+
+def test_the_file_that_is_named_as_inventory_counts_although_no_plugin_is_enabled(folder):
+    (folder / "elsewhere").mkdir()
+    code, output = play("config", folder / "elsewhere", "-i", str(folder / "config" / "deploy.yml"))
+    assert code == 0
+    assert f"\nproject_root: {folder}\n" in output
+
+
 def test_the_configuration_of_a_destination_as_json(folder):
     code, output = play("config", folder, "-e", "kamal_config_format=json", "-e", "kamal_destination=staging")
     assert code == 0

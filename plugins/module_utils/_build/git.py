@@ -48,7 +48,10 @@ def head(root: str) -> str:
         return ask(root, "rev-parse", "--verify", "HEAD^{commit}")
     except GitFailed as error:
         if "Needed a single revision" in str(error):
-            raise VersionError(f"{root} has no commit yet, so there is no version to deploy. Commit first.") from error
+            raise VersionError(
+                f"{root} has no commit yet, and the commit is the version to deploy. Commit first, or name a version with "
+                "-e kamal_version=VERSION."
+            ) from error
         raise _explained(root, error) from error
 
 

@@ -8,7 +8,7 @@ import json
 import os
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from ...module_utils._errors import ConfigError, Problem
 from . import erb as _erb
@@ -27,6 +27,13 @@ class Settings:
     environ: Mapping[str, str]
     erb_commands: bool = False
     erb: str = "safe"
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], value: Callable[[str], Any]) -> Settings:
+        """From the variables kamal_erb_commands and kamal_erb; `value` gives a variable's value, or None."""
+        return cls(
+            environ, _boolean("kamal_erb_commands", value("kamal_erb_commands")), str(value("kamal_erb") or "safe")
+        )
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,16 @@ def from_mapping(
         document.data["servers"] = {str(role): [str(host) for host in hosts] for role, hosts in role_groups.items()}
         document.places[("servers",)] = "kamal_role_groups"
     return _check(document, Config({}, {}, None, os.path.abspath(project_root), destination))
+
+
+def _boolean(name: str, value: Any) -> bool:
+    """A variable as Ansible reads booleans; none is false."""
+    word = str(value).lower()
+    if value is None or value == "" or word in ("no", "n", "off", "0", "false", "f", "0.0"):
+        return False
+    if word in ("yes", "y", "on", "1", "true", "t", "1.0"):
+        return True
+    raise ConfigError([Problem(f"expected true or false, not {value!r}", where=name)])
 
 
 @lru_cache(maxsize=1)

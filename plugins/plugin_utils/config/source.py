@@ -3,17 +3,21 @@
 """Which configuration the variables of a play mean.
 
 `kamal_config` is the configuration itself, `kamal_config_file` is a file that holds it (the inventory plugin sets
-it). With neither it is config/deploy.yml below the current folder. With both nothing tells which is meant: an error.
+it, relative to the current folder where the file is below that). With neither it is the deploy.yml that was named as
+inventory, else config/deploy.yml below the current folder. With both nothing tells which is meant: an error.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ...module_utils._errors import ConfigError, Problem
 from .load import Config, Settings, from_mapping, load
 
+# A file by this name is a configuration, also for the inventory plugin.
+CONFIGURATION = re.compile(r"^deploy(\.[\w-]+)*\.ya?ml$")
 DEFAULT_FILE = os.path.join("config", "deploy.yml")
 
 Value = Callable[[str], Any]
@@ -30,8 +34,8 @@ def from_task_vars(task_vars: Mapping[str, Any], templar_value: Value, cwd: str)
         groups = _role_groups(templar_value("kamal_role_groups"), task_vars.get("groups") or {})
         root = os.path.abspath(os.path.join(cwd, str(project_root or ".")))
         return from_mapping(given, _text(destination), root, role_groups=groups)
-    path = os.path.join(cwd, str(file or DEFAULT_FILE))
-    return load(path, _text(destination), _settings(templar_value), _below(cwd, project_root))
+    path = os.path.join(cwd, str(file or _of_inventory(task_vars) or DEFAULT_FILE))
+    return load(path, _text(destination), Settings.of(os.environ, templar_value), _below(cwd, project_root))
 
 
 def _below(cwd: str, folder: Any) -> Optional[str]:
@@ -42,13 +46,10 @@ def _text(value: Any) -> Optional[str]:
     return None if value is None else str(value)
 
 
-def _settings(templar_value: Value) -> Settings:
-    commands = templar_value("kamal_erb_commands")
-    return Settings(
-        environ=os.environ,
-        erb_commands=commands is True or str(commands).lower() in ("true", "yes", "1"),
-        erb=str(templar_value("kamal_erb") or "safe"),
-    )
+def _of_inventory(task_vars: Mapping[str, Any]) -> Optional[str]:
+    """A configuration that was named as inventory where our plugin is not enabled, so that another one took it."""
+    sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or ()]
+    return next((source for source in sources if CONFIGURATION.match(os.path.basename(source))), None)
 
 
 def _role_groups(role_groups: Any, groups: Mapping[str, List[str]]) -> Optional[Dict[str, List[str]]]:

@@ -120,7 +120,7 @@ def _texts(values: Mapping[str, Any]) -> Dict[str, str]:
 
 def _add_volumes(config: Config, body: Body, section: Mapping[str, Any], *keys: str) -> None:
     with _at(config, *keys):
-        options.add_volumes([_below_home(str(volume)) for volume in section.get("volumes") or ()], body)
+        options.add_volumes([below_home(str(volume)) for volume in section.get("volumes") or ()], body)
 
 
 def _add_port(config: Config, body: Body, section: Mapping[str, Any], *keys: str) -> None:
@@ -140,7 +140,7 @@ def _at(config: Config, *keys: str) -> Iterator[None]:
         raise ConfigError([Problem(each.message, "/".join(keys), place) for each in error.problems]) from error
 
 
-def _below_home(volume: str) -> str:
+def below_home(volume: str) -> str:
     """Kamal hands volumes to the shell of the SSH user, so there are several ways to say its home."""
     source = re.sub(r"^(~|\$(PWD|HOME)|\$\{(PWD|HOME)\})(?=/)", ".", volume)
     relative = ":" in source and re.match(r"[^/:]+/", source) and not re.match(r"\.{1,2}/", source)

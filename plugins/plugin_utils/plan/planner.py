@@ -61,7 +61,7 @@ class _Planner:
             accessories=accessories,
             secrets=self._secret_names(hosts.values(), accessories.values()),
             registry=self.images.registry(),
-            notices=[*self.config.notices, *self._notices(), *unsupported.notices(self.config, self.topology.roles)],
+            notices=self._notices() if self.run.command in BOOTING else [],
         )
 
     def _refuse(self) -> None:
@@ -159,12 +159,13 @@ class _Planner:
         return sorted(names)
 
     def _notices(self) -> List[str]:
-        if self.run.command in BOOTING and self.gate and not self.gate.primary:
-            return [
+        gate = []
+        if self.gate and not self.gate.primary:
+            gate = [
                 f"No host of the primary role {self.topology.primary_role} takes part in this run: "
                 f"{self.gate.name} is the role that the others wait for."
             ]
-        return []
+        return [*self.config.notices, *gate, *unsupported.notices(self.config, self.topology.roles, self.run.build)]
 
 
 def _with_accessories(hosts: Iterable[str], accessories: Iterable[Accessory]) -> List[str]:

@@ -37,7 +37,7 @@ def refuse(
     if builds:
         problems += _builder(config)
     if not skip_hooks:
-        problems += _hooks(config)
+        problems += _hooks(config, command, builds)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
 
@@ -118,9 +118,12 @@ def _later(config: Config, key_path: str) -> Problem:
     )
 
 
-def _hooks(config: Config) -> List[Problem]:
+def _hooks(config: Config, command: str, builds: bool) -> List[Problem]:
+    """The hooks of the project that Kamal would run in this command; around a reboot of the proxy it has others."""
+    due = {"docker-setup": command == "setup", "pre-build": builds}
+    names = [name for name in HOOKS if due.get(name, "proxy-reboot" not in name)]
     folder = os.path.join(config.project_root, config.data["hooks_path"])
-    hooks = [name for name in HOOKS if os.access(os.path.join(folder, name), os.X_OK)]
+    hooks = [name for name in names if os.access(os.path.join(folder, name), os.X_OK)]
     return [
         Problem(
             "this hook would not be run: hooks are not supported yet. Deploy without it with -e kamal_skip_hooks=true.",
@@ -136,16 +139,20 @@ def _hooks(config: Config) -> List[Problem]:
 
 @dataclass(frozen=True)
 class Notice:
-    """A key that is passed over, in the cases that `when` tells from its value and the configuration."""
+    """A key that is passed over, in the cases that `when` tells from its value and the configuration.
+
+    A run tells it if it would do something with the key; `in_runs` is false where only Kamal's command line would.
+    """
 
     keys: Tuple[str, ...]
     text: str = "has no effect yet"
     when: Callable[[Any, Config], bool] = lambda _value, _config: True
+    in_runs: bool = True
 
 
 NOTICES = (
     Notice(("output",)),
-    Notice(("aliases",)),
+    Notice(("aliases",), "has no effect, for there are no commands to shorten", in_runs=False),
     Notice(("hooks_output",), "has no effect yet, as hooks are not run"),
     Notice(
         ("ssh",),
@@ -170,8 +177,19 @@ NOTICES = (
 OWN_NETWORK = f"takes the container off the network {NETWORK}, where the others find it by name"
 
 
-def notices(config: Config, roles: Sequence[Role]) -> List[str]:
-    passed_over = [(notice.keys, notice.text) for notice in NOTICES if _applies(notice, config)]
+def notices(config: Config, roles: Sequence[Role], builds: bool) -> List[str]:
+    """What a run that starts containers passes over; what is about building only if it builds."""
+    about = [notice for notice in NOTICES if builds or notice.keys[0] != "builder"]
+    return _told(config, roles, [notice for notice in about if notice.in_runs])
+
+
+def all_notices(config: Config, roles: Sequence[Role]) -> List[str]:
+    """Everything that is passed over, whatever is run."""
+    return _told(config, roles, NOTICES)
+
+
+def _told(config: Config, roles: Sequence[Role], about: Sequence[Notice]) -> List[str]:
+    passed_over = [(notice.keys, notice.text) for notice in about if _applies(notice, config)]
     places = [(("servers", role.name), role.settings) for role in roles if not role.proxied]
     places += [(("accessories", name), section) for name, section in _map(config.written.get("accessories")).items()]
     passed_over += [((*keys, "options", "network"), OWN_NETWORK) for keys, section in places if _leaves(section)]

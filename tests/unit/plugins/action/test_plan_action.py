@@ -114,6 +114,14 @@ def test_without_a_checkout_a_version_must_be_named(project):
     assert planned(project, {"kamal_version": "v1"})["version"] == "v1"
 
 
+def test_a_checkout_without_a_commit_has_no_version_either(project):
+    git(project, "init", "--quiet")
+    result = run(project)
+    assert result["failed"]
+    assert "no commit yet" in result["msg"]
+    assert "-e kamal_version=VERSION" in result["msg"]
+
+
 @pytest.mark.parametrize("command", ["inspect", "remove"])
 def test_looking_and_removing_need_no_version(project, command):
     assert planned(project, arguments={"command": command})["version"] == "none"
@@ -191,6 +199,13 @@ def test_no_inventory_at_all_says_what_to_add(project):
     result = run(project, {**V1, "kamal_config_file": None}, groups={"all": []}, present=["localhost"])
     assert result["failed"]
     assert "enable_plugins = caravan.kamal.deploy" in result["msg"]
+
+
+def test_this_machine_alone_needs_no_inventory(project):
+    (project / "config/deploy.yml").write_text("service: app\nservers: [localhost]\n")
+    variables = {**V1, "kamal_config_file": None, "hostvars": {"localhost": {"ansible_connection": "local"}}}
+    made = planned(project, variables, groups={"all": []}, present=["localhost"])
+    assert (made["order"], made["build"]["push"]) == (["localhost"], False)
 
 
 # Everything else is decided before a host is touched

@@ -259,7 +259,28 @@ def test_the_destination_chooses_the_hosts(project, arguments, hosts, destinatio
     variables = {name: as_text(value) for name, value in found["_meta"]["hostvars"][hosts[0]].items()}
     assert variables["ansible_user"] == "app"
     assert variables.get("kamal_destination") == destination
-    assert variables["kamal_config_file"] == str(project / "config/deploy.yml")
+    assert variables["kamal_config_file"] == "config/deploy.yml"
+
+
+def test_a_configuration_elsewhere_is_named_in_full(project, tmp_path_factory):
+    code, output, errors = listed(tmp_path_factory.mktemp("elsewhere"), "-i", str(project / "caravan.yml"))
+    assert code == 0, errors
+    variables = json.loads(output)["_meta"]["hostvars"]["base1"]
+    assert as_text(variables["kamal_config_file"]) == str(project / "config/deploy.yml")
+
+
+@pytest.mark.parametrize(("value", "allowed"), [("on", True), ("yes", True), ("1", True), ("off", False), ("", False)])
+def test_commands_are_allowed_by_the_same_words_as_everywhere(project, value, allowed):
+    (project / "config/deploy.yml").write_text("service: app\nservers: [<%= `echo h1`.strip %>]\n")
+    code, _output, errors = listed(project, "-i", "config/deploy.yml", "-e", f"kamal_erb_commands={value}")
+    assert (code == 0) is allowed
+    assert allowed or "set kamal_erb_commands: true" in errors
+
+
+def test_what_is_neither_true_nor_false_is_told(project):
+    code, _output, errors = listed(project, "-i", "config/deploy.yml", "-e", "kamal_erb_commands=perhaps")
+    assert code == deploy.PARSER_ERROR
+    assert "kamal_erb_commands: expected true or false, not 'perhaps'" in errors
 
 
 @pytest.mark.parametrize(

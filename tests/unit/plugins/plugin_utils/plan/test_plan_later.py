@@ -34,8 +34,8 @@ def refused(text: str, root: Path | None = None, **run: Any) -> list[str]:
     return []
 
 
-def told(text: str) -> list[str]:
-    return [notice.split(" ")[0] for notice in planned(text)["notices"]]
+def told(text: str, **run: Any) -> list[str]:
+    return [notice.split(" ")[0] for notice in planned(text, **run)["notices"]]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_hooks(tmp_path: Path) -> None:
     ("text", "keys"),
     [
         ("", []),
-        ("output: {file: {path: l}}\naliases: {a: app exec}", ["output", "aliases"]),
+        ("output: {file: {path: l}}\naliases: {a: app exec}", ["output"]),
         ("hooks_output: {pre-build: quiet}", ["hooks_output"]),
         ("ssh: {user: app}", ["ssh"]),
         ("ssh: {key_data: [A]}", ["ssh", "ssh/key_data"]),
@@ -142,6 +142,45 @@ def test_what_is_told(text: str, keys: list[str]) -> None:
     assert told(text) == keys
 
 
+@pytest.mark.parametrize(
+    ("run", "keys"),
+    [
+        ({}, ["sshkit/dns_retries", "output", "builder/cache"]),
+        ({"command": "setup"}, ["sshkit/dns_retries", "output", "builder/cache"]),
+        ({"build": False}, ["sshkit/dns_retries", "output"]),
+        ({"command": "rollback", "build": False}, ["sshkit/dns_retries", "output"]),
+        ({"command": "remove", "build": False}, []),
+        ({"command": "inspect", "build": False}, []),
+    ],
+)
+def test_only_a_run_that_would_use_a_key_tells_that_it_has_no_effect(run: dict[str, Any], keys: list[str]) -> None:
+    text = "output: {file: {path: l}}\naliases: {a: app exec}\nbuilder: {cache: {type: gha}}\nsshkit: {dns_retries: 1}"
+    assert told(text, **run) == keys
+
+
+@pytest.mark.parametrize(
+    ("hook", "refusing"),
+    [
+        ("docker-setup", {"setup"}),
+        ("pre-build", {"deploy", "setup"}),
+        ("pre-connect", {"deploy", "deploy without build", "rollback", "setup"}),
+        ("post-app-boot", {"deploy", "deploy without build", "rollback", "setup"}),
+        ("pre-proxy-reboot", set()),
+    ],
+)
+def test_a_hook_is_refused_by_those_who_would_run_it(hook: str, refusing: set[str], tmp_path: Path) -> None:
+    (tmp_path / ".kamal/hooks").mkdir(parents=True)
+    (tmp_path / ".kamal/hooks" / hook).touch(mode=0o755)
+    runs: dict[str, dict[str, Any]] = {
+        "deploy": {},
+        "deploy without build": {"build": False},
+        "rollback": {"command": "rollback", "build": False},
+        "setup": {"command": "setup"},
+        "remove": {"command": "remove", "build": False},
+    }
+    assert {name for name, run in runs.items() if "" in refused("", tmp_path, **run)} == refusing
+
+
 def test_the_ssh_section_of_a_file_needs_no_notice(tmp_path: Path) -> None:
     path = tmp_path / "deploy.yml"
     path.write_text("service: app\nservers: [h1]\nssh: {user: app}\n")
@@ -150,7 +189,7 @@ def test_the_ssh_section_of_a_file_needs_no_notice(tmp_path: Path) -> None:
 
 def test_a_notice_names_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "deploy.yml"
-    path.write_text("service: app\nservers: [h1]\naliases:\n  a: app exec\n")
+    path.write_text("service: app\nservers: [h1]\noutput:\n  file: {path: l}\n")
     assert plan(load(str(path), None, Settings({})), Run("v1", ["h1"])).notices == [
-        "aliases has no effect yet (deploy.yml:3)"
+        "output has no effect yet (deploy.yml:3)"
     ]

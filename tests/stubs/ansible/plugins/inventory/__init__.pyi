@@ -1,0 +1,6 @@
+from typing import Any
+
+class BaseInventoryPlugin:
+    inventory: Any
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = ...) -> None: ...
+    def _read_config_data(self, path: str) -> dict[str, Any]: ...
