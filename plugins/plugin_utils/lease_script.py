@@ -147,7 +147,7 @@ def status(directory: str) -> str:
 
 def turn_file(directory: str) -> str:
     """Where the lock's host has noted which run changed the service there last, beside the lock."""
-    folder, _, name = directory.rpartition("/")
+    folder, _slash, name = directory.rpartition("/")
     return f"{folder or '.'}/turn-{name[len('lock-') :] if name.startswith('lock-') else name}"
 
 

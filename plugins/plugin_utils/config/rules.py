@@ -141,7 +141,7 @@ def host_tags(view: View) -> Iterator[Finding]:
     for tag, paths in places.items():
         hosts = f"host{'s' if len(paths) > 1 else ''} {', '.join(paths)}"
         there = f"tags: {listed(known)}" if known else "env/tags defines none"
-        yield next(iter(paths.values())), f"unknown tag `{tag}` on {hosts}{near_miss(tag, known)} ({there})"
+        yield list(paths.values())[0], f"unknown tag `{tag}` on {hosts}{near_miss(tag, known)} ({there})"
 
 
 def env_tags_only_at_root(view: View) -> Iterator[Finding]:
