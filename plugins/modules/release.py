@@ -12,7 +12,13 @@ description:
   - V(staged) does everything that can be done beside the running version. The network and kamal-proxy are there, the
     image is pulled, and the container of each role is created but not started.
   - V(live) starts each role's container, proves it healthy, switches the route in kamal-proxy to it, lets the old
-    container drain and stops it. Then it tags the image as latest, prunes, and writes the audit log and the history.
+    container drain and stops it, with a line in the audit log and the history for each role. Then it tags the image as
+    latest and prunes.
+  - A role that went live is on record in the history with the ID of its container. A container that runs without being
+    on record, as after a run that was killed, is proven again and then recorded.
+  - V(proven) changes no container. It fails if one that went live has exited or was restarted since, is not what went
+    live last, or no longer gets the requests. A version that has died is marked as bad in the history, so that
+    neither a rollback nor pruning counts on it.
   - A container that does not become healthy is stopped and kept for a look at it. What served before still serves.
   - V(stopped) takes the roles out of kamal-proxy and stops their containers. They stay, for a later deploy or rollback.
   - V(absent) removes the containers, the images that no other destination uses, and the service's files on this host,
@@ -23,7 +29,7 @@ options:
   state:
     description: How far the version is brought.
     type: str
-    choices: [staged, live, stopped, absent]
+    choices: [staged, live, proven, stopped, absent]
     required: true
   roles:
     description: The roles of this host to act on. Left out, all of them; with an empty list the task is skipped.
@@ -57,6 +63,11 @@ EXAMPLES = r"""
 - name: Bring the web role live
   caravan.kamal.release:
     state: live
+    roles: [web]
+
+- name: Look again whether the web role has stayed live
+  caravan.kamal.release:
+    state: proven
     roles: [web]
 
 - name: Remove every trace of the service from this host
@@ -132,7 +143,7 @@ from ..module_utils._names import Names
 from ..module_utils._shares import Built, HostShare
 
 OPTIONS: Dict[str, Any] = {
-    "state": {"type": "str", "choices": ["staged", "live", "stopped", "absent"], "required": True},
+    "state": {"type": "str", "choices": ["staged", "live", "proven", "stopped", "absent"], "required": True},
     "plan": {"type": "dict", "options": options(HostShare)},
     "roles": {"type": "list", "elements": "str"},
     "built": {"type": "dict", "default": {}},
@@ -157,7 +168,7 @@ def _act(request: _module.Request, share: HostShare, state: str) -> Dict[str, An
         retire(request, share, state)
         return {"version": share.version, "image_id": None}
     release = release_of(request, share)
-    return release.stage(request.params["roles"]) if state == "staged" else release.live(request.params["roles"])
+    return {"staged": release.stage, "live": release.live, "proven": release.proven}[state](request.params["roles"])
 
 
 def release_of(request: _module.Request, share: HostShare) -> Release:

@@ -159,11 +159,12 @@ class FakeEngine:
     def start(self, name: str) -> None:
         known, container = self._find(name)
         self.calls.append(f"start {known}")
-        if known in self.unstartable:
-            raise self.unstartable[known]
+        final = known[: -len("_staged")] if known.endswith("_staged") else known
+        if final in self.unstartable:
+            raise self.unstartable[final]
         if known == PROXY and self.state_file is not None:
             self.routes.clear()
-        state, names = container["State"], {known, container["Config"]["Image"]}
+        state, names = container["State"], {known, final, container["Config"]["Image"]}
         codes = [self.crashing[each] for each in names if each in self.crashing]
         if codes:
             self._exits[container["Id"]] = codes
@@ -202,7 +203,7 @@ class FakeEngine:
                 self.lost_volumes.append(known)
 
     def logs(self, name: str, lines: int | None, since: int | None = None, timestamps: bool = False) -> str:
-        text = self.output.get(self._find(name)[0], "").splitlines()
+        text = self.output.get(self._find(name)[0].replace("_staged", ""), "").splitlines()
         return "\n".join(text if lines is None else text[-lines:])
 
     def exit_codes(self, name: str) -> list[int]:
@@ -306,7 +307,7 @@ class FakeEngine:
         return Executed(0, "")
 
     def _is_sick(self, container: Mapping[str, Any]) -> bool:
-        names = {container["Name"].lstrip("/"), container["Config"]["Image"]}
+        names = {container["Name"].lstrip("/").replace("_staged", ""), container["Config"]["Image"]}
         return container["State"]["Status"] != "running" or bool(names & self.sick)
 
     def _proxy_remove(self, name: str) -> Executed:

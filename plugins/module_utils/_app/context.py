@@ -1,29 +1,43 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the parts of a release on one host share: its share of the plan, the engine, the secrets."""
+"""What the parts of a release on one host share: its share of the plan, the engine, the secrets, the history."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from .. import _body, _names
 from .._host import files
 from .._host.changes import Changes
-from .._host.engine import Container, Engine, Image
+from .._host.engine import Container, Engine, Image, Inspected
 from .._host.health import is_connected
 from .._shares import HostShare, RoleShare, values
 from . import history
 
 
 @dataclass(frozen=True)
+class Running:
+    """A container that runs just as it is wanted. One that is not on record was left by a run that was interrupted,
+    and nobody knows whether it is well."""
+
+    id: str
+    name: str
+    on_record: bool
+
+
+@dataclass(frozen=True)
 class Context:
-    """`secrets` has the values by secret name. With `force` no container counts as the wanted one."""
+    """`secrets` has the values by secret name, `records` the history of this host as it was before.
+
+    With `force` no container counts as the wanted one.
+    """
 
     engine: Engine
     changes: Changes
     share: HostShare
     secrets: Mapping[str, str]
+    records: Sequence[history.Record] = ()
     force: bool = False
 
     def roles(self, names: Optional[List[str]]) -> List[RoleShare]:
@@ -40,27 +54,47 @@ class Context:
         every = self.engine.containers(*(f"{name}={labels[name]}" for name in ("service", "destination")))
         return [container for container in every if role is None or container.labels.get("role") == role.name]
 
-    def is_live(self, role: RoleShare, image: Optional[Image]) -> bool:
-        """Whether this very container, with this image, configuration and these secret values, runs on its network."""
-        container = self.engine.inspect(role.container)
-        if self.force or not container or container["State"]["Status"] != "running" or not is_connected(container):
-            return False
-        image_id = image.id if image else None
-        return _body.is_same(container, role.body, role.secrets, self.values(role), image_id)
+    def running(self, role: RoleShare, image: Optional[Image], own: Sequence[Container]) -> Optional[Running]:
+        """The container that already runs with this image, configuration and these secret values, on its network.
 
-    def create(self, role: RoleShare, image: Optional[Image]) -> None:
-        """The container of a role under the name that it waits under. `image` None: it would be pulled (check mode)."""
-        self._show(role)
+        `own` are the containers of the role. A crash may have left it under the name that it waits under. One that
+        is neither on record nor running since its start counts as another one, which is then replaced.
+        """
+        if self.force:
+            return None
+        live = history.live_container(self.records, role.name)
+        for name in (role.container, _names.staged(role.container)):
+            for container in own:
+                if container.name == name and container.state == "running":
+                    on_record = container.id == live
+                    inspected = self.engine.inspect(container.id)
+                    if inspected and self.is_wanted(role, image, inspected) and (on_record or _is_fresh(inspected)):
+                        return Running(container.id, name, on_record)
+        return None
+
+    def is_wanted(self, role: RoleShare, image: Optional[Image], container: Inspected) -> bool:
+        """Whether a container has this image, configuration and these secret values, and is on its network."""
+        image_id = image.id if image else None
+        return is_connected(container) and _body.is_same(
+            container, role.body, role.secrets, self.values(role), image_id
+        )
+
+    def create(self, role: RoleShare, image: Optional[Image], own: Sequence[Container]) -> Optional[str]:
+        """The container of a role under the name that it waits under; returns its ID.
+
+        `image` None: it would be pulled (check mode, where nothing is created). `own` are the containers of the role.
+        """
+        self._show(role, own)
         body = _body.complete(role.body, role.secrets, self.values(role), self.share.host)
         if image:
             body["Image"] = self.share.image.reference
         files.absolute_binds(body)
-        self.changes.do(
+        return self.changes.do(
             f"create container {role.container}", lambda: self.engine.create(_names.staged(role.container), body)
         )
 
-    def _show(self, role: RoleShare) -> None:
-        running = [container for container in self.containers(role) if container.running]
+    def _show(self, role: RoleShare, own: Sequence[Container]) -> None:
+        running = [container for container in own if container.running]
         container = self.engine.inspect(running[0].id) if running else None
         before = _body.shown_container(container) if container else None
         if before and container:
@@ -71,3 +105,7 @@ class Context:
     def audit(self, role: str, text: str) -> None:
         line = history.audit_line(self.share.performer, (self.share.destination, role), text)
         files.append(self.share.audit_log, line)
+
+
+def _is_fresh(container: Inspected) -> bool:
+    return container["State"]["Status"] == "running" and not container.get("RestartCount")

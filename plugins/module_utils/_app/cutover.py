@@ -4,48 +4,49 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from .. import _names
 from .._errors import CaravanError, HealthError
-from .._host import files, health
-from .._host.engine import Image
-from .._proxy import commands, flags, route
-from .._proxy.state import Service, routes_to
+from .._host import health
+from .._host.engine import Container, Image
+from .._proxy import flags
 from .._shares import RoleShare
-from .context import Context
-from .env_file import render_file
+from . import env_file, leftovers, record
+from .context import Context, Running
+from .routing import Routes, Routing
 
-# What kamal-proxy routes, by the name of the route.
-Routes = Callable[[], Mapping[str, Service]]
+MEND = "Mend the image or its settings and deploy again."
+STOPPED = f"It was stopped; what served before still serves. {MEND}"
+SERVES_ON = f"It has run since a deploy that was interrupted, and runs on: nothing else serves. {MEND}"
+UNSURE = f"See what runs and is routed (caravan.kamal.details). {MEND}"
 
 
-@dataclass(frozen=True)
 class Cutover:
-    """`image` is None in check mode where it is not there yet. `routes` gives what kamal-proxy routed before."""
+    """The successor is proven under the name that it waits under; what serves is neither renamed nor stopped before.
 
-    context: Context
-    role: RoleShare
-    image: Optional[Image]
-    routes: Routes
+    `image` is None in check mode where it is not there yet. `routes` gives what kamal-proxy routed before.
+    """
 
-    def run(self) -> bool:
-        """Whether the role took a new container. Raises HealthError if that did not go live; what served before then
-        serves as before."""
-        live = self.context.is_live(self.role, self.image)
-        if live:
-            self._keep()
+    def __init__(self, context: Context, role: RoleShare, image: Optional[Image], routes: Routes) -> None:
+        self.context, self.role, self.image, self.routes = context, role, image, routes
+        self.own = context.containers(role)
+        self.routing = Routing(context.engine, context.changes, role, routes) if role.proxy is not None else None
+        self.replaced: Optional[str] = None
+
+    def run(self) -> None:
+        """HealthError if the successor did not go live; what served before then serves as before."""
+        running = self.context.running(self.role, self.image, self.own)
+        if running and running.on_record:
+            self._keep(running)
         else:
-            self._switch()
+            self._switch(running)
         self._tell_of_maintenance()
-        return not live
 
     def _tell_of_maintenance(self) -> None:
         """A deploy changes where a route leads, not that it is stopped or paused."""
-        service = self.routes().get(self.role.route or "")
+        service = self.routing.before if self.routing else None
         if service and service.state != "running":
             self.context.changes.notice(
                 f"{service.name} is {service.state} in kamal-proxy on {self.context.share.host}: nobody is served "
@@ -53,121 +54,160 @@ class Cutover:
                 "proxy_service with state: live)"
             )
 
-    # The wanted container runs
+    # The wanted container runs and is on record
 
-    def _keep(self) -> None:
-        """Only its route and its neighbours can differ."""
-        container = self._id()
-        if self.role.proxy is not None:
-            target, options = route.wanted(self.role, container)
-            if not routes_to(self.routes().get(self.role.route or ""), target, options):
-                self.context.changes.do(f"route {self.role.route} to {target}", partial(self._reroute, container))
-        self._stop_others(container)
+    def _keep(self, running: Running) -> None:
+        """Only its route, its name, its env file and its neighbours can differ."""
+        changes, name = self.context.changes, self.role.container
+        if self.routing and not self.routing.is_as_wanted(running.id):
+            target = self.routing.target(running.id)
+            changes.do(f"route {self.role.route} to {target}", partial(self._reroute, running.id))
+        if running.name != name:
+            changes.do(f"rename container {running.name} to {name}", partial(self._take_name, running.id))
+        env_file.ensure(changes, self.role.env_file, self.context.values(self.role))
+        self._stop_others(running.id)
 
     def _reroute(self, container: str) -> None:
         try:
-            self._route(container)
+            self._prove(container)
         except CaravanError as error:
             raise HealthError(
                 f"{self.role.container} on {self.context.share.host} could not get its new route: {error.message}. "
                 "It runs on, and what kamal-proxy routed before still holds. Mend proxy and deploy again."
             ) from error
 
-    # Another one is to take over
+    # Another one takes over, or one that a run was interrupted at
 
-    def _switch(self) -> None:
-        changes = self.context.changes
-        changes.do(f"start container {self.role.container}", self._start_and_prove)
-        if self.role.proxy is not None:
-            changes.actions.append(f"route {self.role.route} to {self.role.container}")
-        self._stop_others(None if changes.check_mode else self._id())
-        self._write_env_file()
+    def _switch(self, left: Optional[Running]) -> None:
+        """`left` runs already, and it is not known whether it is well."""
+        changes, role = self.context.changes, self.role
+        verb = "prove" if left else "start"
+        successor = changes.do(f"{verb} container {role.container}", partial(self._prove_or_undo, left))
+        if self.routing:
+            changes.actions.append(f"route {role.route} to {role.container}")
+        kept = successor or (left.id if left else "")
+        text = f"record {self.context.share.version} as live of {role.name}"
+        troubles = attempt(
+            partial(self._take_name, kept),
+            lambda: changes.do(text, lambda: record.live(self.context, role, kept, self.image, self.replaced)),
+            lambda: self._stop_others(kept),
+        )
+        if troubles:
+            raise CaravanError(
+                f"{role.container} is live on {self.context.share.host}, but not all of what follows could be done: "
+                f"{'; '.join(troubles)}. Once that is mended, deploy again: it does what is left."
+            )
 
-    def _start_and_prove(self) -> None:
-        engine, name = self.context.engine, self.role.container
-        if engine.inspect(_names.staged(name)) is None:
-            self.context.create(self.role, self.image)
-        replaced = self._make_way()
-        engine.rename(_names.staged(name), name)
-        before: Optional[Service] = None
+    def _prove_or_undo(self, left: Optional[Running]) -> str:
+        """The ID of the container that serves now."""
+        container = left.id if left else self._staged()
         try:
-            engine.start(name)
-            before = self.routes().get(self.role.route or "")
-            self._prove()
+            if not left:
+                self.context.engine.start(container)
+            self._prove(container)
         except CaravanError as error:
-            raise self._undo(replaced, before, error) from error
+            if left and self._serves(left):
+                report, troubles = self._report(container)
+                raise self._failure(left.name, error, report, troubles, SERVES_ON) from error
+            raise self._undo(container, error) from error
+        return container
 
-    def _make_way(self) -> Optional[str]:
-        """A container that has the name already is renamed, as Kamal does. Returns its new name."""
-        name = self.role.container
-        if self.context.engine.inspect(name) is None:
-            return None
-        replaced = _names.replaced(name)
-        self.context.engine.rename(name, replaced)
-        self.context.audit(self.role.name, f"Renaming container {name} to {replaced}")
-        return replaced
+    def _staged(self) -> str:
+        """The container that waits; if there is none as it is wanted now, it is made."""
+        name = _names.staged(self.role.container)
+        for container in self.own:
+            if container.name == name:
+                inspected = self.context.engine.inspect(container.id)
+                if inspected and self.context.is_wanted(self.role, self.image, inspected) and not container.running:
+                    return container.id
+        leftovers.clear(self.context, self.role, self.own, None, self.routes)
+        return str(self.context.create(self.role, self.image, self.own))
 
-    def _prove(self) -> None:
-        role, engine, container = self.role, self.context.engine, self._id()
-        if role.proxy is None:
-            health.prove(engine, container, role.deploy_timeout, role.readiness_delay)
+    def _prove(self, container: str) -> None:
+        engine, role = self.context.engine, self.role
+        if self.routing:
+            health.wait_for_port(engine, container, flags.app_port(role.proxy or {}))
+            self.routing.switch(container)
         else:
-            health.wait_for_port(engine, container, flags.app_port(role.proxy))
-            self._route(container)
+            health.prove(engine, container, role.deploy_timeout, role.readiness_delay)
 
-    def _route(self, container: str) -> None:
-        target, options = route.wanted(self.role, container)
-        argv = flags.deploy_argv(self.role.route or "", target, options)
-        commands.deploy(self.context.engine, argv, lambda: health.alive(self.context.engine, container))
+    # It failed
 
-    def _undo(self, replaced: Optional[str], before: Optional[Service], error: CaravanError) -> HealthError:
-        """Back to what was: the route first, then names. The failed container stays, stopped, for a look at it."""
-        engine, name = self.context.engine, self.role.container
-        report = health.report(engine, name)
-        with contextlib.suppress(CaravanError):
-            self._restore_route(before)
-        with contextlib.suppress(CaravanError):
-            engine.stop(name, self.role.stop_timeout)
-        if replaced:
-            name = _names.failed(self.role.container)
-            engine.rename(self.role.container, name)
-            engine.rename(replaced, self.role.container)
-        return HealthError(_failure(self.context.share.host, name, error, report), container=name, **report)
+    def _serves(self, left: Running) -> bool:
+        """Whether it did so before this run, which then must not take it away."""
+        if self.routing:
+            return self.routing.leads_to(left.id)
+        return not any(container.running and container.id != left.id for container in self.own)
 
-    def _restore_route(self, before: Optional[Service]) -> None:
-        name = self.role.route or ""
-        now = commands.look(self.context.engine, self.context.changes).get(name) if before else None
-        if before and now and before.targets != now.targets:
-            argv = flags.deploy_argv(name, before.targets[0], before.options)
-            commands.command(self.context.engine, argv)
+    def _undo(self, container: str, error: CaravanError) -> HealthError:
+        """Back to what was: the route and names. The failed container stays, stopped, for a look at it."""
+        report, troubles = self._report(container)
+        names = [_names.staged(self.role.container)]
+        stop = partial(self.context.engine.stop, container, self.role.stop_timeout)
+        restore = self.routing.restore if self.routing else list
+        # As long as kamal-proxy may still switch to it, only its end makes sure that it does not.
+        order = (restore, stop) if self.routing and self.routing.has_ended else (stop, restore)
+        troubles += attempt(*order, lambda: names.append(self._put_aside(container)))
+        return self._failure(names[-1], error, report, troubles, STOPPED)
 
-    # Afterwards
+    def _report(self, container: str) -> Tuple[Dict[str, Any], List[str]]:
+        report = dict(health.UNKNOWN)
+        return report, attempt(lambda: report.update(health.report(self.context.engine, container)))
 
-    def _id(self) -> str:
-        container = self.context.engine.inspect(self.role.container)
-        if container is None:
-            raise HealthError("the container is gone")
-        return str(container["Id"])
+    def _put_aside(self, container: str) -> str:
+        """The failed container's name is its final one, unless another has that."""
+        name, holder = self.role.container, self._holder()
+        if holder is None or holder.id != container:
+            name = _names.failed(name) if holder else name
+            self.context.engine.rename(container, name)
+        return name
 
-    def _stop_others(self, kept: Optional[str]) -> None:
+    def _failure(
+        self, name: str, error: CaravanError, report: Mapping[str, Any], troubles: List[str], end: str
+    ) -> HealthError:
+        """The whole story of a container that did not come up, once."""
+        lines = [f"{name} did not go live on {self.context.share.host}: {error.message.rstrip('.')}."]
+        lines.append(f"State: {report['state']}, exit code {report['exit_code']}.")
+        for title, part in (("Health checks", report["health_log"]), ("Last log lines", report["log"])):
+            if part:
+                lines += [f"{title}:", *(f"  {line}" for line in part)]
+        lines += [f"On the way back this failed too: {trouble}" for trouble in troubles]
+        return HealthError("\n".join([*lines, UNSURE if troubles else end]), container=name, **report)
+
+    # It is live
+
+    def _holder(self) -> Optional[Container]:
+        """Who has the final name."""
+        return next((container for container in self.own if container.name == self.role.container), None)
+
+    def _take_name(self, container: str) -> None:
+        """What has the name already is renamed, as Kamal does."""
+        holder = self._holder()
+        if self.context.changes.check_mode or (holder and holder.id == container):
+            return
+        if holder:
+            self.replaced = _names.replaced(self.role.container)
+            self.context.engine.rename(holder.id, self.replaced)
+        self.context.engine.rename(container, self.role.container)
+
+    def _stop_others(self, kept: str) -> None:
         """The role's other containers; `kept` is the ID of the one that serves."""
-        for container in self.context.containers(self.role):
+        for container in self.own:
             if container.running and container.id != kept:
-                stop = partial(self.context.engine.stop, container.id, self.role.stop_timeout)
-                self.context.changes.do(f"stop container {container.name}", stop)
+                self.context.changes.do(f"stop container {container.name}", partial(self._stop, container))
 
-    def _write_env_file(self) -> None:
-        text = render_file(self.context.values(self.role))
-        if not self.context.changes.check_mode and files.read(self.role.env_file) != text:
-            files.write(self.role.env_file, text)
+    def _stop(self, container: Container) -> None:
+        self.context.engine.stop(container.id, self.role.stop_timeout)
+        if _names.is_staged(container.name):
+            self.context.engine.remove(container.id, volumes=True)
 
 
-def _failure(host: str, container: str, error: CaravanError, report: Mapping[str, Any]) -> str:
-    """The whole story of a container that did not come up, once."""
-    lines = [f"{container} did not go live on {host}: {error.message}."]
-    lines.append(f"State: {report['state']}, exit code {report['exit_code']}.")
-    for title, part in (("Health checks", report["health_log"]), ("Last log lines", report["log"])):
-        if part:
-            lines += [f"{title}:", *(f"  {line}" for line in part)]
-    lines.append("It was stopped; what served before still serves. Mend the image or its settings and deploy again.")
-    return "\n".join(lines)
+def attempt(*steps: Callable[[], object]) -> List[str]:
+    """Take all the steps, whatever becomes of those before. Returns what went wrong."""
+    troubles = []
+    for step in steps:
+        try:
+            step()
+        except CaravanError as error:
+            troubles.append(error.message)
+    return troubles

@@ -56,11 +56,14 @@ def of_service(containers: Sequence[Container], names: Names, roles: Sequence[st
 
 
 def current(containers: Sequence[Container], latest: Optional[Mapping[str, str]]) -> Dict[str, Container]:
-    """By role the container that counts as running: the newest of the latest image, else the newest at all."""
+    """By role the container that counts as running: the newest of the latest image, else the newest at all.
+
+    One under the name that containers wait under, left by a run that was interrupted, counts where no other runs.
+    """
     chosen: Dict[str, Container] = {}
-    for container in containers:
+    for container in sorted(containers, key=lambda container: is_staged(container.name)):
         role = container.labels["role"]
-        if not container.running or is_staged(container.name):
+        if not container.running or (is_staged(container.name) and role in chosen):
             continue
         if role not in chosen or (_is_of(container, latest) and not _is_of(chosen[role], latest)):
             chosen[role] = container

@@ -5,49 +5,85 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from .. import _names, _references
-from .._host import files
 from .._host.changes import Changes
 from .._host.engine import STOPPED, Container, Engine, Image
-from .._shares import HostShare
 from . import history
+from .context import Context
 
 
-def prune(engine: Engine, changes: Changes, share: HostShare) -> None:
-    """After a release: what its plan says may go."""
-    names = _names.Names(share.service, share.destination)
-    prune_all(engine, changes, names, share.retain, [share.version], share.image.repository)
+def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> None:
+    """After `roles` of this host went live: their old containers go and, with the last of its roles, old images.
 
-
-def prune_all(
-    engine: Engine,
-    changes: Changes,
-    names: _names.Names,
-    retain: int,
-    versions: Sequence[str],
-    repository: Optional[str] = None,
-) -> None:
-    """Keep the newest `retain` stopped containers of each role and destination, and the images that anything uses.
-
-    With a `repository` images that are tagged for another one are left alone.
+    In check mode everything counts as what it would be then; `image` is None where it would be pulled.
     """
-    label, keep = f"service={names.service}", {*versions, *_rollback_versions(names)}
+    share, engine, label = context.share, context.engine, f"service={context.share.service}"
+    before = [version for version in history.good_versions(context.records) if version != share.version]
+    keep = {share.version, *before[:1]}
     containers = engine.containers(label)
-    expendable = expendable_containers(containers, retain, keep)
-    for container in expendable:
-        changes.do(f"remove container {container.name}", partial(engine.remove, container.id, volumes=True))
+    if context.changes.check_mode:
+        containers = _foreseen(context, image, containers)
+    expendable = expendable_containers(_of(share.destination, containers), share.retain, keep)
+    later = {role.name for role in share.roles} - set(roles)
+    _remove_containers(engine, context.changes, [c for c in expendable if c.labels.get("role") not in later])
+    if set(share.other_roles or share.gate_roles) <= set(roles):
+        images = engine.images(label)
+        if context.changes.check_mode:
+            images = [_without(one, share.image.latest_reference) for one in images]
+        kept = [container for container in containers if container not in expendable]
+        _remove_images(engine, context.changes, expendable_images(images, kept, keep, share.image.repository))
+
+
+def prune_all(engine: Engine, changes: Changes, names: _names.Names, retain: int, versions: Sequence[str]) -> None:
+    """Keep the newest `retain` stopped containers of each role, and the images that anything uses.
+
+    Beside the `versions` those are kept that a rollback may want: the last two that were live here.
+    """
+    label = f"service={names.service}"
+    keep = {*versions, *history.good_versions(history.read(names.history_file, changes.notice))[:2]}
+    containers = engine.containers(label)
+    expendable = expendable_containers(_of(names.destination, containers), retain, keep)
+    _remove_containers(engine, changes, expendable)
     kept = [container for container in containers if container not in expendable]
-    for reference in expendable_images(engine.images(label), kept, keep, repository):
+    _remove_images(engine, changes, expendable_images(engine.images(label), kept, keep))
+
+
+def _of(destination: Optional[str], containers: Sequence[Container]) -> List[Container]:
+    return [container for container in containers if container.labels.get("destination", "") == (destination or "")]
+
+
+def _remove_containers(engine: Engine, changes: Changes, containers: Sequence[Container]) -> None:
+    for container in containers:
+        changes.do(f"remove container {container.name}", partial(engine.remove, container.id, volumes=True))
+
+
+def _remove_images(engine: Engine, changes: Changes, references: Sequence[str]) -> None:
+    for reference in references:
         changes.do(f"remove image {reference}", partial(engine.remove_image, reference))
 
 
-def _rollback_versions(names: _names.Names) -> List[str]:
-    """The last two different versions that were live here, of which a rollback may want one."""
-    versions = [str(record["version"]) for record in history.parse(files.read(names.history_file) or "")]
-    return list(dict.fromkeys(reversed(versions)))[:2]
+def _foreseen(context: Context, image: Optional[Image], containers: Sequence[Container]) -> List[Container]:
+    """The containers as they are once every role of this host is live: what is replaced has stopped, what an
+    interrupted run has left is gone."""
+    replaced: Set[str] = set()
+    for role in context.share.roles:
+        own = [c for c in _of(context.share.destination, containers) if c.labels.get("role") == role.name]
+        running = context.running(role, image, own)
+        replaced |= {container.id for container in own if running is None or container.id != running.id}
+    return [
+        replace(container, state="exited") if container.id in replaced and container.running else container
+        for container in containers
+        if not (container.id in replaced and _names.is_staged(container.name))
+    ]
+
+
+def _without(image: Image, tag: str) -> Image:
+    """It is the new image's then, which is kept by its version."""
+    return replace(image, tags=[each for each in image.tags if each != tag])
 
 
 def expendable_containers(containers: Sequence[Container], retain: int, keep: Set[str]) -> List[Container]:

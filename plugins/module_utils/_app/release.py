@@ -6,19 +6,20 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .. import _names
-from .._host import files
+from .._errors import CaravanError, HealthError
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._proxy import commands
 from .._proxy import container as _proxy
+from .._proxy.state import Service
 from .._shares import Built, HostShare, RoleShare
-from . import history, prune
+from . import history, leftovers, proof, prune
 from . import image as _image
 from .context import Context
-from .cutover import Cutover, Routes
+from .cutover import Cutover
+from .routing import Routes
 
 PRUNING = ("deploy", "setup")
 
@@ -35,6 +36,9 @@ class Release:
     credentials: Optional[Mapping[str, str]] = None
     force: bool = False
 
+    def __post_init__(self) -> None:
+        self.records = history.read(self.share.history_file, self.changes.notice)
+
     def stage(self, roles: Optional[List[str]]) -> Dict[str, Any]:
         """Everything that can be done beside the running version: network, proxy, image, containers created.
 
@@ -48,25 +52,37 @@ class Release:
         self._ensure_proxy()
         context = self._context(self.changes)
         for role in context.roles(roles):
-            self._drop_leftovers(context, role)
-            if not context.is_live(role, image):
-                context.create(role, image)
+            own = context.containers(role)
+            running = context.running(role, image, own)
+            leftovers.clear(context, role, own, running, self._routes)
+            if running is None:
+                context.create(role, image, own)
         return self._answer(image)
 
     def live(self, roles: Optional[List[str]]) -> Dict[str, Any]:
-        """Per role: start, prove, switch, drain, stop. Then, once: tag latest, prune, audit, history.
+        """Per role: start, prove, switch, record, stop what was before. Then, once all are live: tag latest, prune.
 
         `roles` None means all of this host. Returns `version` and `image_id`.
         """
         image = self.engine.image(self.share.image.reference)
         routes = self._look_up_routes()
-        wanted = self._context(self.changes).roles(roles)
+        context = self._context(self.changes)
+        wanted = context.roles(roles)
         bring = self._bring_side_by_side if self.share.parallel_roles else self._bring_in_turn
-        self._settle(image, bring(wanted, image, routes))
+        bring(wanted, image, routes)
+        self._tag_latest(image, wanted)
+        if self.share.command in PRUNING:
+            prune.prune(context, image, [role.name for role in wanted])
+        return self._answer(image)
+
+    def proven(self, roles: Optional[List[str]]) -> Dict[str, Any]:
+        """What went live still serves. `roles` None means all of this host. Returns `version` and `image_id`."""
+        image = self.engine.image(self.share.image.reference)
+        proof.look(self._context(self.changes), roles, self._look_up_routes())
         return self._answer(image)
 
     def _context(self, changes: Changes) -> Context:
-        return Context(self.engine, changes, self.share, self.secrets, self.force)
+        return Context(self.engine, changes, self.share, self.secrets, self.records, self.force)
 
     def _answer(self, image: Optional[Image]) -> Dict[str, Any]:
         return {"version": self.share.version, "image_id": image.id if image else None}
@@ -76,17 +92,13 @@ class Release:
     def _ensure_proxy(self) -> None:
         if not self.share.proxy:
             return
-        if self.share.command != "redeploy":
-            credentials = self.credentials if self.share.proxy_login else None
-            _proxy.ensure(self.engine, self.changes, self.share.proxy, credentials)
-        elif not self.changes.check_mode:
-            _proxy.require_running(self.engine)
+        if self.share.command == "redeploy":
+            return _proxy.require_running(self.engine)
+        credentials = self.credentials if self.share.proxy_login else None
+        _proxy.ensure(self.engine, self.changes, self.share.proxy, credentials)
 
-    def _drop_leftovers(self, context: Context, role: RoleShare) -> None:
-        """Containers that an earlier run staged and never started."""
-        for container in context.containers(role):
-            if _names.is_staged(container.name) and not self.changes.check_mode:
-                self.engine.remove(container.id, volumes=True)
+    def _routes(self) -> Mapping[str, Service]:
+        return commands.look(self.engine, self.changes) if self.share.proxy else {}
 
     # Going live
 
@@ -94,14 +106,14 @@ class Release:
         """What kamal-proxy routes now. It is read while the container starts; who needs it waits for it."""
         if not self.share.proxy:
             return dict
-        return ThreadPoolExecutor(max_workers=1).submit(commands.look, self.engine, self.changes).result
+        return ThreadPoolExecutor(max_workers=1).submit(self._routes).result
 
-    def _bring_in_turn(self, roles: List[RoleShare], image: Optional[Image], routes: Routes) -> List[str]:
-        """Returns the names of the roles that have new containers."""
+    def _bring_in_turn(self, roles: List[RoleShare], image: Optional[Image], routes: Routes) -> None:
         context = self._context(self.changes)
-        return [role.name for role in roles if Cutover(context, role, image, routes).run()]
+        for role in roles:
+            Cutover(context, role, image, routes).run()
 
-    def _bring_side_by_side(self, roles: List[RoleShare], image: Optional[Image], routes: Routes) -> List[str]:
+    def _bring_side_by_side(self, roles: List[RoleShare], image: Optional[Image], routes: Routes) -> None:
         """All run to the end whatever becomes of the others; their actions are listed in the order of the roles."""
         apart = [Changes(self.changes.check_mode) for _role in roles]
         cutovers = [Cutover(self._context(own), role, image, routes) for own, role in zip(apart, roles)]
@@ -109,26 +121,25 @@ class Release:
             running = [pool.submit(cutover.run) for cutover in cutovers]
         for own in apart:
             self.changes.add(own)
-        return [role.name for role, future in zip(roles, running) if future.result()]
+        _raise_all([future.exception() for future in running])
 
-    # Afterwards
-
-    def _settle(self, image: Optional[Image], switched: List[str]) -> None:
-        """`switched` are the names of the roles that have new containers."""
-        wanted = self.share.image
+    def _tag_latest(self, image: Optional[Image], roles: List[RoleShare]) -> None:
+        wanted, gate = self.share.image, set(self.share.gate_roles)
+        if self.changes.check_mode and gate and not gate & {role.name for role in roles}:
+            return  # the dry run of the roles before these has listed it
         if image is None or wanted.latest_reference not in image.tags:
             self.changes.do(
                 f"tag {wanted.reference} as {wanted.latest}",
                 lambda: self.engine.tag(wanted.reference, wanted.repository, wanted.latest),
             )
-        if self.share.command in PRUNING:
-            prune.prune(self.engine, self.changes, self.share)
-        if switched and not self.changes.check_mode:
-            self._record(image, switched)
 
-    def _record(self, image: Optional[Image], roles: List[str]) -> None:
-        share, context = self.share, self._context(self.changes)
-        for role in roles:
-            context.audit(role, f"Booted app version {share.version}")
-        line = history.entry(share.command, share.version, roles, image.id if image else "", share.performer)
-        files.append(share.history_file, line)
+
+def _raise_all(results: Sequence[Optional[BaseException]]) -> None:
+    """None is a role that went well. What a human should read of several failures is told in one."""
+    errors = [error for error in results if error]
+    for error in errors:
+        if len(errors) == 1 or not isinstance(error, CaravanError):
+            raise error
+    if errors:
+        told = [error for error in errors if isinstance(error, CaravanError)]
+        raise HealthError("\n\n".join(error.message for error in told), **told[0].details)

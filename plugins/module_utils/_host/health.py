@@ -14,6 +14,7 @@ from .engine import Engine, Inspected
 POLL = 0.2
 LISTENING_WITHIN = 1.0
 LOG_LINES = 20
+UNKNOWN: Mapping[str, Any] = {"state": "unknown", "exit_code": None, "health_log": [], "log": []}
 WITHOUT_NETWORK = ("default", "bridge", "host", "none")
 
 

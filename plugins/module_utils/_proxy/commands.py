@@ -1,14 +1,13 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What kamal-proxy is asked: to deploy, pause, stop, resume or remove a service, and what it routes."""
+"""What kamal-proxy is asked: to pause, stop, resume or remove a service, and what it routes."""
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import Callable, Dict, List, Sequence
+from typing import Dict, List, Sequence
 
-from .._errors import EngineError, ProxyError, StateError
+from .._errors import ProxyError, StateError
 from .._host.changes import Changes
 from .._host.engine import Engine, Executed
 from .._names import PROXY_CONTAINER, PROXY_STATE
@@ -16,7 +15,6 @@ from . import errors
 from .state import Service, parse
 from .values import nanoseconds, show_duration
 
-POLL = 0.1  # seconds
 # kamal-proxy truncates its state file and writes it anew: a reader that comes in between finds half of it.
 WRITTEN_WITHIN = 0.5  # seconds
 # It also writes the file, from what it serves, after a command that it refuses.
@@ -100,35 +98,10 @@ def _runs(engine: Engine) -> bool:
 
 def command(engine: Engine, argv: Sequence[str]) -> None:
     """Run a command of kamal-proxy; ProxyError with the remedy if it refuses."""
-    _judge(engine.execute(PROXY_CONTAINER, argv))
+    judge(engine.execute(PROXY_CONTAINER, argv))
 
 
-def deploy(engine: Engine, argv: Sequence[str], watch: Callable[[], object]) -> None:
-    """Run `kamal-proxy deploy` while `watch` looks at the new container every moment.
-
-    kamal-proxy would wait out the whole deploy timeout for a container that is long dead; whatever `watch` raises ends
-    the wait at once.
-    """
-    answer: List[Executed] = []
-    refusal: List[EngineError] = []
-
-    def execute() -> None:
-        try:
-            answer.append(engine.execute(PROXY_CONTAINER, argv))
-        except EngineError as error:
-            refusal.append(error)
-
-    thread = threading.Thread(target=execute, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(POLL)
-        if thread.is_alive():
-            watch()
-    if refusal:
-        raise refusal[0]
-    _judge(answer[0])
-
-
-def _judge(executed: Executed) -> None:
+def judge(executed: Executed) -> None:
+    """ProxyError with the remedy if a command failed."""
     if executed.code:
         raise ProxyError(errors.explain(executed.output))

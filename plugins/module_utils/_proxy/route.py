@@ -14,6 +14,7 @@ from .._host.engine import Engine
 from .._shares import RoleShare
 from . import commands, flags
 from .container import require_running
+from .deployment import Deployment
 from .state import Service, routes_to
 
 
@@ -36,7 +37,7 @@ class Route:
         argv = flags.deploy_argv(self.name, address, options)
         watch: Callable[[], object] = (lambda: health.alive(self.engine, container)) if container else (lambda: None)
         self._show({**options.shown(), "target": address})
-        self._do(f"route {self.name} to {target}", lambda: commands.deploy(self.engine, argv, watch))
+        self._do(f"route {self.name} to {target}", lambda: Deployment(self.engine, argv).wait(watch))
 
     def live(self) -> None:
         if self.current is None or self.current.state != "running":

@@ -5,31 +5,42 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.history import (
     audit_line,
+    bad_entry,
+    bad_versions,
     entry,
+    good_versions,
+    live_container,
     parse,
+    read,
 )
+
+LINE = entry("deploy", "v0", "web", "", "", "")
 
 
 def test_what_was_written_is_read_again() -> None:
-    (record,) = parse(entry("deploy", "v1", ["web", "worker"], "sha256:1", "sam@example.com"))
+    (record,) = parse(entry("deploy", "v1", "web", "c1", "sha256:1", "sam@example.com"))
     at = record.pop("at")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", at)
     assert record == {
         "command": "deploy",
         "version": "v1",
-        "roles": ["web", "worker"],
+        "roles": ["web"],
+        "container": "c1",
         "image_id": "sha256:1",
         "performer": "sam@example.com",
     }
 
 
-@pytest.mark.parametrize("broken", ['{"version": "v2", "ro', "", "null", "[]", '{"other": 1}', "nonsense"])
+@pytest.mark.parametrize(
+    "broken", ['{"version": "v2", "ro', "", "null", "[]", '{"other": 1}', '{"version": 3}', "nonsense"]
+)
 def test_a_broken_line_is_passed_over(broken: str) -> None:
-    content = "\n".join([entry("deploy", "v1", [], "", ""), broken, entry("deploy", "v3", [], "", "")])
+    content = "\n".join([LINE.replace("v0", "v1"), broken, LINE.replace("v0", "v3")])
     assert [record["version"] for record in parse(content)] == ["v1", "v3"]
 
 
@@ -37,3 +48,42 @@ def test_an_audit_line_is_kamals() -> None:
     line = audit_line("sam@example.com", ("staging", "web"), "Booted app version v1")
     assert re.fullmatch(r"\[[^ \]]+Z\] \[sam@example.com\] \[staging\] \[web\] Booted app version v1", line)
     assert "[] " not in audit_line("sam", (None, ""), "Stopped app")
+
+
+def live(version: str, role: str, container: str) -> str:
+    return entry("deploy", version, role, container, "", "sam")
+
+
+def bad(version: str) -> str:
+    return bad_entry(version, "it exited with code 1", "sam")
+
+
+OLD = '{"version": "v0", "roles": ["web", "worker"]}'
+
+
+@pytest.mark.parametrize(
+    ("lines", "good", "web"),
+    [
+        ([], [], None),
+        ([OLD], ["v0"], None),
+        ([live("v1", "web", "c1"), live("v1", "worker", "c2")], ["v1"], "c1"),
+        ([live("v1", "web", "c1"), live("v2", "web", "c3")], ["v2", "v1"], "c3"),
+        ([live("v1", "web", "c1"), live("v2", "web", "c3"), live("v1", "web", "c1")], ["v1", "v2"], "c1"),
+        ([live("v1", "web", "c1"), live("v2", "web", "c3"), bad("v2")], ["v1"], None),
+        ([live("v1", "web", "c1"), bad("v1"), live("v1", "web", "c4")], ["v1"], "c4"),
+        ([live("v1", "web", "c1"), live("v2", "worker", "c3"), bad("v2")], ["v1"], "c1"),
+    ],
+    ids=["none", "of an earlier release", "roles", "next", "back", "bad", "bad and well again", "another role's"],
+)
+def test_what_is_on_record(lines: list[str], good: list[str], web: str | None) -> None:
+    records = parse("\n".join(lines))
+    assert (good_versions(records), live_container(records, "web")) == (good, web)
+    assert bad_versions(records) == {record["version"] for record in records} - set(good)
+
+
+def test_lines_that_are_no_records_are_told(home: Path) -> None:
+    (home / "history").write_bytes(b"\xff\xfe\n\n" + LINE.encode() + b"\n{")
+    notices: list[str] = []
+    assert [record["version"] for record in read("history", notices.append)] == ["v0"]
+    assert notices == [f"2 lines of {home}/history are no records of releases and were passed over"]
+    assert read("nothing", notices.append) == []

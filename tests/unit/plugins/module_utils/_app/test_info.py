@@ -115,9 +115,14 @@ def test_of_two_that_run_the_one_with_the_latest_image_counts(host: FakeEngine) 
     assert look(host)["running"] == {"web": "v2"}
 
 
-def test_what_is_staged_does_not_run_for_the_service(host: FakeEngine) -> None:
-    host.add("hello-worker-v2_staged", "i2", role="worker", **LABELS)
+def test_what_waits_does_not_run_for_the_service_unless_nothing_else_does(host: FakeEngine) -> None:
+    host.add("hello-worker-v2_staged", "i2", "created", role="worker", **LABELS)
     assert "worker" not in look(host)["running"]
+    host.start("hello-worker-v2_staged")
+    host.container("hello-worker-v2_staged")["Config"]["Labels"]["caravan.version"] = "v2"
+    assert look(host)["running"]["worker"] == "v2"
+    host.add("hello-worker-v0", "i1", role="worker", **LABELS)
+    assert look(host)["running"]["worker"] == "v0"
 
 
 @pytest.mark.parametrize(

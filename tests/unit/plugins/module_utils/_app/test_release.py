@@ -66,7 +66,9 @@ FIRST = [
     "create container hello-worker-v1",
     "start container hello-web-v1",
     "route hello-web to hello-web-v1",
+    "record v1 as live of web",
     "start container hello-worker-v1",
+    "record v1 as live of worker",
     "tag hello:v1 as latest",
 ]
 
@@ -78,7 +80,10 @@ def test_a_first_release_boots_everything(host: FakeEngine, share_of: Share, hom
     assert host.target("hello-web") == "hello-web-v1"
     assert host.pictures["hello:latest"].id == "image of v1"
     history = [json.loads(line) for line in (home / ".kamal/apps/hello/history.jsonl").read_text().splitlines()]
-    assert [(record["version"], record["roles"]) for record in history] == [("v1", ["web", "worker"])]
+    assert [(record["version"], record["roles"]) for record in history] == [
+        ("v1", ["web"]),
+        ("v1", ["worker"]),
+    ]
     assert (home / ".kamal/apps/hello/env/roles/web.env").read_text() == f"TOKEN={SECRET}\n"
     assert (home / ".kamal/apps/hello/env/roles/web.env").stat().st_mode & 0o777 == 0o600
     assert "[sam] [web] Booted app version v1" in (home / ".kamal/hello-audit.log").read_text()
@@ -151,8 +156,10 @@ def test_the_next_version_takes_over_and_the_one_before_stops(host: FakeEngine, 
         "create container hello-worker-v2",
         "start container hello-web-v2",
         "route hello-web to hello-web-v2",
+        "record v2 as live of web",
         "stop container hello-web-v1",
         "start container hello-worker-v2",
+        "record v2 as live of worker",
         "stop container hello-worker-v1",
         "tag hello:v2 as latest",
     ]
@@ -235,7 +242,7 @@ def test_a_version_that_does_not_come_up_leaves_the_old_one_serving(
     assert {"hello-web-v1", "hello-worker-v1"} <= host.running
     assert host.here["hello-web-v2"]["State"]["Status"] == "exited"
     assert host.pictures["hello:latest"].id == "image of v1"
-    assert len((home / ".kamal/apps/hello/history.jsonl").read_text().splitlines()) == 1
+    assert len((home / ".kamal/apps/hello/history.jsonl").read_text().splitlines()) == 2
 
 
 def test_the_same_version_that_does_not_come_up_again_gives_its_name_back(host: FakeEngine, share_of: Share) -> None:

@@ -13,7 +13,7 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.version import 
 
 
 def lived(*versions: str) -> list[dict[str, Any]]:
-    return parse("\n".join(entry("deploy", version, ["web"], "i", "sam") for version in versions))
+    return parse("\n".join(entry("deploy", version, "web", "c", "i", "sam") for version in versions))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The route of one role through kamal-proxy while a release changes it: where it leads, switched, switched back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Callable, Mapping, Optional, Tuple
+
+from .._host import health
+from .._host.changes import Changes
+from .._host.engine import Engine
+from .._names import short_id
+from .._proxy import commands, flags, route
+from .._proxy.deployment import Deployment
+from .._proxy.state import Service, routes_to
+from .._shares import RoleShare
+
+# What kamal-proxy routed before the release, by the name of the route.
+Routes = Callable[[], Mapping[str, Service]]
+
+
+@dataclass
+class Routing:
+    """`role` is one that is behind kamal-proxy."""
+
+    engine: Engine
+    changes: Changes
+    role: RoleShare
+    routes: Routes
+    deployment: Optional[Deployment] = field(default=None, init=False)
+
+    @property
+    def name(self) -> str:
+        return self.role.route or ""
+
+    @property
+    def before(self) -> Optional[Service]:
+        return self.routes().get(self.name)
+
+    def leads_to(self, container: str) -> bool:
+        """Whether requests went to this container before."""
+        return leads_to(self.before, container)
+
+    def is_as_wanted(self, container: str) -> bool:
+        """Whether nothing about the route has to change for this container to get the requests."""
+        target, options = self._wanted(container)
+        return routes_to(self.before, target, options)
+
+    def target(self, container: str) -> str:
+        return self._wanted(container)[0]
+
+    def switch(self, container: str) -> None:
+        """Send requests to a container as soon as kamal-proxy has found it healthy. HealthError if it dies before."""
+        self.routes()  # what was before is known before anything changes
+        target, options = self._wanted(container)
+        self.deployment = Deployment(self.engine, flags.deploy_argv(self.name, target, options))
+        self.deployment.wait(lambda: health.alive(self.engine, container))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether kamal-proxy has answered the switch, so that nothing of it is still to come."""
+        return self.deployment is not None and self.deployment.has_ended
+
+    def restore(self) -> None:
+        """After a switch that failed: where the route led before, it leads again.
+
+        The target has been stopped, unless kamal-proxy has answered.
+        """
+        if self.deployment is None:
+            return
+        self.deployment.settle()
+        before, now = self.before, commands.look(self.engine, self.changes).get(self.name)
+        if before is None and now is not None:
+            commands.command(self.engine, commands.remove_argv(self.name))
+        elif before and (now is None or now.targets != before.targets):
+            commands.command(self.engine, flags.deploy_argv(self.name, before.targets[0], before.options))
+
+    def _wanted(self, container: str) -> Tuple[str, flags.Options]:
+        return route.wanted(self.role, container)
+
+
+def leads_to(service: Optional[Service], container: str) -> bool:
+    """Whether one of a route's targets is this container, by its ID."""
+    targets = service.targets if service else ()
+    return short_id(container) in {target.partition(":")[0] for target in targets}
