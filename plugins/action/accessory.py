@@ -25,6 +25,7 @@ class ActionModule(PlannedAction):
             share = from_data(AccessoryShare, own)
         filled = {**arguments, "plan": to_data(share)}
         if arguments.get("state", "present") == "present":
+            handover.require_supported(plan, name)
             known = self.known_secrets(plan, task_vars)
             registry = plan.accessories[name].registry if name in plan.accessories else None
             filled["secrets"] = handover.values(known, [share.secrets])

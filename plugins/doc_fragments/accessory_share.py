@@ -38,6 +38,13 @@ options:
         description: Its network.
         type: str
         required: true
+      app:
+        description: The service that it belongs to.
+        type: str
+        required: true
+      destination:
+        description: The destination, or null.
+        type: str
       host:
         description: The host.
         type: str

@@ -23,6 +23,8 @@ VERSION_LABEL = "caravan.version"
 SECRETS_LABEL = "caravan.secrets"
 SPEC_LABEL = "caravan.spec"
 SOURCE_LABEL = "caravan.source"
+# On accessories, whose other labels say nothing of a destination.
+DESTINATION_LABEL = "caravan.destination"
 
 # They say whose a container is and are what it is found by.
 OWN_LABELS = ("service", "role", "destination")

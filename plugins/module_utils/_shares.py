@@ -105,6 +105,8 @@ class AccessoryBase:
 class AccessoryShare(AccessoryBase):
     """An accessory on one host."""
 
+    app: str = field(metadata=about("The service that it belongs to.", "hello"))
+    destination: Optional[str] = field(metadata=about("The destination, or null.", "staging"))
     host: str = field(metadata=about("The host.", "db1"))
     performer: str = field(metadata=about("Who runs it, for the audit log.", "sam@example.com"))
     audit_log: str = field(metadata=about("The audit log.", ".kamal/hello-audit.log"))

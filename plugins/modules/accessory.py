@@ -21,6 +21,8 @@ options:
     description:
       - V(present) is there and runs, V(stopped) does not run.
       - V(absent) removes the container and the file with its secrets. Its image, volumes and data stay.
+      - With V(absent) a container stays, with a warning, that was booted for another destination, or whose service has
+        containers of another destination on this host.
     type: str
     choices: [present, stopped, absent]
     default: present

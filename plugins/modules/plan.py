@@ -376,6 +376,11 @@ plan:
                   description: 'Where the password is: V({secret: NAME}), or V({config: KEY/PATH}) where no secret
                     holds it.'
                   type: raw
+            unsupported:
+              description: Keys that it has and nothing acts on yet.
+              type: list
+              elements: str
+              sample: [files]
     secrets:
       description: The names of all secrets that are needed.
       type: list

@@ -15,6 +15,7 @@ from .._host import files
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine, Inspected
 from .._host.health import is_connected
+from .._names import DESTINATION_LABEL
 from .._shares import AccessoryShare, values
 from . import env_file, history
 
@@ -64,13 +65,31 @@ class Accessory:
         return self._answer()
 
     def absent(self) -> Dict[str, Any]:
-        """Its container and env file go; its image, volumes and data stay."""
-        self.stopped()
-        if self.container:
+        """Its container and env file go; its image, volumes and data stay. So does one of another destination."""
+        other = self._other_destination()
+        if other is not None:
+            self.changes.notice(
+                f"{self.name} stays on this host: {other}. "
+                f"If nothing needs it, remove it there: docker rm -f {self.name}"
+            )
+        elif self.container:
+            self.stopped()
             text = f"Remove {self.share.name} accessory container"
             self._do(f"remove container {self.name}", text, self.engine.remove)
         env_file.remove(self.changes, self.share.env_file)
         return self._answer()
+
+    def _other_destination(self) -> Optional[str]:
+        """Why the container may be another destination's, which can have it under the same name; None if it is ours."""
+        if self.container is None:
+            return None
+        ours = self.share.destination or ""
+        theirs = (self.container["Config"].get("Labels") or {}).get(DESTINATION_LABEL, ours)
+        if theirs != ours:
+            return f"it was booted for {_destination(theirs)}"
+        there = {c.labels.get("destination", "") for c in self.engine.containers(f"service={self.share.app}")}
+        others = sorted(there - {ours})
+        return f"{self.share.app} is also here for {', '.join(map(_destination, others))}" if others else None
 
     @property
     def _wanted(self) -> Body:
@@ -92,6 +111,8 @@ class Accessory:
 
     def _create_and_start(self, name: str) -> None:
         body = _body.complete(self._wanted, self.share.secrets, self._values)
+        # Not in what is compared: several destinations may share an accessory.
+        body["Labels"] = {**body["Labels"], DESTINATION_LABEL: self.share.destination or ""}
         self.engine.create(name, files.absolute_binds(body))
         try:
             self.engine.start(name)
@@ -123,3 +144,7 @@ class Accessory:
 
     def _answer(self) -> Dict[str, Any]:
         return {"container": self.name}
+
+
+def _destination(name: str) -> str:
+    return f"the destination {name}" if name else "no destination"

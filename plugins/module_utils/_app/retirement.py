@@ -13,7 +13,7 @@ from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._names import Names, short_id
-from .._proxy import commands
+from .._proxy import commands, container
 from .._proxy.route import Route
 from .._shares import HostShare
 from . import history
@@ -40,9 +40,8 @@ class Retirement:
     def remove(self) -> None:
         """Nothing of it is left but the audit log. Images that another destination may still want stay."""
         self._take_down()
-        for container in self.own:
-            remove = partial(self.engine.remove, container.id, volumes=True)
-            self.changes.do(f"remove container {container.name}", remove)
+        for one in self.own:
+            self.changes.do(f"remove container {one.name}", partial(self.engine.remove, one.id, volumes=True))
         for reference in self._images():
             self.changes.do(f"remove image {reference}", partial(self.engine.remove_image, reference))
         for path in (self.names.app_directory, self.names.proxy_app_directory):
@@ -52,18 +51,21 @@ class Retirement:
 
     def _take_down(self) -> None:
         timeouts = {role.name: role.stop_timeout for role in self.share.roles}
-        for name in self._routes():
+        routes = self._routes()
+        if routes:
+            container.start_again(self.engine, self.changes)
+        for name in routes:
             Route(self.engine, self.changes, name).remove()
-        for container in self.own:
-            if container.running:
-                timeout = timeouts.get(container.labels.get("role", ""))
-                self.changes.do(f"stop container {container.name}", partial(self.engine.stop, container.id, timeout))
+        for one in self.own:
+            if one.running:
+                timeout = timeouts.get(one.labels.get("role", ""))
+                self.changes.do(f"stop container {one.name}", partial(self.engine.stop, one.id, timeout))
 
     def _routes(self) -> List[str]:
         """Routes by the name of a role, or those that lead to one of our containers."""
         roles = {role.name for role in self.share.roles} | {c.labels.get("role", "") for c in self.own}
         named = {self.names.role(role) for role in roles if role}
-        ids = {short_id(container.id) for container in self.own}
+        ids = {short_id(one.id) for one in self.own}
         return [
             name
             for name, service in commands.look(self.engine, self.changes).items()
@@ -71,8 +73,8 @@ class Retirement:
         ]
 
     def _images(self) -> List[str]:
-        own = {container.id for container in self.own}
-        used = {container.image_id for container in self.service if container.id not in own}
+        own = {one.id for one in self.own}
+        used = {one.image_id for one in self.service if one.id not in own}
         removable: List[str] = []
         for image in self.engine.images(f"service={self.names.service}"):
             if image.id not in used and not self._is_latest_elsewhere(image):

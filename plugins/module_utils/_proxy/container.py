@@ -43,6 +43,13 @@ def ensure(
         changes.do(f"start {PROXY_CONTAINER}", lambda: _start(engine))
 
 
+def start_again(engine: Engine, changes: Changes) -> None:
+    """A container that has stopped runs again: only then can kamal-proxy be told to forget a route."""
+    container = engine.inspect(PROXY_CONTAINER)
+    if container and container["State"]["Status"] != "running":
+        changes.do(f"start {PROXY_CONTAINER}", lambda: _start(engine))
+
+
 def recreate(
     engine: Engine, changes: Changes, wanted: Mapping[str, Any], credentials: Optional[Mapping[str, str]]
 ) -> None:

@@ -15,6 +15,7 @@ from ...module_utils._shares import AccessoryShare, HostShare
 from ..config import source
 from .model import ConfigValue, Plan, Registry, SecretName
 from .secrets import Secrets, files
+from .unsupported import LATER
 
 FACT = "kamal_plan"
 LOCK = "_kamal_lock"
@@ -71,11 +72,20 @@ def accessory_share(plan: Plan, name: str, host: str) -> AccessoryShare:
         secrets=accessory.secrets,
         env_file=accessory.env_file,
         network=accessory.network,
+        app=plan.service,
+        destination=plan.destination,
         host=host,
         performer=plan.performer,
         audit_log=Names(plan.service, plan.destination).audit_log,
         turn_file=Names(plan.service, plan.destination).turn_file,
     )
+
+
+def require_supported(plan: Plan, name: str) -> None:
+    """Raises ConfigError where an accessory of the plan has keys that nothing acts on yet."""
+    keys = plan.accessories[name].unsupported if name in plan.accessories else ()
+    if keys:
+        raise ConfigError([Problem(LATER, f"accessories/{name}/{key}") for key in keys])
 
 
 def wanted_secrets(plan: Plan, host: str, role: Optional[str], accessory: Optional[str]) -> Mapping[str, str]:
@@ -124,8 +134,8 @@ def written(plan: Plan, task_vars: Mapping[str, Any], template: Callable[[Any], 
 
     A host of an accessory may not see the configuration; then it is looked up for the first app host.
     """
-    if not any(task_vars.get(name) for name in ("kamal_config", "kamal_config_file")) and plan.order:
-        task_vars = task_vars["hostvars"].get(plan.order[0]) or task_vars
+    places = [task_vars, *(task_vars["hostvars"].get(host) or {} for host in plan.order[:1])]
+    task_vars = next((each for each in places if each.get("kamal_config") or each.get("kamal_config_file")), task_vars)
     try:
         config = source.from_task_vars(task_vars, lambda name: template(task_vars.get(name)), os.getcwd())
     except ConfigError as error:

@@ -48,6 +48,7 @@ class Accessory(AccessoryBase):
 
     hosts: Sequence[str] = field(metadata=about("Its hosts, whatever part this run covers.", ["db1"]))
     registry: Optional[Registry] = field(metadata=about("Where to log in for its image, or null."))
+    unsupported: Sequence[str] = field(metadata=about("Keys that it has and nothing acts on yet.", ["files"]))
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ class _Planner:
             env_file=self.names.accessory_env_file(name),
             network=section["network"],
             registry=self._accessory_registry(accessory),
+            unsupported=[key for key in unsupported.IN_ACCESSORIES if key in section],
         )
 
     def _accessory_registry(self, accessory: AccessorySection) -> Optional[Registry]:

@@ -16,6 +16,7 @@ from ..config.topology import Role
 
 IN_BUILDER = ("remote", "secrets", "ssh", "pack")
 IN_ACCESSORIES = ("files", "directories", "proxy")
+LATER = "is understood, but this version of caravan.kamal does not act on it yet. Remove it to deploy without it."
 OUR_DRIVER = "docker"
 
 Place = Tuple[str, Mapping[str, Any]]
@@ -111,11 +112,7 @@ def _builder(config: Config) -> List[Problem]:
 
 
 def _later(config: Config, key_path: str) -> Problem:
-    return Problem(
-        "is understood, but this version of caravan.kamal does not act on it yet. Remove it to deploy without it.",
-        key_path,
-        config.where(*key_path.split("/")),
-    )
+    return Problem(LATER, key_path, config.where(*key_path.split("/")))
 
 
 def _hooks(config: Config, command: str, builds: bool) -> List[Problem]:

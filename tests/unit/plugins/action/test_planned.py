@@ -81,6 +81,18 @@ def test_an_accessory_is_handed_its_entry(variables: dict[str, Any]) -> None:
     assert json.loads(given["secrets"]) == {"DB": "d"}
 
 
+@pytest.mark.parametrize(("state", "refused"), [("present", True), ("stopped", False), ("absent", False)])
+def test_an_accessory_with_keys_that_nothing_acts_on_is_not_booted(
+    plan_of: MakePlan, variables: dict[str, Any], state: str, refused: bool
+) -> None:
+    accessories = {"db": {"image": "postgres", "host": "host1", "files": ["a:/b"], "directories": ["data:/data"]}}
+    variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan_of("v1", accessories=accessories))
+    result = act(accessory, {"name": "db", "state": state}, variables)
+    assert bool(result.get("failed")) is refused
+    if refused:
+        assert "accessories/db/files: is understood" in result["msg"] and "accessories/db/directories" in result["msg"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "secrets"),
     [

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -26,8 +27,9 @@ Share = Callable[..., AccessoryShare]
 
 @pytest.fixture
 def db(plan_of: MakePlan) -> Share:
-    def make(**changed: Any) -> AccessoryShare:
+    def make(destination: str | None = None, **changed: Any) -> AccessoryShare:
         plan = plan_of("v1", command="setup", accessories={"db": {**SECTION, **changed}})
+        plan = replace(plan, destination=destination)
         return handover.accessory_share(plan, "db", "host1")
 
     return make
@@ -130,6 +132,41 @@ def test_removing_it_takes_its_secrets_along(host: FakeEngine, db: Share, home: 
     assert host.here == {} and not (home / ENV_FILE).exists()
     assert host.lost_volumes == []
     assert act(host, db(), "absent").actions == []
+
+
+@pytest.mark.parametrize(
+    ("booted", "removed", "app", "stays"),
+    [
+        (None, "staging", [], "it was booted for no destination"),
+        ("staging", None, [], "it was booted for the destination staging"),
+        ("staging", "staging", [], None),
+        ("staging", "staging", ["staging"], None),
+        ("staging", "staging", ["", "qa"], "hello is also here for no destination, the destination qa"),
+        ("kamal", "staging", ["staging", ""], "hello is also here for no destination"),
+        ("kamal", "staging", ["staging"], None),
+    ],
+)
+def test_one_that_another_destination_may_need_stays(
+    host: FakeEngine, db: Share, booted: str | None, removed: str | None, app: list[str], stays: str | None
+) -> None:
+    if booted == "kamal":
+        host.add("hello-db", "ipg", service="hello-db")
+    else:
+        act(host, db(booted))
+    for destination in app:
+        host.add(f"hello-web-{destination}v1", "i1", "exited", service="hello", role="web", destination=destination)
+    predicted = act(host, db(removed), "absent", check=True)
+    changes = act(host, db(removed), "absent")
+    assert predicted.actions == changes.actions
+    assert ("hello-db" in host.running) is (stays is not None)
+    notices = [f"hello-db stays on this host: {stays}. If nothing needs it, remove it there: docker rm -f hello-db"]
+    assert changes.notices == (notices if stays else [])
+
+
+def test_destinations_that_share_one_are_told_of_no_difference(host: FakeEngine, db: Share) -> None:
+    act(host, db("staging"))
+    changes = act(host, db(None))
+    assert ([a for a in changes.actions if "container" in a], changes.notices) == ([], [])
 
 
 def test_an_accessory_that_is_not_in_the_plan_is_named_with_those_that_are(plan_of: MakePlan) -> None:

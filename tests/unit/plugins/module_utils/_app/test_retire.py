@@ -88,3 +88,21 @@ def test_check_mode_tells_what_removing_would_do(host: FakeEngine, share_of: Sha
     assert host.calls == [] and (home / ".kamal/apps/hello").exists()
     Retirement(host, done, share_of("none")).remove()
     assert predicted.actions == done.actions
+
+
+@pytest.mark.parametrize("verb", ["stop", "remove"])
+def test_a_proxy_that_has_stopped_is_started_to_forget_the_routes(
+    host: FakeEngine, share_of: Share, home: Path, verb: str
+) -> None:
+    host.stop("kamal-proxy", None)
+    host.calls.clear()
+    predicted, done, again = Changes(check_mode=True), Changes(check_mode=False), Changes(check_mode=False)
+    getattr(Retirement(host, predicted, share_of("none")), verb)()
+    assert host.calls == []
+    getattr(Retirement(host, done, share_of("none")), verb)()
+    assert done.actions[:3] == ["start kamal-proxy", "remove route hello-web", "remove route odd-name"]
+    assert predicted.actions == done.actions
+    assert set(host.routes) == {"shop-web"}
+    host.stop("kamal-proxy", None)
+    getattr(Retirement(host, again, share_of("none")), verb)()
+    assert again.actions == []
