@@ -20,6 +20,10 @@ from ..plugin_utils.plan.model import Plan
 from ..plugin_utils.plan.version import NO_VERSION
 
 DEFAULT_TTL = 900
+ELSEWHERE = (
+    " If it stays down, and you are sure that nobody else deploys, let another host keep the lock for this run: "
+    "-e kamal_lock_host=HOST, one of {others}."
+)
 
 ARGUMENTS = {
     "state": {"type": "str", "choices": ["held", "free", "status"], "required": True},
@@ -63,6 +67,7 @@ class ActionModule(ActionBase):
             arguments["destination"] or (plan.destination if plan else None),
         )
         self._name = names.qualified
+        self._others = [host for host in plan.all_hosts if host != self._host] if plan else []
         self._directory = arguments["directory"] or names.lock_directory
         self._owner = arguments["owner"] or owner.this_run()
         self._ttl = _lease(plan) if arguments["ttl"] is None else arguments["ttl"] or None
@@ -82,11 +87,12 @@ class ActionModule(ActionBase):
         return self._hold() if state == "held" else self._free()
 
     def _ask(self, script: str) -> lease.Answer:
+        others = ELSEWHERE.format(others=", ".join(self._others)) if self._others else ""
         output = shell.run(
             self,
             script,
             f"{self._host}, which keeps the deploy lock of {self._name}, cannot be reached",
-            "See that it is up and that its SSH settings are right; a lock held there ends when its lease does.",
+            f"See that it is up and that its SSH settings are right; a lock there ends when its lease does.{others}",
         )
         return lease.parse_answer(output, self._host)
 

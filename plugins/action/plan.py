@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, Optional
 
+from ansible import constants, context
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -104,6 +105,8 @@ class ActionModule(ActionBase):
             performer=git.user(config.project_root),
             build=build and arguments["command"] in BUILDING,
             skip_hooks=self._flag("kamal_skip_hooks", False),
+            lock_host=self._value("kamal_lock_host"),
+            forks=int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS),
         )
 
     def _hosts(self, config: Config) -> List[str]:
@@ -131,7 +134,9 @@ class ActionModule(ActionBase):
         wanted = arguments["version"] or self._wanted_version(arguments["command"])
         if arguments["command"] in WITHOUT_VERSION:
             return str(wanted or version.NO_VERSION)
-        return version.named(wanted and str(wanted), arguments["histories"]) or version.of_checkout(config)
+        topology, histories = Topology(config.data), arguments["histories"]
+        roles = {host: [role.name for role in topology.on_host(host)] for host in histories}
+        return version.named(wanted and str(wanted), histories, roles) or version.of_checkout(config)
 
     def _wanted_version(self, command: str) -> Any:
         if command == "rollback":

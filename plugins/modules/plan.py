@@ -126,7 +126,7 @@ plan:
       type: dict
       contains:
         host:
-          description: 'The host that keeps it: the first of the full plan.'
+          description: 'The host that keeps it: the first of all, or C(kamal_lock_host).'
           type: str
           sample: web1
         directory:
@@ -134,9 +134,9 @@ plan:
           type: str
           sample: .kamal/lock-hello
         ttl:
-          description: 'Seconds that a lease lasts: the slowest batch and a margin.'
+          description: 'Seconds that a lease lasts: the slowest batch or staging, and a margin.'
           type: int
-          sample: 377
+          sample: 420
     build:
       description: How the image is built, null when it is not.
       type: dict

@@ -41,6 +41,12 @@ VARIABLES: Tuple[Variable, ...] = (
     Variable("kamal_build_force", "bool", "`false`", "build every step anew and push, although the image is there"),
     Variable("kamal_force", "bool", "`false`", "replace containers although nothing differs"),
     Variable("kamal_lock_wait", "int", "`0`", "seconds to wait while another run holds the lock"),
+    Variable(
+        "kamal_lock_host",
+        "str",
+        "the first host of the full plan",
+        "another host of the plan keeps the lock while the first is down; runs that do not say so do not see it",
+    ),
     Variable("kamal_skip_hooks", "bool", "`false`", "deploy although there are hooks, without running them"),
     Variable(
         "kamal_secrets", "dict", "`{}`", "secret values by name, as a map; they win over the project's secrets files"

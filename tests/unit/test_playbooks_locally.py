@@ -199,3 +199,26 @@ def _picked(plays: list[Tasks], tag: str) -> list[list[str]]:
 
 def _skipped(plays: list[Tasks], tag: str) -> list[list[str]]:
     return [[name for name, tags in tasks if tag not in tags] for tasks in plays]
+
+
+BESIDE = """\
+all:
+  vars:
+    kamal_config:
+      service: cafe
+      image: acme/cafe
+      servers: {web: [h1]}
+      proxy: {host: cafe.example.com}
+      accessories: {db: {image: postgres, host: h4}}
+  children:
+    app: {hosts: {h1: {}}}
+    accessories: {hosts: {h4: {}}}
+"""
+
+
+@pytest.mark.parametrize("playbook", ["deploy", "redeploy", "rollback"])
+def test_a_run_over_hosts_of_accessories_alone_says_that_it_deploys_nothing(folder: Path, playbook: str) -> None:
+    (folder / "hosts.yml").write_text(BESIDE)
+    code, output = play(folder, f"caravan.kamal.{playbook}", "-e", "kamal_version=v1", "--limit", "h4")
+    assert code == 2, output
+    assert "No host of a role takes part in this run" in output

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping, Optional, Union
+from typing import Iterable, Optional, Union
 
 from .containers import Times
 
-LEASE_MARGIN = 300
+# Seconds. A slower pull does no harm: a run that was overtaken meanwhile is refused by each host.
+LEASE_MARGIN = 120
+PULL = 300
+PRUNE = 60
 # What Docker gives a container to stop where nobody says otherwise.
 DOCKER_STOP_TIMEOUT = 10
 
@@ -23,8 +26,17 @@ def serial(limit: Optional[Union[str, int]], hosts: int) -> int:
     return int(limit)
 
 
-def lease_seconds(boot: Mapping[str, Any], roles: Iterable[Times]) -> int:
-    """How long a lease of the lock lasts: longer than a batch in which every role of a host boots, drains and stops,
-    one after another, at its slowest."""
+def lease_seconds(wait: int, roles: Iterable[Times], hosts: int, batch: int, forks: int) -> int:
+    """How long a lease of the lock lasts, which is renewed before each batch: a margin and the longer of
+
+    staging (all `hosts`, each of which may have to pull) and a batch (its hosts, on each of which every role boots,
+    drains and stops at its slowest, one after another, and old containers and images are removed; then the `wait`).
+    Ansible works on `forks` hosts at a time, so that more of them come in waves, one after another.
+    """
     slowest = sum(times.deploy + times.drain + times.readiness + (times.stop or DOCKER_STOP_TIMEOUT) for times in roles)
-    return LEASE_MARGIN + slowest + int(boot["wait"])
+    staging = _waves(hosts, forks) * PULL
+    return LEASE_MARGIN + max(staging, _waves(min(batch, hosts), forks) * (slowest + PRUNE) + wait)
+
+
+def _waves(hosts: int, forks: int) -> int:
+    return max(1, -(-hosts // max(1, forks)))

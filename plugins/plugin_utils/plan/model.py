@@ -76,9 +76,9 @@ class Build:
 class Lock:
     """The deploy lock."""
 
-    host: str = field(metadata=about("The host that keeps it: the first of the full plan.", "web1"))
+    host: str = field(metadata=about("The host that keeps it: the first of all, or C(kamal_lock_host).", "web1"))
     directory: str = field(metadata=about("Its directory there, relative to the home.", ".kamal/lock-hello"))
-    ttl: int = field(metadata=about("Seconds that a lease lasts: the slowest batch and a margin.", 377))
+    ttl: int = field(metadata=about("Seconds that a lease lasts: the slowest batch or staging, and a margin.", 420))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, List, Mapping, Optional
 
+from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK, Names, accessory_service, short_version
 from ...module_utils._shares import HostShare, RoleShare
 from ..config.load import Config
@@ -16,6 +17,11 @@ from . import env as _env
 from .images import Images, registry
 from .model import Accessory, Lock, Plan, Registry
 from .run import BOOTING, Run
+
+NO_HOST_OF_A_ROLE = (
+    "No host of a role takes part in this run, so that there is nothing to deploy to. The roles have {hosts}: choose "
+    "among them with --limit, or run over all of them. Accessories are started by caravan.kamal.setup."
+)
 
 
 def plan(config: Config, run: Run) -> Plan:
@@ -34,6 +40,7 @@ class _Planner:
         self.topology = Topology(self.data)
         self.order = [host for host in self.topology.boot_order if host in run.hosts]
         self.gate = self.topology.gate(self.order)
+        self.serial = batches.serial(self.boot.get("limit"), len(self.order))
 
     def plan(self) -> Plan:
         if self.run.command in BOOTING:
@@ -53,10 +60,10 @@ class _Planner:
             gate_role=self.gate.name if self.gate else None,
             order=self.order,
             all_hosts=_with_accessories(self.order, accessories.values()),
-            serial=batches.serial(self.boot.get("limit"), len(self.order)),
+            serial=self.serial,
             wait=self.boot["wait"],
             lock=self._lock(),
-            build=self.images.build(pulled=bool(remote)) if self.run.build else None,
+            build=self.images.build(pulled=bool(remote)) if self.run.build and self.order else None,
             hosts=hosts,
             accessories=accessories,
             secrets=self._secret_names(hosts.values(), accessories.values()),
@@ -65,6 +72,9 @@ class _Planner:
         )
 
     def _refuse(self) -> None:
+        if not self.order and not (self.run.command == "setup" and self.topology.accessories):
+            hosts = ", ".join(self.topology.boot_order) or "no host"
+            raise ConfigError([Problem(NO_HOST_OF_A_ROLE.format(hosts=hosts))])
         run, remote = self.run, self._remote_hosts()
         unsupported.refuse(self.config, self.topology.roles, run.command, run.build, run.skip_hooks, remote)
 
@@ -74,10 +84,24 @@ class _Planner:
     def _lock(self) -> Lock:
         """On the first host of the full plan, whatever part this run covers: part and whole exclude each other."""
         return Lock(
-            host=self.topology.all_hosts[0],
+            host=self._lock_host(),
             directory=self.names.lock_directory,
-            ttl=batches.lease_seconds(self.boot, [containers.times(self.data, role) for role in self.topology.roles]),
+            ttl=batches.lease_seconds(
+                wait=int(self.boot["wait"]),
+                roles=[containers.times(self.data, role) for role in self.topology.roles],
+                hosts=len(self.order),
+                batch=self.serial,
+                forks=self.run.forks,
+            ),
         )
+
+    def _lock_host(self) -> str:
+        """The first, unless the operator names another because that one is down."""
+        every, wanted = self.topology.all_hosts, self.run.lock_host
+        if wanted and wanted not in every:
+            message = f"{wanted} is no host of this service; name one of {', '.join(every)}"
+            raise ConfigError([Problem(message, where="kamal_lock_host")])
+        return wanted or every[0]
 
     # Shares
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Optional, Sequence
 
 COMMANDS = ("deploy", "redeploy", "rollback", "setup", "remove", "inspect")
 BOOTING = ("deploy", "redeploy", "rollback", "setup")
@@ -19,7 +19,8 @@ WITHOUT_SECRETS = ("inspect",)
 class Run:
     """The version of a run, the hosts that take part, and what the operator asked for.
 
-    `local_hosts` are those of the inventory that are this machine.
+    `local_hosts` are those of the inventory that are this machine; `lock_host` is to keep the lock instead of the first
+    of the plan; `forks` is how many hosts Ansible works on at a time.
     """
 
     version: str
@@ -29,3 +30,5 @@ class Run:
     performer: str = ""
     build: bool = True
     skip_hooks: bool = False
+    lock_host: Optional[str] = None
+    forks: int = 5

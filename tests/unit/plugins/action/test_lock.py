@@ -211,3 +211,12 @@ def test_a_lost_connection_is_a_failure(host):
     result = run(host, state="held")
     assert result["failed"]
     assert "web1, which keeps the deploy lock of app-staging, cannot be reached: timed out" in result["msg"]
+    assert "-e kamal_lock_host=HOST, one of web2" in result["msg"]
+
+
+def test_the_holder_makes_itself_known_to_hosts(host):
+    taken = run(host, state="held")["run"]
+    assert (taken["by"], taken["version"], taken["owner"]) == ("Ada", "v1", run(host, state="held")["owner"])
+    assert run(host, state="held", renew=True)["run"] == taken
+    run(host, state="free")
+    assert run(host, state="held", check_mode=True).get("run") is None

@@ -18,6 +18,8 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
 SERVERS = "servers: {web: [h1, h2, h3], jobs: [h2, h4]}"
 HOSTS = ["h1", "h2", "h3", "h4"]
 
+DB = "accessories: {db: {image: a, host: h5}}"
+
 
 def made(text: str, hosts: list[str] | None = None, destination: str | None = None, **run: Any) -> dict[str, Any]:
     config = from_mapping({"service": "app", **yaml.safe_load(text)}, destination, "/project")
@@ -285,15 +287,17 @@ def test_other_timeouts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"),
+    ("text", "forks", "seconds"),
     [
-        ("servers: [h1]", 300 + 30 + 30 + 7 + 10),
-        ("servers: [h1]\nboot: {wait: 5}\nstop_timeout: 20", 300 + 30 + 30 + 7 + 20 + 5),
-        (SERVERS, 300 + (30 + 30 + 7 + 10) + (30 + 30 + 7 + 30)),
+        ("servers: [h1]", 5, 120 + 300),
+        ("servers: [h1]\nboot: {wait: 5}\ndeploy_timeout: 500\nstop_timeout: 20", 5, 120 + 500 + 30 + 7 + 20 + 60 + 5),
+        (SERVERS, 1, 120 + 4 * 300),
+        (f"{SERVERS}\ndeploy_timeout: 500", 2, 120 + 2 * ((500 + 30 + 7 + 10) + (500 + 30 + 7 + 30) + 60)),
+        (f"{SERVERS}\ndeploy_timeout: 500\nboot: {{limit: 1}}", 2, 120 + (547 + 567 + 60)),
     ],
 )
-def test_the_lock_outlasts_the_slowest_batch(text: str, seconds: int) -> None:
-    assert made(text)["lock"]["ttl"] == seconds
+def test_the_lock_outlasts_the_slowest_batch(text: str, forks: int, seconds: int) -> None:
+    assert made(text, forks=forks)["lock"]["ttl"] == seconds
 
 
 # The proxy
@@ -365,7 +369,6 @@ def test_the_login_is_used_for_the_proxys_image_where_it_lies_there_too(registry
     ("limit", "hosts", "serial"),
     [
         (None, HOSTS, 4),
-        (None, [], 1),
         ("3", HOSTS, 3),
         ("'3'", HOSTS, 3),
         ("10", HOSTS, 10),
@@ -392,7 +395,6 @@ def test_hosts_per_batch(limit: str | None, hosts: list[str], serial: int) -> No
         (HOSTS, HOSTS, "web"),
         (["h4", "h1"], ["h1", "h4"], "web"),
         (["h4"], ["h4"], "jobs"),
-        ([], [], None),
     ],
 )
 def test_part_of_the_hosts(hosts: list[str], order: list[str], gate: str | None) -> None:
@@ -434,9 +436,41 @@ def test_hosts_of_accessories_are_those_of_the_full_plan() -> None:
 
 
 def test_only_accessories() -> None:
-    found = made("accessories: {db: {image: a, host: h5}}", [])
+    found = made("accessories: {db: {image: a, host: h5}}", [], command="setup")
     assert (found["order"], found["all_hosts"], found["lock"]["host"]) == ([], ["h5"], "h5")
-    assert found["gate_role"] is None
+    assert (found["gate_role"], found["build"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "command", "refused"),
+    [
+        (SERVERS, "deploy", True),
+        (SERVERS, "setup", True),
+        (SERVERS, "remove", False),
+        (f"{SERVERS}\n{DB}", "deploy", True),
+        (f"{SERVERS}\n{DB}", "rollback", True),
+        (f"{SERVERS}\n{DB}", "setup", False),
+        (DB, "deploy", True),
+    ],
+)
+def test_a_run_without_a_host_of_a_role_deploys_nothing_and_says_so(text: str, command: str, refused: bool) -> None:
+    if not refused:
+        assert made(text, [], command=command)["order"] == []
+        return
+    with pytest.raises(ConfigError, match="No host of a role takes part in this run.*--limit.*caravan.kamal.setup"):
+        made(text, [], command=command)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "host"), [(None, "h1"), ("h4", "h4"), ("h5", "h5"), ("h9", None)], ids=["", "app", "accessory", "none"]
+)
+def test_another_host_can_keep_the_lock(wanted: str | None, host: str | None) -> None:
+    text = f"{SERVERS}\n{DB}"
+    if host:
+        assert made(text, ["h2"], lock_host=wanted)["lock"]["host"] == host
+        return
+    with pytest.raises(ConfigError, match="kamal_lock_host: h9 is no host of this service; name one of h1, h2, h3, h4"):
+        made(text, ["h2"], lock_host=wanted)
 
 
 # Accessories

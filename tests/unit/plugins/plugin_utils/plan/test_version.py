@@ -4,52 +4,137 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.history import entry, parse
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import RollbackError
-from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.version import previous_good, require_everywhere
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.version import require_everywhere
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.way_back import places, previous_good
 
 
-def lived(*versions: str) -> list[dict[str, Any]]:
-    return parse("\n".join(entry("deploy", version, "web", "c", "i", "sam") for version in versions))
+def host(*lives: str, **running: str) -> dict[str, Any]:
+    """What service_info answers. Lives are versions of all roles, ROLE=VERSION, or -VERSION for one marked bad."""
+    lines = []
+    for life in lives:
+        role, _, version = life.rpartition("=")
+        if version.startswith("-"):
+            lines.append(json.dumps({"version": version[1:], "bad": "it exited", "at": "2026-11-21T07:00:00Z"}))
+        else:
+            lines += [entry("deploy", version, one, "c", "i", "sam") for one in ([role] if role else ["web", "jobs"])]
+    return {"history": parse("\n".join(lines)), "running": running}
 
 
-@pytest.mark.parametrize(
-    ("histories", "running", "expected"),
-    [
-        ({"a": lived("v1", "v2")}, {"a": "v2"}, "v1"),
-        ({"a": lived("v1", "v2", "v2", "v2")}, {"a": "v2"}, "v1"),
-        ({"a": lived("v1", "v2", "v1")}, {"a": "v1"}, "v2"),
-        ({"a": lived("v1")}, {"a": None}, "v1"),
-        ({"a": lived("v1", "v2")}, {"a": "v3"}, "v2"),
-        ({"a": lived("v1", "v2"), "b": lived("v0", "v1", "v2")}, {"a": "v2", "b": "v2"}, "v1"),
-        ({"a": lived("v1", "v2"), "b": lived("v1")}, {"a": "v2", "b": "v2"}, "v1"),
-    ],
-    ids=["before", "redeployed", "rolled back", "nothing runs", "by hand", "two hosts", "half a deploy"],
-)
-def test_previous_good(histories: Any, running: Any, expected: str) -> None:
-    assert previous_good(histories, running) == expected
+def way_back(histories: dict[str, Any], *roles: str) -> str:
+    return previous_good(places(histories, dict.fromkeys(histories, roles or ("web",))))
 
 
 @pytest.mark.parametrize(
-    ("histories", "running", "message"),
+    ("histories", "expected"),
     [
-        ({"a": lived("v1", "v3"), "b": lived("v2", "v3")}, {"a": "v3", "b": "v3"}, "do not agree.*a: v1, b: v2"),
-        ({"a": lived("v1", "v3"), "b": []}, {"a": "v3", "b": "v3"}, "do not agree.*b: none"),
-        ({"a": lived("v1")}, {"a": "v1"}, "nothing to go back to"),
-        ({"a": []}, {"a": None}, "nothing to go back to"),
+        ({"a": host("v1", "v2", web="v2")}, "v1"),
+        ({"a": host("v1", "v2", "v2", "v2", web="v2")}, "v1"),
+        ({"a": host("v1", "v2", "v1", web="v1")}, "v2"),
+        ({"a": host("v1")}, "v1"),
+        ({"a": host("v1", "v2", web="v3")}, "v2"),
+        ({"a": host("v1", "v2", web="v2"), "b": host("v0", "v1", "v2", web="v2")}, "v1"),
+        ({"a": host("v1", "v2", web="v2"), "b": host("v1", web="v2")}, "v1"),
+        ({"a": host("v1", "v2", web="v2"), "b": host("v1", "v2")}, "v1"),
+    ],
+    ids=[
+        "before",
+        "redeployed",
+        "rolled back",
+        "nothing runs",
+        "by hand",
+        "two hosts",
+        "not on record",
+        "dead on one host",
     ],
 )
-def test_hosts_that_do_not_agree_are_told(histories: Any, running: Any, message: str) -> None:
+def test_all_hosts_run_the_same(histories: Any, expected: str) -> None:
+    assert way_back(histories) == expected
+
+
+@pytest.mark.parametrize(
+    ("histories", "expected"),
+    [
+        ({"a": host("v0", "v1", "v2", web="v2"), "b": host("v0", "v1", web="v1")}, "v1"),
+        ({"a": host("v0", "v1", "v2", "-v2"), "b": host("v0", "v1", web="v1")}, "v1"),
+        ({"a": host("v1", "v2", "v3", web="v3"), "b": host("v1", web="v1")}, "v1"),
+        ({"a": host("v1", "v2", "v3", web="v3"), "b": host("v1", "v2", "-v2", web="v2")}, "v1"),
+    ],
+    ids=["by batch", "died in the first batch", "a host that was away", "the others run a bad one"],
+)
+def test_half_a_rollout_by_host_goes_to_what_the_others_run(histories: Any, expected: str) -> None:
+    assert way_back(histories) == expected
+
+
+@pytest.mark.parametrize(
+    ("lives", "running", "expected"),
+    [
+        (["v0", "v1", "web=v2"], {"web": "v2", "jobs": "v1"}, "v1"),
+        (["v0", "v1", "web=v2"], {"web": "v2"}, "v1"),
+        (["v0", "v1", "web=v2", "jobs=v2"], {"web": "v2", "jobs": "v2"}, "v1"),
+        (["web=v1", "web=v2", "jobs=v2"], {"web": "v2", "jobs": "v2"}, "v1"),
+        (["web=v1", "web=v2"], {"web": "v2"}, "v1"),
+        (["v1", "v2"], {"web": "v2", "jobs": "v2", "gone": "v1"}, "v1"),
+        (["v0", "gone=v0", "v1", "v2"], {"web": "v2", "jobs": "v2", "gone": "v0"}, "v1"),
+    ],
+    ids=[
+        "web live, jobs failed",
+        "and jobs died of it",
+        "whole, recorded by role",
+        "a new role",
+        "a new role that failed",
+        "a role of former times",
+        "and it is older",
+    ],
+)
+def test_half_a_rollout_by_role(lives: list[str], running: dict[str, str], expected: str) -> None:
+    assert way_back({"a": host(*lives, **running)}, "jobs", "web") == expected
+
+
+@pytest.mark.parametrize(
+    ("histories", "expected"),
+    [
+        ({"a": host("v1", "v2", "-v2", "v3", web="v3")}, "v1"),
+        ({"a": host("v1", "v2", "-v2", web="v2")}, "v1"),
+        ({"a": host("v1", "v2", "-v2", "v2", "v3", web="v3")}, "v2"),
+        ({"a": host("v1", "v2", "-v2", "v3", web="v3"), "b": host("v1", "v2", "v3", web="v3")}, "v1"),
+    ],
+    ids=["passed over", "it runs", "mended and live again", "bad on another host"],
+)
+def test_it_is_never_one_that_was_marked_bad(histories: Any, expected: str) -> None:
+    assert way_back(histories) == expected
+
+
+@pytest.mark.parametrize(
+    ("histories", "message"),
+    [
+        (
+            {"a": host("v1", "v3", web="v3"), "b": host("v2", "v3", web="v3")},
+            "do not agree.*\n  host  role  version  before it\n  a     web   v3       v1\n  b     web   v3       v2\n",
+        ),
+        (
+            {"a": host("v1", "v3", web="v3"), "new": host(web="v3")},
+            "do not agree.*\n.*\n.*\n  new   web   v3       none\n",
+        ),
+        ({"a": host("v1", web="v1")}, "nothing to go back to"),
+        ({"a": host("v1", "-v1", "v2", web="v2")}, "No other version was live and good"),
+        ({"a": host()}, "nothing to go back to"),
+    ],
+    ids=["different ones", "one host new", "the first", "only a bad one", "nothing"],
+)
+def test_hosts_that_do_not_agree_are_told(histories: Any, message: str) -> None:
     with pytest.raises(RollbackError, match=message) as error:
-        previous_good(histories, running)
+        way_back(histories)
     assert "kamal_version" in error.value.message
 
 
 def test_a_version_must_be_on_every_host() -> None:
-    containers = {"web1": lived("v1", "v2"), "web2": lived("v2"), "worker1": []}
+    containers: dict[str, Any] = {"web1": [{"version": "v1"}, {"version": "v2"}], "web2": [{"version": "v2"}], "w": []}
     require_everywhere("v2", {"web1": containers["web1"], "web2": containers["web2"]})
-    with pytest.raises(RollbackError, match="no container of version v1 on web2, worker1"):
+    with pytest.raises(RollbackError, match="no container of version v1 on web2, w"):
         require_everywhere("v1", containers)
