@@ -14,7 +14,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Mapping, Optional
 
 from ..module_utils._errors import LockError
 
@@ -75,7 +75,7 @@ def parse_lease(content: str) -> Optional[Lease]:
     try:
         data = json.loads(content)
         return Lease(str(data["owner"]), int(data["acquired_at"]), int(data["expires_at"]))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 
@@ -109,14 +109,19 @@ def parse_answer(output: str, host: str) -> Answer:
     lease_text = said.get("lease", "")
     return Answer(
         outcome=said["outcome"],
-        now=int(said.get("now") or 0),
+        now=_number(said, "now") or 0,
         details=parse_details(said["details"]) if said.get("details") else None,
         lease=parse_lease(lease_text),
         lease_text=lease_text,
         old=said.get("old") == "yes",
         has_lease="lease" in said,
-        number=int(said["number"]) if said.get("number", "").isdigit() else None,
+        number=_number(said, "number"),
     )
+
+
+def _number(said: Mapping[str, str], name: str) -> Optional[int]:
+    word = said.get(name, "")
+    return int(word) if re.fullmatch("[0-9]{1,18}", word) else None
 
 
 def judge(answer: Answer, owner: str, has_ended: Callable[[str], bool] = lambda owner: False) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+from dataclasses import replace
 from typing import Any, Iterator, Mapping, Sequence
 
 from ansible_collections.caravan.kamal.plugins.module_utils._durations import duration
@@ -245,7 +246,8 @@ class FakeEngine:
 
     def build(self, tag: str, folder: str, **settings: Any) -> Iterator[Mapping[str, Any]]:
         self.calls.append(f"build {tag}")
-        self.add_image(tag, f"image of {tag}", settings.get("labels", {}).get("service"))
+        image = self.add_image(tag, f"image of {tag}")
+        self.pictures[tag] = replace(image, labels=dict(settings.get("labels", {})))
         yield {"stream": f"Successfully tagged {tag}\n"}
 
     def push(self, repository: str, tag: str, credentials: Mapping[str, str] | None) -> Iterator[Mapping[str, Any]]:

@@ -17,6 +17,9 @@ from .._host import files
 
 Record = Dict[str, Any]
 
+# What is read in the place of bytes that are no UTF-8.
+NO_TEXT = "\ufffd"
+
 
 def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -52,14 +55,18 @@ def read(path: str, notice: Callable[[str], None]) -> List[Record]:
 
 
 def parse(content: str) -> List[Record]:
-    """The records of a history file, oldest first; a line cut short by a full disk is passed over."""
-    records = []
-    for line in content.splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
-    return [record for record in records if isinstance(record, dict) and isinstance(record.get("version"), str)]
+    """The records of a history file, oldest first; a line that was cut short or spoilt is passed over."""
+    records = (_record(line) for line in content.splitlines())
+    return [record for record in records if record is not None]
+
+
+def _record(line: str) -> Optional[Record]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(record, dict) and isinstance(record.get("version"), str) and NO_TEXT not in line
+    return record if whole else None
 
 
 def bad_versions(records: Sequence[Record]) -> Set[str]:

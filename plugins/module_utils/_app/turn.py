@@ -130,7 +130,7 @@ def read(handle: int) -> Optional[Visitor]:
             number=None if number is None else int(number),
             **{name: str(data.get(name) or "") for name in ("owner", "by", "version", "at")},
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -19,6 +19,7 @@ from .commands import list_argv, look
 MINIMUM_VERSION = (0, 9, 2)
 ANSWERS_WITHIN = 10.0  # seconds
 POLL = 0.1  # seconds
+LOG_LINES = 5
 
 
 def ensure(
@@ -157,8 +158,11 @@ def _wait_until_it_answers(engine: Engine) -> None:
     deadline = time.monotonic() + ANSWERS_WITHIN
     while not _answers(engine):
         if time.monotonic() > deadline:
-            log = engine.logs(PROXY_CONTAINER, 5).strip()
-            raise ProxyError(f"{PROXY_CONTAINER} was started but does not answer. Its last log lines:\n{log}")
+            log = engine.logs(PROXY_CONTAINER, LOG_LINES).strip() or "(nothing)"
+            raise ProxyError(
+                f"{PROXY_CONTAINER} was started but does not answer. Mend what its log says and run this again, "
+                f"with the module proxy and recreate: true if its settings are wrong:\n{log}"
+            )
         time.sleep(POLL)
 
 

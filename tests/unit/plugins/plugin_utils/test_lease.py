@@ -16,6 +16,8 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import LockError
 from ansible_collections.caravan.kamal.plugins.module_utils._names import Names
 from ansible_collections.caravan.kamal.plugins.plugin_utils import lease, lease_script
+from hypothesis import given
+from hypothesis import strategies as st
 
 DIRECTORY = ".kamal/lock-app"
 DETAILS = lease.Details("Ada", "2026-11-21T07:00:00Z", "v1", "Automatic deploy lock")
@@ -81,6 +83,21 @@ def test_parse_lease(content, expected):
 def answer(outcome="held", now=100, details=None, found=None, text="", old=False):
     text = text or ("x" if found else "")
     return lease.Answer(outcome, now, details, found, text, old, has_lease=bool(text))
+
+
+@given(st.text() | st.just("[" * 99999) | st.just('{"owner": "a", "acquired_at": 1e999, "expires_at": 1}'))
+def test_garbage_is_no_lease_and_breaks_no_details(content):
+    assert lease.parse_lease(content) is None or "owner" in content
+    assert isinstance(lease.parse_details(content), lease.Details)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["outcome", "now", "number", "lease", "details", "old"]), st.text())))
+def test_garbage_from_a_shell_is_an_answer_or_an_error_with_the_host(lines):
+    output = "\n".join(f"{lease.MARK}{name}={text}" for name, text in lines)
+    try:
+        assert lease.parse_answer(output, "h1").now >= 0
+    except LockError as error:
+        assert "on h1" in error.message
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from ansible_collections.caravan.kamal.plugins.module_utils._app.history import 
     parse,
     read,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 LINE = entry("deploy", "v0", "web", "", "", "")
 
@@ -37,11 +39,26 @@ def test_what_was_written_is_read_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", ['{"version": "v2", "ro', "", "null", "[]", '{"other": 1}', '{"version": 3}', "nonsense"]
+    "broken", ['{"version": "v2", "ro', "", "null", "[]", '{"other": 1}', "nonsense", '{"version": 1}', "[" * 99999]
 )
 def test_a_broken_line_is_passed_over(broken: str) -> None:
     content = "\n".join([LINE.replace("v0", "v1"), broken, LINE.replace("v0", "v3")])
     assert [record["version"] for record in parse(content)] == ["v1", "v3"]
+
+
+@given(st.binary())
+def test_garbage_changes_no_record_around_it(garbage: bytes) -> None:
+    lines = [entry("deploy", version, "web", "", "", "sam").encode() for version in ("v1", "v3")]
+    content = b"\n".join([lines[0], garbage, lines[1]]).decode("utf-8", "replace")
+    records = parse(content)
+    assert (records[0], records[-1]) == tuple(parse(line.decode())[0] for line in lines)
+
+
+@given(st.integers(min_value=0), st.integers(min_value=0x80, max_value=0xFF))
+def test_a_spoilt_byte_makes_no_other_version(place: int, byte: int) -> None:
+    content = bytearray(entry("deploy", "v1", "web", "", "", "sam").encode())
+    content[place % len(content)] = byte
+    assert parse(content.decode("utf-8", "replace")) == []
 
 
 def test_an_audit_line_is_kamals() -> None:

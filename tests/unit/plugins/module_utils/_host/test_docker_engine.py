@@ -12,17 +12,13 @@ from unittest.mock import MagicMock, Mock
 
 import docker.errors
 import pytest
-import requests
-import urllib3.exceptions
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError, PortError
 from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Engine
 from fakes import FakeEngine
+from faults import FAULTS, VERBS, refused
 
-VERBS = {
-    name: inspect.signature(verb) for name, verb in vars(Engine).items() if inspect.isfunction(verb) and name[0] != "_"
-}
 # Each verb that asks the engine, as a call.
 CALLS: dict[str, Callable[[Engine], Any]] = {
     "containers": lambda engine: engine.containers("service=a"),
@@ -48,21 +44,6 @@ CALLS: dict[str, Callable[[Engine], Any]] = {
     "create_network": lambda engine: engine.create_network("n"),
     "attach": lambda engine: engine.attach("n", "c"),
     "id": lambda engine: engine.id(),
-}
-
-
-def refused(status: int, explanation: str) -> docker.errors.APIError:
-    response = Mock(status_code=status, reason="")
-    return docker.errors.APIError(explanation, response=response, explanation=explanation)
-
-
-FAULTS = {
-    "refused": refused(500, "driver failed"),
-    "timeout": requests.exceptions.ReadTimeout("UnixHTTPConnectionPool(host='localhost'): Read timed out."),
-    "refuses connections": requests.exceptions.ConnectionError("Connection refused"),
-    "breaks off": urllib3.exceptions.ProtocolError("Connection broken"),
-    "socket": ConnectionResetError("Connection reset by peer"),
-    "half an answer": ValueError("Unterminated string"),
 }
 
 

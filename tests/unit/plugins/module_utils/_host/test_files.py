@@ -8,11 +8,12 @@ import errno
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import FileError
 from ansible_collections.caravan.kamal.plugins.module_utils._host import files
+from faults import failing_os
 
 PATH = ".kamal/apps/hello/env/roles/web.env"
 
@@ -101,28 +102,6 @@ VERBS: dict[str, Callable[[], object]] = {
 ACTING = ("open", "mkdir", "write", "fsync", "fchmod", "fchown", "replace", "unlink", "stat", "fstat", "pread")
 
 
-class Faulty:
-    """The module os, of which one call fails, from a given time on."""
-
-    def __init__(self, call: str, number: int, after: int = 0) -> None:
-        self.call, self.number, self.after = call, number, after
-        self.failed = False
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(os, name)
-        return self._fail(real) if name == self.call else real
-
-    def _fail(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            self.after -= 1
-            if self.after >= 0:
-                return real(*arguments, **named)
-            self.failed = True
-            raise OSError(self.number, os.strerror(self.number))
-
-        return call
-
-
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO])
 @pytest.mark.parametrize("call", ACTING)
 @pytest.mark.parametrize("verb", VERBS)
@@ -131,7 +110,7 @@ def test_a_file_system_that_fails_is_one_message_and_nothing_half_done(
 ) -> None:
     for after in range(9):
         files.write(PATH, "old\n")
-        faulty = Faulty(call, number, after)
+        faulty = failing_os(call, number, after, lasting=True)
         with monkeypatch.context() as patch:
             patch.setattr(files, "os", faulty)
             try:

@@ -1,0 +1,76 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Engines and file systems of which one call fails."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any, Callable
+from unittest.mock import Mock
+
+import docker.errors
+import requests
+import urllib3.exceptions
+from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Engine
+
+VERBS = {
+    name: inspect.signature(verb) for name, verb in vars(Engine).items() if inspect.isfunction(verb) and name[0] != "_"
+}
+
+
+def refused(status: int, explanation: str) -> docker.errors.APIError:
+    """Docker's own refusal."""
+    return docker.errors.APIError(explanation, response=Mock(status_code=status, reason=""), explanation=explanation)
+
+
+FAULTS = {
+    "refused": refused(500, "driver failed"),
+    "timeout": requests.exceptions.ReadTimeout("UnixHTTPConnectionPool(host='localhost'): Read timed out."),
+    "refuses connections": requests.exceptions.ConnectionError("Connection refused"),
+    "breaks off": urllib3.exceptions.ProtocolError("Connection broken"),
+    "socket": ConnectionResetError("Connection reset by peer"),
+    "half an answer": ValueError("Unterminated string"),
+}
+
+
+class Failing:
+    """Something of which one call fails after it was made some times: the next one or, with `lasting`, all further."""
+
+    def __init__(self, real: Any, name: str, fail: Callable[[], Any], after: int = 0, lasting: bool = False) -> None:
+        self.real, self.name, self.fail, self.after, self.lasting = real, name, fail, after, lasting
+        self.failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.real, name)
+        return self._call(real) if name == self.name else real
+
+    def _call(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.after -= 1
+            if self.after >= 0 or (self.failed and not self.lasting):
+                return real(*arguments, **named)
+            self.failed = True
+            return self.fail()
+
+        return call
+
+
+def failing_engine(engine: Engine, verb: str, fault: Exception, after: int) -> Any:
+    """An engine of which one call of a verb fails, as the Docker SDK lets it fail."""
+
+    def fail() -> None:
+        with docker_engine._asking(f"{verb} something"):
+            raise fault
+
+    return Failing(engine, verb, fail, after)
+
+
+def failing_os(call: str, number: int, after: int = 0, lasting: bool = False) -> Any:
+    """The module os, of which a call fails with an error number."""
+
+    def fail() -> None:
+        raise OSError(number, os.strerror(number))
+
+    return Failing(os, call, fail, after, lasting)

@@ -1,0 +1,279 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Each module on a host where something fails: one clear message with the place, and no claim of what was not done."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Callable, Iterator, Mapping
+from unittest.mock import Mock
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._build import builder
+from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
+from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine, files
+from ansible_collections.caravan.kamal.plugins.module_utils._host import module as _module
+from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
+from ansible_collections.caravan.kamal.plugins.module_utils._names import PROXY_STATE
+from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
+from fakes import PROXY, FakeEngine
+from faults import FAULTS, VERBS, failing_engine, failing_os
+from modules import perform
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+CONNECT = DockerEngine.at
+MODULES = sorted(path.stem for path in Path(_module.__file__).parents[2].joinpath("modules").glob("*.py"))
+SERVICE = {"service": "hello"}
+SECRETS = json.dumps({"TOKEN": "s3cr3t", "DB_PASSWORD": "s3cr3t"})
+DB = {"image": "postgres:16", "host": "host1", "env": {"secret": ["DB_PASSWORD"]}}
+# By the first words of an action: how the call of the engine begins that did it.
+DONE_BY = {
+    "create network": "create network {0}",
+    "create container": "create {0}_staged",
+    "start container": "start {0}",
+    "boot container": "start {0}",
+    "stop container": "stop {0}",
+    "remove container": "remove {0}",
+    "stop route": "kamal-proxy stop {0}",
+    "remove route": "kamal-proxy remove {0}",
+    "start": "start {0}",
+    "stop": "stop {0}",
+    "recreate": "create {0}",
+    "boot": "start {0}",
+    "pull": "pull {0}",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call of a module, and how the host was before: `arguments` are made from the share of a version."""
+
+    module: str
+    arguments: Callable[[Callable[[str], HostShare], Any], dict[str, Any]]
+    before: tuple[str, ...] = ()
+
+
+def release(version: str, state: str) -> Callable[..., dict[str, Any]]:
+    return lambda share, _db: {"state": state, "plan": to_data(share(version)), "secrets": SECRETS}
+
+
+def accessory(state: str) -> Callable[..., dict[str, Any]]:
+    return lambda _share, db: {"name": "db", "state": state, "plan": to_data(db), "secrets": SECRETS}
+
+
+def plain(**arguments: Any) -> Callable[..., dict[str, Any]]:
+    return lambda _share, _db: arguments
+
+
+CASES = {
+    "release staged": Case("release", release("v1", "staged")),
+    "release live": Case("release", release("v1", "live"), ("release staged",)),
+    "release staged anew": Case("release", release("v2", "staged"), ("release staged", "release live")),
+    "release live anew": Case(
+        "release", release("v2", "live"), ("release staged", "release live", "release staged anew")
+    ),
+    "release stopped": Case("release", release("v1", "stopped"), ("release staged", "release live")),
+    "release absent": Case("release", release("v1", "absent"), ("release staged", "release live")),
+    "accessory present": Case("accessory", accessory("present")),
+    "accessory stopped": Case("accessory", accessory("stopped"), ("accessory present",)),
+    "accessory absent": Case("accessory", accessory("absent"), ("accessory present",)),
+    "proxy present": Case("proxy", plain()),
+    "proxy recreated": Case("proxy", plain(recreate=True, run={"http_port": 8080}), ("release staged", "release live")),
+    "proxy stopped": Case("proxy", plain(state="stopped"), ("proxy present",)),
+    "proxy absent": Case("proxy", plain(state="absent"), ("proxy present",)),
+    "proxy_service deployed": Case(
+        "proxy_service", plain(name="x", target="hello-web-v1", proxy={"host": "x"}), ("release staged", "release live")
+    ),
+    "proxy_service stopped": Case(
+        "proxy_service", plain(name="hello-web", state="stopped"), ("release staged", "release live")
+    ),
+    "proxy_service absent": Case(
+        "proxy_service", plain(name="hello-web", state="absent"), ("release staged", "release live")
+    ),
+    "prune": Case("prune", plain(**SERVICE, retain=1), ("release staged", "release live")),
+    "audit": Case("audit", plain(**SERVICE, text="Looked")),
+    "env_file present": Case("env_file", plain(**SERVICE, role="web", secrets=SECRETS)),
+    "env_file absent": Case("env_file", plain(**SERVICE, role="web", state="absent"), ("env_file present",)),
+    "service_info": Case("service_info", plain(**SERVICE), ("release staged", "release live")),
+    "service_logs": Case("service_logs", plain(**SERVICE), ("release staged", "release live")),
+    "image_build": Case("image_build", plain(**SERVICE, repository="hello", version="v1", push=False)),
+}
+
+
+class Hosts:
+    """Makes hosts for cases, each as the case wants it before."""
+
+    def __init__(self, share_of: Any, plan_of: Any, tmp_path: Path, patch: pytest.MonkeyPatch) -> None:
+        self.shares = {version: share_of(version) for version in ("v1", "v2")}
+        self.db = handover.accessory_share(plan_of("v1", command="setup", accessories={"db": DB}), "db", "host1")
+        self.tmp_path, self.patch, self.number = tmp_path, patch, 0
+
+    def make(self, name: str) -> FakeEngine:
+        """A new host with a home of its own, in the state before a case."""
+        self.number += 1
+        home = self.tmp_path / str(self.number)
+        home.mkdir()
+        self.patch.setenv("HOME", str(home))
+        engine = FakeEngine()
+        engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
+        engine.add_image("postgres:16", "ipg", service=None)
+        self.bring_images(engine)
+        for before in CASES[name].before:
+            result = self.run(before, engine)
+            assert not result.get("failed"), result
+            self.bring_images(engine)
+        engine.calls.clear()
+        return engine
+
+    def bring_images(self, engine: FakeEngine) -> None:
+        """A release prunes the images of versions that are still to come."""
+        for version in self.shares:
+            if f"hello:{version}" not in engine.pictures:
+                engine.add_image(f"hello:{version}", f"image of {version}")
+
+    def run(self, name: str, engine: Any, check: bool = False) -> dict[str, Any]:
+        case = CASES[name]
+        arguments = case.arguments(self.shares.__getitem__, self.db)
+        if case.module == "image_build":
+            (self.tmp_path / "Dockerfile").write_text("FROM scratch\n")
+            arguments.update(project_root=str(self.tmp_path), context=".", clone_dir=str(self.tmp_path / "clones"))
+        connect = CONNECT if engine is None else lambda *_arguments: engine
+        self.patch.setattr(_module.DockerEngine, "at", connect)
+        module = import_module(f"ansible_collections.caravan.kamal.plugins.modules.{case.module}")
+        return perform(module.main, arguments, check)
+
+
+@pytest.fixture
+def hosts(share_of: Any, plan_of: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
+    monkeypatch.setattr(builder, "has_buildx", lambda: False)
+    yield Hosts(share_of, plan_of, tmp_path, monkeypatch)
+
+
+def assert_clear(result: Mapping[str, Any], *places: str) -> None:
+    """One message for people, with one of these places in it."""
+    message = result["msg"]
+    assert "Traceback" not in message and "mistake in caravan.kamal" not in message, message
+    assert any(place in message for place in places), message
+    assert "s3cr3t" not in str({key: value for key, value in result.items() if key != "invocation"})
+
+
+def assert_honest(result: Mapping[str, Any], engine: FakeEngine) -> None:
+    """What is said to be done was done."""
+    for action in result["actions"]:
+        for words, call in sorted(DONE_BY.items(), key=lambda item: -len(item[0])):
+            if action.startswith(f"{words} "):
+                wanted = call.format(action[len(words) + 1 :])
+                assert any(made.startswith(wanted) for made in engine.calls), (action, engine.calls)
+                break
+
+
+def test_every_module_that_does_something_is_tried() -> None:
+    modules = {name: import_module(f"ansible_collections.caravan.kamal.plugins.modules.{name}") for name in MODULES}
+    assert {name for name, module in modules.items() if hasattr(module, "main")} == {
+        case.module for case in CASES.values()
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_failing_engine_is_one_message_and_nothing_is_claimed(hosts: Hosts, name: str) -> None:
+    for verb in VERBS:
+        for after in range(20):
+            fault = list(FAULTS.values())[after % len(FAULTS)]
+            engine = failing_engine(hosts.make(name), verb, fault, after)
+            result = hosts.run(name, engine)
+            if not engine.failed:
+                break
+            if result.get("failed"):
+                assert_clear(result, "something", "Docker", PROXY)
+            assert_honest(result, engine.real)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.module not in ("audit", "env_file")])
+def test_an_engine_that_cannot_be_reached_is_one_message(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    hosts.make(name)
+    for fault in FAULTS.values():
+        monkeypatch.setattr(docker_engine.docker, "APIClient", Mock(side_effect=fault))
+        result = hosts.run(name, None)
+        assert result["failed"] and result["actions"] == []
+        assert_clear(result, "No Docker engine answers at unix:///var/run/docker.sock")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+@pytest.mark.parametrize("name", CASES)
+def test_a_failing_file_system_is_one_message_and_nothing_is_claimed(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    for call in ("open", "mkdir", "write", "pwrite", "fsync", "replace", "unlink", "stat"):
+        for after in (0, 1, 2, 4, 8, 16, 32):
+            engine = hosts.make(name)
+            faulty = failing_os(call, number, after)
+            with monkeypatch.context() as patch:
+                patch.setattr(files, "os", faulty)
+                result = hosts.run(name, engine)
+            if not faulty.failed:
+                break
+            if result.get("failed"):
+                assert_clear(result, os.environ["HOME"])
+                assert os.strerror(number) in result["msg"] and "run this again" in result["msg"]
+            assert_honest(result, engine)
+            assert not [path for path in Path(os.environ["HOME"]).rglob(".*.*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[{", b'[{"name": "hello-web", "opti', b"\xff\xfe\x00", b"<html>", b'{"a": 1}', b'[{"name": null}]'],
+)
+@pytest.mark.parametrize("name", CASES)
+def test_garbage_from_kamal_proxy_stops_nothing_or_is_one_message(hosts: Hosts, name: str, content: bytes) -> None:
+    engine = hosts.make(name)
+    engine.state_file = content
+    result = hosts.run(name, engine)
+    assert not result.get("failed"), result["msg"]
+    assert_honest(result, engine)
+    if PROXY in engine.here and CASES[name].module in ("service_info", "proxy_service"):
+        assert any("kamal-proxy" in notice for notice in result["notices"])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_kamal_proxy_with_a_full_disk_is_one_message(hosts: Hosts, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = hosts.make(name)
+    monkeypatch.setattr(engine, "read_file", lambda *_place: b"[{")
+    result = hosts.run(name, engine)
+    if result.get("failed"):
+        assert_clear(result, PROXY_STATE)
+    assert_honest(result, engine)
+
+
+@pytest.mark.parametrize("state", [{"state": 7}, {"state": 0, "later": True}])
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_later_kamal_proxy_writes_stops_nothing(hosts: Hosts, name: str, state: dict[str, Any]) -> None:
+    engine = hosts.make(name)
+    for route in engine.routes.values():
+        route.update(pause_controller=state, later={"a": 1})
+    assert not hosts.run(name, engine).get("failed")
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\xfe", b"{", b"[" * 100000, b'{"version": {}}\n[1]\nnull\n'])
+@pytest.mark.parametrize("name", CASES)
+def test_garbage_in_our_own_files_stops_nothing(hosts: Hosts, name: str, garbage: bytes) -> None:
+    engine = hosts.make(name)
+    for path in (
+        ".kamal/apps/hello/history.jsonl",
+        ".kamal/apps/hello/env/roles/web.env",
+        ".kamal/hello-audit.log",
+        ".kamal/turn-hello",
+    ):
+        file = Path(os.environ["HOME"]) / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(garbage)
+    result = hosts.run(name, engine)
+    assert not result.get("failed"), result["msg"]
