@@ -148,11 +148,14 @@ class Host:
 
     @property
     def traces(self) -> str:
-        """Everything that a run may not change if it changes nothing: containers, their starts, and the files."""
+        """Everything that a run may not change if it changes nothing: containers, their starts, and the files.
+
+        Locks and turns are not among them: they say which run was here last.
+        """
         return self.sh(
             "docker ps -aq --no-trunc | sort |"
             " xargs -r docker inspect --format '{{.Id}} {{.Name}} {{.State.StartedAt}}'; "
-            f"find {self.home}/.kamal -type f ! -path '*/lock-*' 2>/dev/null | sort | xargs -r md5sum"
+            f"find {self.home}/.kamal -type f ! -path '*/lock-*' ! -name 'turn-*' 2>/dev/null | sort | xargs -r md5sum"
         )
 
 
