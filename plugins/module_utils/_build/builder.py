@@ -12,7 +12,7 @@ import subprocess
 from collections import deque
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Pattern
 
-from .._errors import BuildError
+from .._errors import BuildError, EngineError
 from .._host.engine import Engine
 from . import buildx
 from .source import Source
@@ -112,11 +112,15 @@ def _run(argv: List[str], environment: Dict[str, str], output: Output) -> int:
 
 def _with_engine(engine: Engine, source: Source, root: str) -> None:
     wanted, output = source.wanted, Output(ENGINE_STEP)
-    with _reading(source.context(root)):
-        for event in _events(engine, source, root):
-            output.add(str(event.get("stream") or event.get("error") or ""))
-            if "error" in event:
-                raise output.failure(wanted.reference, wanted.dockerfile)
+    try:
+        with _reading(source.context(root)):
+            for event in _events(engine, source, root):
+                output.add(str(event.get("stream") or event.get("error") or ""))
+                if "error" in event:
+                    raise output.failure(wanted.reference, wanted.dockerfile)
+    except EngineError as error:
+        output.add(error.message)
+        raise output.failure(wanted.reference, wanted.dockerfile) from error
 
 
 def _events(engine: Engine, source: Source, root: str) -> Iterable[Mapping[str, Any]]:

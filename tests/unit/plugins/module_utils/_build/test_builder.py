@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Callable
 
+import docker.errors
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import builder
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError
@@ -109,6 +110,15 @@ def test_files_that_cannot_be_read(project: Path, api: Api) -> None:
     api.while_building = fail
     with pytest.raises(BuildError, match=f"files in {project} could not be read.*Permission denied"):
         run(api, wanted(project, context="."))
+
+
+def test_what_the_engine_refuses_to_build_names_the_dockerfile(project: Path, api: Api) -> None:
+    def refuse(folder: Path) -> None:
+        raise docker.errors.APIError("400", explanation="dockerfile parse error line 2: unknown instruction: FORM")
+
+    api.while_building = refuse
+    with pytest.raises(BuildError, match="from Dockerfile. The end of the output:\n.*unknown instruction: FORM"):
+        run(api, wanted(project))
 
 
 def test_a_clone_without_the_dockerfile(project: Path, api: Api) -> None:
