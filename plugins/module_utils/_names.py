@@ -11,6 +11,7 @@ from typing import Dict, Mapping, Optional
 from . import _references
 
 RUN_DIRECTORY = ".kamal"
+APPS_DIRECTORY = f"{RUN_DIRECTORY}/apps"
 NETWORK = "kamal"
 PROXY_CONTAINER = "kamal-proxy"
 PROXY_VOLUME = "kamal-proxy-config"
@@ -59,7 +60,7 @@ class Names:
 
     @property
     def app_directory(self) -> str:
-        return f"{RUN_DIRECTORY}/apps/{self.qualified}"
+        return f"{APPS_DIRECTORY}/{self.qualified}"
 
     def role_env_file(self, role: str) -> str:
         return f"{self.app_directory}/env/roles/{role}.env"

@@ -11,7 +11,8 @@ author: Caravan contributors (@caravan-deploy)
 description:
   - Removes stopped containers of a service, of each role and destination all but the newest O(retain), and then the
     images of the service that no container needs any more.
-  - The last two versions that were live here stay, whatever O(retain) says. So does every image tagged as latest.
+  - The last two versions that were live here stay, whatever O(retain) says. So does every image tagged as latest, and
+    the images of the last two versions that were live at each other destination of the service.
 options:
   retain:
     description: How many stopped containers of each role and destination stay.

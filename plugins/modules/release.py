@@ -21,8 +21,8 @@ description:
     neither a rollback nor pruning counts on it.
   - A container that does not become healthy is stopped and kept for a look at it. What served before still serves.
   - V(stopped) takes the roles out of kamal-proxy and stops their containers. They stay, for a later deploy or rollback.
-  - V(absent) removes the containers, the images that no other destination uses, and the service's files on this host,
-    except the audit log and the small file that keeps runs apart.
+  - V(absent) removes the containers, the images that no other destination uses or may go back to, and the service's
+    files on this host, except the audit log and the small file that keeps runs apart.
   - Nothing changes when this version already runs with the same image, the same configuration and the same secret
     values.
 options:

@@ -83,6 +83,11 @@ def good_versions(records: Sequence[Record]) -> List[str]:
     ]
 
 
+def wanted_versions(records: Sequence[Record]) -> List[str]:
+    """The versions that a rollback may want: the last two good ones, which are what is live and what was before."""
+    return good_versions(records)[:2]
+
+
 def live_container(records: Sequence[Record], role: str) -> Optional[str]:
     """The ID of the container that went live last in a role; None if its version is marked as bad, or unknown."""
     bad = bad_versions(records)

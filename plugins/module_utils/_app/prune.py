@@ -14,6 +14,7 @@ from .._host.changes import Changes
 from .._host.engine import STOPPED, Container, Engine, Image
 from . import history
 from .context import Context
+from .destinations import versions_elsewhere
 
 
 def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> None:
@@ -35,21 +36,23 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
         if context.changes.check_mode:
             images = [_without(one, share.image.latest_reference) for one in images]
         kept = [container for container in containers if container not in expendable]
+        keep |= versions_elsewhere(_names.Names(share.service, share.destination), containers, images)
         _remove_images(engine, context.changes, expendable_images(images, kept, keep, share.image.repository))
 
 
 def prune_all(engine: Engine, changes: Changes, names: _names.Names, retain: int, versions: Sequence[str]) -> None:
     """Keep the newest `retain` stopped containers of each role, and the images that anything uses.
 
-    Beside the `versions` those are kept that a rollback may want: the last two that were live here.
+    Beside the `versions` those are kept that a rollback may want, of images at each destination of the service.
     """
     label = f"service={names.service}"
-    keep = {*versions, *history.good_versions(history.read(names.history_file, changes.notice))[:2]}
-    containers = engine.containers(label)
+    keep = {*versions, *history.wanted_versions(history.read(names.history_file, changes.notice))}
+    containers, images = engine.containers(label), engine.images(label)
     expendable = expendable_containers(_of(names.destination, containers), retain, keep)
     _remove_containers(engine, changes, expendable)
     kept = [container for container in containers if container not in expendable]
-    _remove_images(engine, changes, expendable_images(engine.images(label), kept, keep))
+    keep |= versions_elsewhere(names, containers, images)
+    _remove_images(engine, changes, expendable_images(images, kept, keep))
 
 
 def _of(destination: Optional[str], containers: Sequence[Container]) -> List[Container]:

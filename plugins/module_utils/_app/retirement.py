@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import List
+from typing import List, Set
 
 from .. import _references
 from .._host import files
@@ -17,6 +17,7 @@ from .._proxy import commands, container
 from .._proxy.route import Route
 from .._shares import HostShare
 from . import history
+from .destinations import versions_elsewhere
 
 
 @dataclass
@@ -73,17 +74,21 @@ class Retirement:
         ]
 
     def _images(self) -> List[str]:
+        """Tags of images that no other destination uses or may go back to; untagged images by ID."""
         own = {one.id for one in self.own}
         used = {one.image_id for one in self.service if one.id not in own}
+        images = self.engine.images(f"service={self.names.service}")
+        wanted = versions_elsewhere(self.names, self.service, images)
         removable: List[str] = []
-        for image in self.engine.images(f"service={self.names.service}"):
-            if image.id not in used and not self._is_latest_elsewhere(image):
+        for image in images:
+            if image.id not in used and not self._is_wanted_elsewhere(image, wanted):
                 removable += [tag for tag in image.tags if tag != _references.UNTAGGED] or [image.id]
         return removable
 
-    def _is_latest_elsewhere(self, image: Image) -> bool:
-        tags = [_references.tag_of(reference) for reference in image.tags]
-        return any(_references.is_latest(tag) and tag != self.names.latest_tag for tag in tags)
+    def _is_wanted_elsewhere(self, image: Image, versions: Set[str]) -> bool:
+        tags = {_references.tag_of(reference) for reference in image.tags}
+        latest = any(_references.is_latest(tag) and tag != self.names.latest_tag for tag in tags)
+        return latest or bool(tags & versions)
 
     def _audit(self, text: str) -> None:
         if self.changes.changed and not self.changes.check_mode:

@@ -144,3 +144,71 @@ def test_pruning_removes_containers_then_their_images_but_not_what_a_rollback_wa
     again = Changes(check_mode=False)
     prune_all(engine, again, Names("hello"), 1, [])
     assert again.actions == []
+
+
+def record(home: Path, directory: str, *lines: dict[str, str]) -> None:
+    """The history of a service, in its directory below `apps`."""
+    path = home / ".kamal/apps" / directory / "history.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_pruning_keeps_the_images_that_another_destination_may_go_back_to(engine: FakeEngine, home: Path) -> None:
+    for number in range(1, 7):
+        engine.add_image(f"hello:v{number}", f"i{number}")
+    engine.add("hello-web-v6", "i6", service="hello", role="web", destination="")
+    engine.add("hello-web-staging-v5", "i5", service="hello", role="web", destination="staging")
+    record(
+        home, "hello-staging", *({"version": f"v{number}"} for number in (2, 3, 4, 5)), {"version": "v4", "bad": "x"}
+    )
+    predicted, done = Changes(check_mode=True), Changes(check_mode=False)
+    prune_all(engine, predicted, Names("hello"), 1, [])
+    prune_all(engine, done, Names("hello"), 1, [])
+    assert (
+        done.actions == predicted.actions == ["remove image hello:v1", "remove image hello:v2", "remove image hello:v4"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("directory", "lines", "container", "kept"),
+    [
+        ("hello-admin", [{"version": "v1", "image_id": "i1"}], None, True),
+        ("hello-admin", [{"version": "v1"}], {"service": "hello", "role": "web", "destination": "admin"}, True),
+        ("hello-admin", [{"version": "v1", "image_id": "i7"}], {"service": "hello-admin", "destination": ""}, False),
+        ("hello-admin", [{"version": "v1"}], None, False),
+        ("hello", [{"version": "v1", "image_id": "i1"}], None, True),
+        ("helloworld", [{"version": "v1", "image_id": "i1"}], None, False),
+    ],
+    ids=[
+        "its images",
+        "a container of that destination",
+        "a service of that name",
+        "nobody knows whose",
+        "the one without a destination",
+        "a longer name",
+    ],
+)
+def test_whose_history_says_what_is_kept(
+    engine: FakeEngine,
+    home: Path,
+    directory: str,
+    lines: list[dict[str, str]],
+    container: dict[str, str] | None,
+    kept: bool,
+) -> None:
+    engine.add_image("hello:v1", "i1")
+    engine.add_image("hello-admin:v1", "i7", service="hello-admin")
+    if container:
+        engine.add("another", "i7", **container)
+    record(home, directory, *lines)
+    prune_all(engine, Changes(check_mode=False), Names("hello", "staging"), 1, [])
+    assert ("hello:v1" in engine.pictures) == kept
+
+
+def test_what_else_lies_among_the_folders_of_services_is_passed_over(engine: FakeEngine, home: Path) -> None:
+    engine.add_image("hello:v1", "i1")
+    (home / ".kamal/apps/hello-empty").mkdir(parents=True)
+    (home / ".kamal/apps/hello-backup.tar").write_text("")
+    changes = Changes(check_mode=False)
+    prune_all(engine, changes, Names("hello"), 1, [])
+    assert changes.actions == ["remove image hello:v1"]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Callable
 
@@ -71,6 +72,18 @@ def test_removing_keeps_images_that_another_destination_may_want(host: FakeEngin
     Retirement(host, Changes(check_mode=False), share_of("none")).remove()
     assert set(host.pictures) == {"hello:v1", "hello:v3", "hello:latest-staging"}
     assert (home / ".kamal/apps/hello-staging").exists()
+
+
+def test_removing_keeps_images_that_another_destination_may_go_back_to(
+    host: FakeEngine, share_of: Share, home: Path
+) -> None:
+    for number in range(4, 8):
+        host.add_image(f"hello:v{number}", f"i{number}")
+    records = [{"version": f"v{number}"} for number in (4, 5, 6)]
+    path = home / ".kamal/apps/hello-staging/history.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    Retirement(host, Changes(check_mode=False), share_of("none")).remove()
+    assert set(host.pictures) == {"hello:v1", "hello:v3", "hello:latest-staging", "hello:v5", "hello:v6"}
 
 
 def test_removing_twice_changes_nothing_the_second_time(host: FakeEngine, share_of: Share, home: Path) -> None:

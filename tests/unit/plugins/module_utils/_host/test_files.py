@@ -70,6 +70,15 @@ def test_a_dangling_link_is_there_and_can_be_removed(home: Path) -> None:
     assert not files.exists("link")
 
 
+def test_the_folders_in_a_folder_are_listed(home: Path) -> None:
+    assert files.folders(".kamal/apps") == []
+    for name in ("shop", "blog"):
+        (home / ".kamal/apps" / name).mkdir(parents=True)
+    (home / ".kamal/apps/note").write_text("")
+    (home / ".kamal/apps/dangling").symlink_to("nowhere")
+    assert files.folders(".kamal/apps") == ["blog", "shop"]
+
+
 def test_a_file_is_protected_again(home: Path) -> None:
     files.write(PATH, "")
     os.chmod(home / PATH, 0o644)

@@ -1,0 +1,39 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the other destinations of a service on a host may still go back to."""
+
+from __future__ import annotations
+
+from typing import Optional, Sequence, Set
+
+from .._host import files
+from .._host.engine import Container, Image
+from .._names import APPS_DIRECTORY, Names
+from . import history
+
+
+def versions_elsewhere(names: Names, containers: Sequence[Container], images: Sequence[Image]) -> Set[str]:
+    """The versions that a rollback of another destination may want: the last good ones of each.
+
+    `containers` and `images` are all of the service on this host. They decide whose a directory is, since
+    `shop-admin` is a destination of the service `shop` or a service of that name: a container has that destination, or
+    the history names an image of the service.
+    """
+    known = {container.labels.get("destination") or None for container in containers}
+    image_ids = {image.id for image in images}
+    versions: Set[str] = set()
+    for directory in files.folders(APPS_DIRECTORY):
+        other = _named(names.service, directory)
+        if other is None or other == names:
+            continue
+        records = history.parse(files.read(other.history_file) or "")
+        if other.destination in known or any(record.get("image_id") in image_ids for record in records):
+            versions.update(history.wanted_versions(records))
+    return versions
+
+
+def _named(service: str, directory: str) -> Optional[Names]:
+    """The names of the service at the destination that a directory would be of; None if it is another service's."""
+    if directory == service:
+        return Names(service)
+    return Names(service, directory[len(service) + 1 :]) if directory.startswith(f"{service}-") else None
