@@ -138,7 +138,7 @@ class Project:
         return done.stdout.strip()
 
     def _forget_images(self) -> None:
-        """The registry is empty when a story begins: what was pushed to it before must not count as being there."""
+        """What earlier runs of the story built only takes room."""
         client = docker.from_env()
         repository = f"registry:4443/{self.config['image']}"
         for image in client.images.list(repository):

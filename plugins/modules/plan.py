@@ -165,7 +165,7 @@ plan:
           description: The folder that is built as it is; null means a clean clone of the commit.
           type: str
         dockerfile:
-          description: The Dockerfile below the context.
+          description: The Dockerfile, relative to the folder of the project.
           type: str
           sample: Dockerfile
         target:

@@ -63,7 +63,7 @@ class Build:
     context: Optional[str] = field(
         metadata=about("The folder that is built as it is; null means a clean clone of the commit.")
     )
-    dockerfile: str = field(metadata=about("The Dockerfile below the context.", "Dockerfile"))
+    dockerfile: str = field(metadata=about("The Dockerfile, relative to the folder of the project.", "Dockerfile"))
     target: Optional[str] = field(metadata=about("The stage of the Dockerfile that is built, or null for the last."))
     args: Mapping[str, Optional[str]] = field(
         metadata=about("Build arguments; null takes the value from the environment.", {"RUBY_VERSION": "3.3"})
