@@ -37,6 +37,13 @@ options:
     description: Remove it although services are routed.
     type: bool
     default: false
+  removed_routes:
+    description:
+      - Routes that an earlier task of this run has removed, RV(caravan.kamal.release#module:routes).
+      - In check mode they are still there, and with O(state=absent) they count as gone. Otherwise this changes nothing.
+    type: list
+    elements: str
+    default: []
   registry:
     description:
       - A JSON object with C(username) and C(password) for pulling the proxy's image, where it needs them.
@@ -99,6 +106,7 @@ OPTIONS: Dict[str, Any] = {
     "plan": {"type": "dict"},
     "recreate": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
+    "removed_routes": {"type": "list", "elements": "str", "default": []},
     "registry": {"type": "str", "no_log": True},
 }
 
@@ -110,7 +118,7 @@ def act(request: _module.Request) -> Dict[str, Any]:
     elif state == "stopped":
         _proxy.stop(engine, changes)
     else:
-        _proxy.remove(engine, changes, request.params["force"])
+        _proxy.remove(engine, changes, request.params["force"], request.params["removed_routes"])
     return {"container": PROXY_CONTAINER}
 
 

@@ -41,6 +41,14 @@ options:
         on the same engine, by ID.
     type: dict
     default: {}
+  foretold:
+    description:
+      - What an earlier task of this run has listed for kamal-proxy here, RV(caravan.kamal.proxy#module:actions).
+      - In check mode it is still to be done, and with O(state=staged) it is not listed again. Otherwise this changes
+        nothing.
+    type: list
+    elements: str
+    default: []
   force:
     description: Replace containers even if nothing about them differs.
     type: bool
@@ -91,6 +99,12 @@ image_id:
   returned: success
   type: str
   sample: sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1
+routes:
+  description: The routes that were taken out of kamal-proxy, or would be in check mode.
+  returned: with O(state=stopped) and O(state=absent)
+  type: list
+  elements: str
+  sample: [hello-web]
 actions:
   description: What was done, in order, or would be in check mode.
   returned: always
@@ -132,7 +146,7 @@ log:
   sample: ["panic: no such table: users"]
 """
 
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from ..module_utils._app import turn
 from ..module_utils._app.release import Release
@@ -147,6 +161,7 @@ OPTIONS: Dict[str, Any] = {
     "plan": {"type": "dict", "options": options(HostShare)},
     "roles": {"type": "list", "elements": "str"},
     "built": {"type": "dict", "default": {}},
+    "foretold": {"type": "list", "elements": "str", "default": []},
     "force": {"type": "bool", "default": False},
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
@@ -165,8 +180,7 @@ def act(request: _module.Request) -> Dict[str, Any]:
 
 def _act(request: _module.Request, share: HostShare, state: str) -> Dict[str, Any]:
     if state in ("stopped", "absent"):
-        retire(request, share, state)
-        return {"version": share.version, "image_id": None}
+        return {"version": share.version, "image_id": None, "routes": retire(request, share, state)}
     release = release_of(request, share)
     return {"staged": release.stage, "live": release.live, "proven": release.proven}[state](request.params["roles"])
 
@@ -180,15 +194,13 @@ def release_of(request: _module.Request, share: HostShare) -> Release:
         built=Built.of(request.params["built"]),
         credentials=request.credentials,
         force=request.params["force"],
+        foretold=request.params["foretold"],
     )
 
 
-def retire(request: _module.Request, share: HostShare, state: str) -> None:
+def retire(request: _module.Request, share: HostShare, state: str) -> List[str]:
     retirement = Retirement(request.engine(timeout=longest_call(share)), request.changes, share)
-    if state == "stopped":
-        retirement.stop()
-    else:
-        retirement.remove()
+    return retirement.stop() if state == "stopped" else retirement.remove()
 
 
 def longest_call(share: HostShare) -> int:

@@ -26,7 +26,10 @@ PRUNING = ("deploy", "setup")
 
 @dataclass
 class Release:
-    """`share` is the host's part of the plan; `secrets` the values by secret name; `built` the build's answer."""
+    """`share` is the host's part of the plan; `secrets` the values by secret name; `built` the build's answer.
+
+    `foretold`: the actions that an earlier task of the run has listed for the network and kamal-proxy.
+    """
 
     engine: Engine
     changes: Changes
@@ -35,6 +38,7 @@ class Release:
     built: Built = Built()
     credentials: Optional[Mapping[str, str]] = None
     force: bool = False
+    foretold: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self.records = history.read(self.share.history_file, self.changes.notice)
@@ -46,10 +50,7 @@ class Release:
         """
         kept = self.share.command == "rollback"
         image = _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept)
-        network = self.share.network
-        if not self.engine.has_network(network):
-            self.changes.do(f"create network {network}", lambda: self.engine.create_network(network))
-        self._ensure_proxy()
+        self._ensure_surroundings()
         context = self._context(self.changes)
         for role in context.roles(roles):
             own = context.containers(role)
@@ -89,13 +90,25 @@ class Release:
 
     # Staging
 
-    def _ensure_proxy(self) -> None:
+    def _ensure_surroundings(self) -> None:
+        """The network and kamal-proxy. In check mode they are not listed if an earlier task has listed all of it."""
+        if not self.changes.check_mode:
+            return self._ensure_network_and_proxy(self.changes)
+        changes = Changes(check_mode=True)
+        self._ensure_network_and_proxy(changes)
+        if not changes.actions or not set(changes.actions) <= set(self.foretold):
+            self.changes.add(changes)
+
+    def _ensure_network_and_proxy(self, changes: Changes) -> None:
+        network = self.share.network
+        if not self.engine.has_network(network):
+            changes.do(f"create network {network}", lambda: self.engine.create_network(network))
         if not self.share.proxy:
             return
         if self.share.command == "redeploy":
             return _proxy.require_running(self.engine)
         credentials = self.credentials if self.share.proxy_login else None
-        _proxy.ensure(self.engine, self.changes, self.share.proxy, credentials)
+        _proxy.ensure(self.engine, changes, self.share.proxy, credentials)
 
     def _routes(self) -> Mapping[str, Service]:
         return commands.look(self.engine, self.changes) if self.share.proxy else {}

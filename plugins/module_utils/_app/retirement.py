@@ -33,14 +33,21 @@ class Retirement:
         self.service = self.engine.containers(f"service={self.names.service}")
         self.own = [c for c in self.service if (c.labels.get("destination") or None) == self.names.destination]
 
-    def stop(self) -> None:
-        """Nothing of it is served or runs; containers stay, so that a later deploy or rollback finds them."""
-        self._take_down()
-        self._audit("Stopped app")
+    def stop(self) -> List[str]:
+        """Nothing of it is served or runs; containers stay, so that a later deploy or rollback finds them.
 
-    def remove(self) -> None:
-        """Nothing of it is left but the audit log. Images that another destination may still want stay."""
-        self._take_down()
+        Returns the names of the routes that went.
+        """
+        routes = self._take_down()
+        self._audit("Stopped app")
+        return routes
+
+    def remove(self) -> List[str]:
+        """Nothing of it is left but the audit log. Images that another destination may still want stay.
+
+        Returns the names of the routes that went.
+        """
+        routes = self._take_down()
         for one in self.own:
             self.changes.do(f"remove container {one.name}", partial(self.engine.remove, one.id, volumes=True))
         for reference in self._images():
@@ -49,8 +56,9 @@ class Retirement:
             if files.exists(path):
                 self.changes.do(f"remove {path}", partial(files.remove, path))
         self._audit("Removed app")
+        return routes
 
-    def _take_down(self) -> None:
+    def _take_down(self) -> List[str]:
         timeouts = {role.name: role.stop_timeout for role in self.share.roles}
         routes = self._routes()
         if routes:
@@ -61,6 +69,7 @@ class Retirement:
             if one.running:
                 timeout = timeouts.get(one.labels.get("role", ""))
                 self.changes.do(f"stop container {one.name}", partial(self.engine.stop, one.id, timeout))
+        return routes
 
     def _routes(self) -> List[str]:
         """Routes by the name of a role, or those that lead to one of our containers."""

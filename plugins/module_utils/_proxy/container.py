@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional, Sequence
 
 from .. import _body
 from .._errors import CaravanError, EngineError, PortError, ProxyError, StateError
@@ -95,13 +95,16 @@ def stop(engine: Engine, changes: Changes) -> None:
         changes.do(f"stop {PROXY_CONTAINER}", lambda: engine.stop(PROXY_CONTAINER, None))
 
 
-def remove(engine: Engine, changes: Changes, force: bool) -> None:
-    """The container and its files go, unless services still need it; the volume with certificates and routes stays."""
+def remove(engine: Engine, changes: Changes, force: bool, removed_routes: Sequence[str] = ()) -> None:
+    """The container and its files go, unless services still need it; the volume with certificates and routes stays.
+
+    In check mode the `removed_routes` count as gone: an earlier task of the run would have removed them.
+    """
     if engine.inspect(PROXY_CONTAINER) is None:
         return
     used_by: List[str] = []
     try:
-        used_by = sorted(look(engine, changes))
+        used_by = sorted(set(look(engine, changes)) - (set(removed_routes) if changes.check_mode else set()))
     except StateError:
         if not force:
             raise

@@ -97,6 +97,38 @@ def test_check_mode_predicts_a_first_release_and_does_nothing(host: FakeEngine, 
     assert predicted.actions == done.actions == FIRST
 
 
+@pytest.mark.parametrize(
+    ("check", "foretold", "listed"),
+    [
+        (True, FIRST[:2], False),
+        (True, [], True),
+        (True, FIRST[:1], True),
+        (False, FIRST[:2], True),
+    ],
+    ids=["all of it", "nothing", "not all of it", "it is not there"],
+)
+def test_what_an_earlier_task_has_listed_for_kamal_proxy_is_not_listed_again(
+    host: FakeEngine, share_of: Share, check: bool, foretold: list[str], listed: bool
+) -> None:
+    host.add_image("hello:v1", "i1")
+    changes = Changes(check_mode=check)
+    Release(host, changes, share_of("v1"), {"TOKEN": SECRET}, foretold=foretold).stage(None)
+    assert changes.actions == FIRST[0 if listed else 2 : 4]
+    assert ("kamal-proxy/" in changes.result()["diff"]["after"]) == listed
+
+
+def test_pruning_after_a_deploy_leaves_the_images_that_another_destination_may_go_back_to(
+    host: FakeEngine, share_of: Share, home: Path
+) -> None:
+    for version in ("w1", "w2"):
+        host.add_image(f"hello:{version}", f"image of {version}")
+    staging = home / ".kamal/apps/hello-staging"
+    staging.mkdir(parents=True)
+    (staging / "history.jsonl").write_text(json.dumps({"version": "w2", "image_id": "image of w2"}))
+    removed = [action for action in release(host, share_of("v1")).actions if action.startswith("remove")]
+    assert removed == ["remove image hello:w1"]
+
+
 def test_the_same_release_again_changes_nothing(host: FakeEngine, share_of: Share, home: Path) -> None:
     release(host, share_of("v1"))
     files = [home / ".kamal/apps/hello/history.jsonl", home / ".kamal/hello-audit.log"]

@@ -68,6 +68,14 @@ def test_removing_leaves_nothing_but_the_audit_log(host: FakeEngine, share_of: S
     assert "[sam] Removed app" in (home / ".kamal/hello-audit.log").read_text()
 
 
+@pytest.mark.parametrize("verb", ["stop", "remove"])
+def test_the_routes_that_went_are_told_also_before_they_go(host: FakeEngine, share_of: Share, verb: str) -> None:
+    for check_mode in (True, False):
+        retirement = Retirement(host, Changes(check_mode=check_mode), share_of("none"))
+        assert getattr(retirement, verb)() == ["hello-web", "odd-name"]
+    assert getattr(Retirement(host, Changes(check_mode=False), share_of("none")), verb)() == []
+
+
 def test_removing_keeps_images_that_another_destination_may_want(host: FakeEngine, share_of: Share, home: Path) -> None:
     Retirement(host, Changes(check_mode=False), share_of("none")).remove()
     assert set(host.pictures) == {"hello:v1", "hello:v3", "hello:latest-staging"}

@@ -195,6 +195,24 @@ def test_it_stays_while_a_service_needs_it(host: FakeEngine, home: Path) -> None
     assert PROXY not in host.here and not (home / ".kamal/proxy").exists()
 
 
+@pytest.mark.parametrize(
+    ("check", "removed_routes", "goes"),
+    [(True, ["app"], True), (True, ["app", "other"], True), (True, ["other"], False), (False, ["app"], False)],
+    ids=["the only one", "and more", "another", "it is still there"],
+)
+def test_in_check_mode_routes_that_an_earlier_task_would_remove_do_not_keep_it(
+    host: FakeEngine, check: bool, removed_routes: list[str], goes: bool
+) -> None:
+    ensure(host)
+    host.add("app")
+    route = options({}, deploy_timeout=1, drain_timeout=1)
+    host.execute(PROXY, deploy_argv("app", f"{host.here['app']['Id'][:12]}:80", route))
+    changes = Changes(check_mode=check)
+    _proxy.remove(host, changes, force=False, removed_routes=removed_routes)
+    assert changes.actions == ([f"remove {PROXY}"] if goes else [])
+    assert PROXY in host.here
+
+
 def test_it_is_stopped_once(host: FakeEngine) -> None:
     ensure(host)
     for expected in ([f"stop {PROXY}"], []):
