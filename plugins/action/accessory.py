@@ -5,29 +5,28 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping
 
 from ..module_utils._data import from_data, to_data
 from ..module_utils._shares import AccessoryShare
 from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.action import Arguments, PlannedAction
+from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.accessory"
 
-    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
-        plan, name = handover.plan_of(task_vars), str(arguments.get("name"))
-        own = arguments.get("plan")
-        if own is None:
-            share = handover.accessory_share(plan, name, task_vars["inventory_hostname"])
+    def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
+        name, is_wanted = str(arguments.get("name")), arguments.get("state", "present") == "present"
+        if left_out(arguments, "plan"):
+            share = handover.accessory_share(supply.plan, name, supply.host)
+            if is_wanted:
+                handover.require_supported(supply.plan, name)
         else:
-            share = from_data(AccessoryShare, own)
+            share = from_data(AccessoryShare, arguments["plan"])
         filled = {**arguments, "plan": to_data(share)}
-        if arguments.get("state", "present") == "present":
-            handover.require_supported(plan, name)
-            known = self.known_secrets(plan, task_vars)
-            registry = plan.accessories[name].registry if name in plan.accessories else None
-            filled["secrets"] = handover.values(known, [share.secrets])
-            filled["registry"] = json.dumps(self.login(plan, registry, task_vars))
+        if is_wanted and left_out(arguments, "secrets"):
+            filled["secrets"] = handover.values(supply.secrets, [share.secrets])
+        if is_wanted and left_out(arguments, "registry"):
+            accessory = supply.plan.accessories.get(name)
+            filled["registry"] = json.dumps(supply.login(accessory.registry if accessory else None))
         return filled

@@ -5,23 +5,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping
 
 from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.action import Arguments, PlannedAction
+from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.env_file"
 
-    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
+    def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         if not arguments.get("service"):
-            plan = handover.plan_of(task_vars)
-            arguments = {**arguments, "service": plan.service, "destination": plan.destination}
-        if arguments.get("secrets") or arguments.get("state") == "absent":
+            plan = supply.plan
+            arguments = {"destination": plan.destination, **arguments, "service": plan.service}
+        if arguments.get("state") == "absent" or not left_out(arguments, "secrets"):
             return arguments
-        plan = handover.plan_of(task_vars)
-        wanted = handover.wanted_secrets(
-            plan, task_vars["inventory_hostname"], arguments.get("role"), arguments.get("accessory")
-        )
-        return {**arguments, "secrets": json.dumps(self.known_secrets(plan, task_vars).values(wanted))}
+        wanted = handover.wanted_secrets(supply.plan, supply.host, arguments.get("role"), arguments.get("accessory"))
+        return {**arguments, "secrets": json.dumps(supply.secrets.values(wanted))}

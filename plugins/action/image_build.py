@@ -4,21 +4,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
-
 from ..module_utils._data import to_data
-from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.action import Arguments, PlannedAction
+from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.image_build"
     takes_turns = False
 
-    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
+    def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         if arguments.get("service"):
             return arguments
-        plan = handover.plan_of(task_vars)
-        credentials = self.login(plan, plan.registry, task_vars) or {}
-        server = plan.registry.server if plan.registry else None
-        return {**(to_data(plan.build) or {}), "registry": {"server": server, **credentials}, **arguments}
+        filled = {**(to_data(supply.plan.build) or {}), **arguments}
+        if left_out(arguments, "registry"):
+            registry = supply.plan.registry
+            server = registry.server if registry else None
+            filled["registry"] = {"server": server, **(supply.login(registry) or {})}
+        return filled

@@ -5,25 +5,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping
 
 from ..module_utils._errors import ConfigError
 from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.action import Arguments, PlannedAction
+from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.proxy"
     takes_turns = False
 
-    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
-        if not arguments.get("plan") or arguments.get("registry"):
+    def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
+        if not arguments.get("plan") or not left_out(arguments, "registry"):
             return arguments
         try:
-            plan = handover.plan_of(task_vars)
-            share = handover.host_share(plan, task_vars["inventory_hostname"])
+            share = handover.host_share(supply.plan, supply.host)
         except ConfigError:
             return arguments  # The container was planned elsewhere.
         if not share.proxy_login:
             return arguments
-        return {**arguments, "registry": json.dumps(self.login(plan, plan.registry, task_vars))}
+        return {**arguments, "registry": json.dumps(supply.login(supply.plan.registry))}

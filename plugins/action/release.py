@@ -10,7 +10,7 @@ from typing import Any, Dict, Mapping, Optional
 from ..module_utils._data import from_data, to_data
 from ..module_utils._shares import HostShare, ImageShare
 from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.action import Arguments, PlannedAction
+from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 NEEDS_SECRETS = ("staged", "live")
 
@@ -23,15 +23,17 @@ class ActionModule(PlannedAction):
             return {"skipped": True, "changed": False, "skip_reason": "no role of this host is asked for"}
         return super().run(tmp, task_vars)
 
-    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
-        plan, host = handover.plan_of(task_vars), task_vars["inventory_hostname"]
-        own = arguments.get("plan")
-        share = handover.host_share(plan, host) if own is None else from_data(HostShare, own)
+    def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
+        if left_out(arguments, "plan"):
+            share = handover.host_share(supply.plan, supply.host)
+        else:
+            share = from_data(HostShare, arguments["plan"])
         filled = {**arguments, "plan": to_data(share), "built": _built(arguments.get("built"), share.image)}
         if arguments.get("state") in NEEDS_SECRETS:
-            known = self.known_secrets(plan, task_vars)
-            filled["secrets"] = handover.values(known, [role.secrets for role in share.roles])
-            filled["registry"] = json.dumps(self.login(plan, plan.registry, task_vars))
+            if left_out(arguments, "secrets"):
+                filled["secrets"] = handover.values(supply.secrets, [role.secrets for role in share.roles])
+            if left_out(arguments, "registry"):
+                filled["registry"] = json.dumps(supply.login(supply.plan.registry))
         return filled
 
 

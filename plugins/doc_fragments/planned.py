@@ -11,12 +11,13 @@ options:
   secrets:
     description:
       - A JSON object with the values of the secrets that the plan names.
-      - Filled in on the controller from the variable C(kamal_secrets) and the project's secrets files.
+      - Where it is left out, filled in on the controller from the variable C(kamal_secrets) and the project's secrets
+        files.
     type: str
   registry:
     description:
       - A JSON object with C(username) and C(password) for pulling.
-      - Filled in on the controller. It goes into the API call and is never stored on the host.
+      - Where it is left out, filled in on the controller. It goes into the API call and is never stored on the host.
     type: str
 seealso:
   - module: caravan.kamal.plan

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, Dict, Mapping, Optional
+from functools import cached_property, partial
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
@@ -18,6 +18,30 @@ from .secrets import Secrets
 Arguments = Dict[str, Any]
 
 
+class Supply:
+    """What the controller has for one task: the plan of the run and the secret values, each read once, when asked for.
+
+    `template` templates the value of a variable. Raises ConfigError where there is no plan.
+    """
+
+    def __init__(self, task_vars: Mapping[str, Any], template: Callable[[Any], Any]) -> None:
+        self._task_vars, self._template = task_vars, template
+        self.host: str = task_vars["inventory_hostname"]
+
+    @cached_property
+    def plan(self) -> Plan:
+        return handover.plan_of(self._task_vars)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return handover.secrets(self.plan, self._template(self._task_vars.get("kamal_secrets")))
+
+    def login(self, registry: Optional[Registry]) -> Optional[Dict[str, str]]:
+        """Username and password for a registry of the plan, if there is one to log in to."""
+        written = partial(handover.written, self.plan, self._task_vars, self._template)
+        return handover.login(registry, self.secrets, written)
+
+
 class PlannedAction(ActionBase):
     """`module` is the full name of the module."""
 
@@ -25,15 +49,15 @@ class PlannedAction(ActionBase):
     # Whether it changes a service, and says to the host on whose behalf.
     takes_turns = True
 
-    def filled(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Arguments:
-        """`arguments` with what the task left out."""
+    def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
+        """`arguments` with what the task left out; what it has is kept."""
         raise NotImplementedError
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
         variables = task_vars or {}
         result: Dict[str, Any] = super().run(tmp, variables)
         try:
-            arguments = self.filled(dict(self._task.args), variables)
+            arguments = self.filled(dict(self._task.args), Supply(variables, self._templar.template))
             if self.takes_turns and not arguments.get("run"):
                 arguments["run"] = handover.holder(variables)
         except CaravanError as error:
@@ -43,13 +67,9 @@ class PlannedAction(ActionBase):
         except AnsibleConnectionFailure as error:
             return {**result, "failed": True, "msg": _lost(variables["inventory_hostname"], error)}
 
-    def known_secrets(self, plan: Plan, task_vars: Mapping[str, Any]) -> Secrets:
-        return handover.secrets(plan, self._templar.template(task_vars.get("kamal_secrets")))
 
-    def login(self, plan: Plan, registry: Optional[Registry], task_vars: Mapping[str, Any]) -> Optional[Dict[str, str]]:
-        """Username and password for a registry of the plan, if there is one to log in to."""
-        known = self.known_secrets(plan, task_vars)
-        return handover.login(registry, known, partial(handover.written, plan, task_vars, self._templar.template))
+def left_out(arguments: Mapping[str, Any], name: str) -> bool:
+    return arguments.get(name) is None
 
 
 def _lost(host: str, error: Exception) -> str:

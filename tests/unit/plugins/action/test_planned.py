@@ -14,6 +14,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, image_build, proxy, release
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host.module import DOCKER_OPTIONS
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.action import PlannedAction
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 
@@ -130,6 +131,69 @@ def test_the_proxy_is_pulled_with_the_login_of_its_registry(
     variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan_of("v1", registry=registry))
     given = act(proxy, arguments, {**variables, "inventory_hostname": host})["given"]
     assert (json.loads(given["registry"]) if "registry" in given else None) == login
+
+
+BY_HAND = {"secrets": '{"TOKEN": "mine"}', "registry": '{"username": "you", "password": "p"}'}
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments"),
+    [
+        (release, {"state": "staged"}),
+        (release, {"state": "live"}),
+        (accessory, {"name": "db"}),
+    ],
+)
+@pytest.mark.parametrize("options", [["secrets"], ["registry"], ["secrets", "registry"]], ids=" and ".join)
+def test_an_option_given_by_hand_wins(
+    variables: dict[str, Any], action: Any, arguments: dict[str, Any], options: list[str]
+) -> None:
+    filled = act(action, arguments, variables)["given"]
+    by_hand = {option: BY_HAND[option] for option in options}
+    assert act(action, {**arguments, **by_hand}, variables)["given"] == {**filled, **by_hand}
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments", "options"),
+    [
+        (release, {"state": "live"}, BY_HAND),
+        (release, {"state": "absent"}, {}),
+        (accessory, {"name": "db"}, BY_HAND),
+        (accessory, {"name": "db", "state": "stopped"}, {}),
+    ],
+)
+def test_with_all_options_given_by_hand_no_plan_is_needed(
+    variables: dict[str, Any], action: Any, arguments: dict[str, Any], options: dict[str, str]
+) -> None:
+    share = act(action, arguments, variables)["given"]["plan"]
+    bare = {"hostvars": {"host1": {}}, "inventory_hostname": "host1"}
+    given = act(action, {**arguments, "plan": share, **options}, bare)["given"]
+    assert given == {**arguments, "plan": share, **options, "run": {}, **({"built": {}} if action is release else {})}
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments"),
+    [(release, {"state": "live"}), (accessory, {"name": "db"}), (env_file, {"role": "web"})],
+    ids=["release", "accessory", "env_file"],
+)
+def test_plan_and_secrets_are_read_once(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, Any], action: Any, arguments: dict[str, Any]
+) -> None:
+    reads = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        read = getattr(handover, name)
+        return lambda *args, **options: (reads.append(name), read(*args, **options))[1]
+
+    for name in ("plan_of", "secrets"):
+        monkeypatch.setattr(handover, name, counted(name))
+    act(action, arguments, variables)
+    assert sorted(reads) == ["plan_of", "secrets"]
+
+
+def test_an_env_file_keeps_its_destination(variables: dict[str, Any]) -> None:
+    given = act(env_file, {"role": "web", "destination": "staging"}, variables)["given"]
+    assert (given["service"], given["destination"]) == ("hello", "staging")
 
 
 LITERAL = "S3ntinel-9"
