@@ -4,28 +4,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from functools import partial
+from typing import Any, Dict, Mapping
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._errors import CaravanError
 from ..plugin_utils import invocation
 from ..plugin_utils.config import show
+from ..plugin_utils.controller import ControllerAction
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _supports_diff = True
+class ActionModule(ControllerAction):
+    options = {"section": {"type": "str"}}
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> Dict[str, Any]:
-        result = super().run(tmp, task_vars)
-        _spec, arguments = self.validate_argument_spec({"section": {"type": "str"}})
+    def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         section = arguments["section"]
-        try:
-            invocation.require_sound(task_vars, self._loader, lambda name: self._templar.template(task_vars.get(name)))
-            text = show.documentation(section) if section else show.contents()
-        except CaravanError as error:
-            return {**result, "failed": True, "msg": error.message}
+        invocation.require_sound(task_vars, self._loader, partial(self.value_of, task_vars))
+        text = show.documentation(section) if section else show.contents()
         Display().display(text)
-        return {**result, "changed": False, "text": text}
+        return {"text": text}

@@ -5,39 +5,25 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict
+from functools import partial
+from typing import Any, Dict, Mapping
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._errors import CaravanError
 from ..plugin_utils import invocation
 from ..plugin_utils.config import show, source
+from ..plugin_utils.controller import ControllerAction
 from ..plugin_utils.plan.overview import overview
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _supports_diff = True
+class ActionModule(ControllerAction):
+    options = {"format": {"type": "str", "default": "yaml", "choices": ["yaml", "json"]}}
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> Dict[str, Any]:
-        result = super().run(tmp, task_vars)
-        self._variables = task_vars
-        form = {"type": "str", "default": "yaml", "choices": ["yaml", "json"]}
-        _spec, arguments = self.validate_argument_spec({"format": form})
-        try:
-            invocation.require_sound(task_vars, self._loader, self._value)
-            config = source.from_task_vars(task_vars, self._value, os.getcwd())
-            whole = overview(config, self._version())
-        except CaravanError as error:
-            return {**result, "failed": True, "msg": error.message}
+    def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        value = partial(self.value_of, task_vars)
+        invocation.require_sound(task_vars, self._loader, value)
+        version = value("kamal_version") or os.environ.get("VERSION")
+        whole = overview(source.from_task_vars(task_vars, value, os.getcwd()), str(version) if version else None)
         text = show.as_text(whole, arguments["format"])
         Display().display(text)
-        return {**result, "changed": False, "text": text, **whole}
-
-    def _version(self) -> Any:
-        wanted = self._value("kamal_version") or os.environ.get("VERSION")
-        return str(wanted) if wanted else None
-
-    def _value(self, name: str) -> Any:
-        return self._templar.template(self._variables[name]) if name in self._variables else None
+        return {"text": text, **whole}

@@ -9,7 +9,6 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from ansible import constants, context
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._build import git
@@ -19,6 +18,7 @@ from ..plugin_utils import invocation
 from ..plugin_utils.config import source
 from ..plugin_utils.config.load import Config
 from ..plugin_utils.config.topology import Topology
+from ..plugin_utils.controller import ControllerAction
 from ..plugin_utils.plan import handover, version
 from ..plugin_utils.plan.model import Plan
 from ..plugin_utils.plan.planner import plan
@@ -42,22 +42,16 @@ OPTIONS = {
 }
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _supports_diff = True
+class ActionModule(ControllerAction):
+    options = OPTIONS
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
-        self._variables: Mapping[str, Any] = task_vars or {}
-        result: Dict[str, Any] = super().run(tmp, task_vars)
-        _spec, arguments = self.validate_argument_spec(OPTIONS)
-        try:
-            invocation.require_sound(self._variables, self._loader, self._value)
-            whole = self._plan(arguments)
-        except CaravanError as error:
-            return {**result, "failed": True, "msg": error.message}
+    def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        self._variables = task_vars
+        invocation.require_sound(task_vars, self._loader, self._value)
+        whole = self._plan(arguments)
         for notice in whole.notices:
             Display().warning(notice)
-        return {**result, "changed": False, "plan": to_data(whole)}
+        return {"plan": to_data(whole)}
 
     def _plan(self, arguments: Mapping[str, Any]) -> Plan:
         self._require_app_hosts()
@@ -76,7 +70,7 @@ class ActionModule(ActionBase):
         raise ConfigError([Problem(message, where="kamal_secrets")])
 
     def _value(self, name: str) -> Any:
-        return self._templar.template(self._variables[name]) if name in self._variables else None
+        return self.value_of(self._variables, name)
 
     def _flag(self, name: str, default: bool) -> bool:
         value = self._value(name)

@@ -4,24 +4,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
-from ansible.plugins.action import ActionBase
-
-from ..module_utils._errors import CaravanError
 from ..plugin_utils import shell
+from ..plugin_utils.controller import ControllerAction
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _supports_diff = True
-
-    def run(self, tmp: Any = None, task_vars: Any = None) -> Dict[str, Any]:
-        result = super().run(tmp, task_vars)
-        self.validate_argument_spec({})
+class ActionModule(ControllerAction):
+    def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         host = str(self._task.delegate_to or task_vars["inventory_hostname"])
-        try:
-            shell.run(self, "true", f"{host} cannot be reached", "See that it is up and its SSH settings are right.")
-        except CaravanError as error:
-            return {**result, "failed": True, "msg": error.message}
-        return {**result, "changed": False, "msg": f"{host} can be reached"}
+        shell.run(self, "true", f"{host} cannot be reached", "See that it is up and its SSH settings are right.")
+        return {"msg": f"{host} can be reached"}

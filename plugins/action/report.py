@@ -6,31 +6,26 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..plugin_utils import report
+from ..plugin_utils.controller import ControllerAction
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _supports_diff = True
+class ActionModule(ControllerAction):
+    options = {
+        "of": {"type": "str", "choices": [*report.TEXTS, "text"], "required": True},
+        "answers": {"type": "str"},
+        "text": {"type": "str", "default": ""},
+    }
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> Dict[str, Any]:
-        result = super().run(tmp, task_vars)
-        _spec, arguments = self.validate_argument_spec(
-            {
-                "of": {"type": "str", "choices": [*report.TEXTS, "text"], "required": True},
-                "answers": {"type": "str"},
-                "text": {"type": "str", "default": ""},
-            }
-        )
+    def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         parts = [arguments["text"]]
         if arguments["of"] != "text":
             parts.append(report.TEXTS[arguments["of"]](_answers(arguments["answers"], task_vars)))
         text = "\n\n".join(part for part in parts if part)
         Display().display(f"\n{text.rstrip()}\n")
-        return {**result, "changed": False, "text": text}
+        return {"text": text}
 
 
 def _answers(variable: str, task_vars: Mapping[str, Any]) -> Dict[str, Any]:

@@ -59,7 +59,7 @@ actions:
   sample: ["pull postgres:16", boot container hello-db]
 notices:
   description: What the operator should know although nothing was done about it.
-  returned: success
+  returned: always
   type: list
   elements: str
   sample: []

@@ -67,7 +67,7 @@ actions:
   sample: [append to .kamal/hello-audit.log]
 notices:
   description: What the operator should know although nothing was done about it.
-  returned: success
+  returned: always
   type: list
   elements: str
   sample: []

@@ -52,12 +52,12 @@ EXAMPLES = r"""
 RETURN = r"""
 open:
   description: Whether the other roles may start.
-  returned: always
+  returned: when there is a plan
   type: bool
   sample: true
 missing:
   description: The hosts on which the primary role should be live and is not.
-  returned: always
+  returned: when there is a plan
   type: list
   elements: str
   sample: []

@@ -78,7 +78,7 @@ actions:
   sample: [write .kamal/apps/hello/env/roles/web.env]
 notices:
   description: What the operator should know although nothing was done about it.
-  returned: success
+  returned: always
   type: list
   elements: str
   sample: []

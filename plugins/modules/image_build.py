@@ -170,7 +170,7 @@ actions:
   sample: ["build hello:try"]
 notices:
   description: What the operator should know, such as changes without a commit.
-  returned: success
+  returned: always
   type: list
   elements: str
   sample: ["Changes without a commit are left out of the image: it is built from a clone"]

@@ -86,7 +86,7 @@ actions:
   sample: [boot kamal-proxy]
 notices:
   description: What the operator should know although nothing was done about it.
-  returned: success
+  returned: always
   type: list
   elements: str
   sample: []

@@ -96,7 +96,7 @@ actions:
   sample: [route hello-web to hello-web-3f2a9c1]
 notices:
   description: What the operator should know although nothing was done about it.
-  returned: success
+  returned: always
   type: list
   elements: str
   sample: []

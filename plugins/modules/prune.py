@@ -53,7 +53,7 @@ actions:
   sample: [remove container hello-web-77d0e21, "remove image hello:77d0e21"]
 notices:
   description: What the operator should know although nothing was done about it.
-  returned: success
+  returned: always
   type: list
   elements: str
   sample: []

@@ -113,7 +113,7 @@ actions:
   sample: [start container hello-web-3f2a9c1, route hello-web to hello-web-3f2a9c1, stop container hello-web-77d0e21]
 notices:
   description: What the operator should know although nothing was done about it.
-  returned: success
+  returned: always
   type: list
   elements: str
   sample: []

@@ -99,28 +99,28 @@ class Answer:
 
 def parse_answer(output: str, host: str) -> Answer:
     lines = [line[len(MARK) :] for line in output.splitlines() if line.startswith(MARK)]
-    said: Dict[str, str] = dict(line.split("=", 1) for line in lines if "=" in line)
-    if "outcome" not in said or "error" in said:
-        reason = said.get("error") or output.strip() or "nothing was answered"
+    fields: Dict[str, str] = dict(line.split("=", 1) for line in lines if "=" in line)
+    if "outcome" not in fields or "error" in fields:
+        reason = fields.get("error") or output.strip() or "nothing was answered"
         raise LockError(
             f"The deploy lock on {host} could not be used: {reason}. "
             "Check that the user may write to .kamal in its home there and that the disk is not full."
         )
-    lease_text = said.get("lease", "")
+    lease_text = fields.get("lease", "")
     return Answer(
-        outcome=said["outcome"],
-        now=_number(said, "now") or 0,
-        details=parse_details(said["details"]) if said.get("details") else None,
+        outcome=fields["outcome"],
+        now=_number(fields, "now") or 0,
+        details=parse_details(fields["details"]) if fields.get("details") else None,
         lease=parse_lease(lease_text),
         lease_text=lease_text,
-        old=said.get("old") == "yes",
-        has_lease="lease" in said,
-        number=_number(said, "number"),
+        old=fields.get("old") == "yes",
+        has_lease="lease" in fields,
+        number=_number(fields, "number"),
     )
 
 
-def _number(said: Mapping[str, str], name: str) -> Optional[int]:
-    word = said.get(name, "")
+def _number(fields: Mapping[str, str], name: str) -> Optional[int]:
+    word = fields.get(name, "")
     return int(word) if re.fullmatch("[0-9]{1,18}", word) else None
 
 

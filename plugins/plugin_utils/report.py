@@ -45,13 +45,14 @@ def _role_rows(host: str, answer: Optional[Mapping[str, Any]]) -> List[Sequence[
 
 def _telling(answer: Mapping[str, Any]) -> List[Mapping[str, Any]]:
     """Everything that runs, and of a role of which nothing runs the newest container."""
-    found: List[Mapping[str, Any]] = []
+    containers: List[Mapping[str, Any]] = []
     for container in answer["containers"]:
         if container["state"] in ("running", "restarting") or (
-            container["role"] not in answer["running"] and container["role"] not in [other["role"] for other in found]
+            container["role"] not in answer["running"]
+            and container["role"] not in [other["role"] for other in containers]
         ):
-            found.append(container)
-    return sorted(found, key=lambda container: str(container["role"]))
+            containers.append(container)
+    return sorted(containers, key=lambda container: str(container["role"]))
 
 
 def _role_row(host: str, container: Mapping[str, Any], answer: Mapping[str, Any]) -> Sequence[str]:
@@ -83,9 +84,9 @@ def _proxy_row(host: str, answer: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _accessory_rows(host: str, answer: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    for name, found in answer["accessories"].items():
-        if found:
-            yield (host, name, found["state"], found["status"], found["image"])
+    for name, accessory in answer["accessories"].items():
+        if accessory:
+            yield (host, name, accessory["state"], accessory["status"], accessory["image"])
         else:
             yield (host, name, "absent", "", "")
 
@@ -103,8 +104,8 @@ def _log_sections(answers: Answers) -> Iterator[Tuple[str, Optional[List[str]]]]
         if not answer or not answer["logs"]:
             yield host, [] if answer else None
             continue
-        for role, found in answer["logs"].items():
-            yield f"{host} {role} ({found['container']}, {found['state']})", found["lines"]
+        for role, log in answer["logs"].items():
+            yield f"{host} {role} ({log['container']}, {log['state']})", log["lines"]
 
 
 def actions(answers: Answers) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from ansible_collections.caravan.kamal.plugins.module_utils._durations import duration
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError
-from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container, Engine, Executed, Image
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container, Executed, Image
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags as _flags
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import values
 
@@ -365,6 +365,3 @@ def _value(flag: _flags.Flag, options: dict[str, list[str]]) -> Any:
     if flag.kind is values.INTEGER:
         return int(words[0])
     return words if isinstance(flag.default, tuple) else words[0]
-
-
-ENGINE: Engine = FakeEngine()  # for mypy: it is one

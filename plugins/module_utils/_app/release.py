@@ -154,5 +154,5 @@ def _raise_all(results: Sequence[Optional[BaseException]]) -> None:
         if len(errors) == 1 or not isinstance(error, CaravanError):
             raise error
     if errors:
-        told = [error for error in errors if isinstance(error, CaravanError)]
-        raise HealthError("\n\n".join(error.message for error in told), **told[0].details)
+        failures = [error for error in errors if isinstance(error, CaravanError)]
+        raise HealthError("\n\n".join(error.message for error in failures), **failures[0].details)

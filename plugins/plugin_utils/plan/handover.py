@@ -140,12 +140,12 @@ def written(plan: Plan, task_vars: Mapping[str, Any], template: Callable[[Any], 
         config = source.from_task_vars(task_vars, lambda name: template(task_vars.get(name)), os.getcwd())
     except ConfigError as error:
         raise _no_password(path, task_vars, error.message) from error
-    found: Any = config.data
+    value: Any = config.data
     for key in path.split("/"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    if config.data["service"] != plan.service or not isinstance(found, (str, int)):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    if config.data["service"] != plan.service or not isinstance(value, (str, int)):
         raise _no_password(path, task_vars, "It is not there in the configuration that this host's variables lead to.")
-    return str(found)
+    return str(value)
 
 
 def _no_password(path: str, task_vars: Mapping[str, Any], reason: str) -> ConfigError:

@@ -1,0 +1,37 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An action that answers on the controller, without a module on the host."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Optional
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._errors import CaravanError
+
+
+class ControllerAction(ActionBase):
+    """`options` is the argument spec."""
+
+    _supports_check_mode = True
+    _supports_diff = True
+
+    options: Mapping[str, Any] = {}
+
+    def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        """The result; what cannot be answered is a CaravanError. Nothing counts as changed unless it is said."""
+        raise NotImplementedError
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+        variables = task_vars or {}
+        result: Dict[str, Any] = super().run(tmp, variables)
+        _spec, arguments = self.validate_argument_spec(self.options)
+        try:
+            return {**result, "changed": False, **self.answer(arguments, variables)}
+        except CaravanError as error:
+            return {**result, **error.details, "failed": True, "msg": error.message}
+
+    def value_of(self, task_vars: Mapping[str, Any], name: str) -> Any:
+        """A variable, templated; None where it is not set."""
+        return self._templar.template(task_vars[name]) if name in task_vars else None
