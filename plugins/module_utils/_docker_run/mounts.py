@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from typing import Any, Callable, Dict, Tuple
 
 from .tree import Body, Path, merge, nest
-from .values import matching, one_of, pair, size, text
+from .values import fields_of, matching, one_of, pair, size, text
 
 
 def tmpfs(word: str) -> Tuple[str, str]:
@@ -74,7 +73,7 @@ MOUNT_ALIASES = {"src": "source", "dst": "target", "destination": "target", "ro"
 
 def mount(word: str) -> Body:
     entry: Body = {"Type": "volume"}
-    for part in next(csv.reader([text(word)])):
+    for part in fields_of(text(word)):
         key, _rest, value = part.partition("=")
         name = MOUNT_ALIASES.get(key, key)
         if name not in MOUNT_FIELDS:

@@ -211,10 +211,18 @@ def gpus(word: str) -> Body:
     return request
 
 
+def fields_of(word: str) -> List[str]:
+    """The parts between commas; a part with a comma stands in quotes."""
+    try:
+        return next(csv.reader([word]))
+    except (csv.Error, StopIteration):
+        raise ValueError(f"must be parts with commas between them, not {word!r}") from None
+
+
 def _gpu_fields(word: str) -> Iterable[Tuple[str, str]]:
     """A value without a name counts GPUs, or goes on with the devices before it: device=0,1."""
     fields: List[Tuple[str, str]] = []
-    for part in next(csv.reader([text(word).strip("'")])):
+    for part in fields_of(text(word).strip("'")):
         name, equals, value = part.partition("=")
         if equals:
             fields.append((name, value))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,6 +23,7 @@ KeyPath = Tuple[Union[str, int], ...]
 LineToPlace = Callable[[int], str]
 
 MAX_VALUES = 200_000
+TOO_DEEP = "lists and maps are nested deeper than can be meant"
 _FREE_MAPS = frozenset(("labels", "env", "clear", "options", "args", "aliases"))
 _NOT_VALUES = (dict, list, type(None))
 
@@ -72,20 +74,23 @@ def read_yaml(text: str, place: LineToPlace) -> Document:
     """`place` turns a line number, counted from 1, into the words that name it."""
     document = Document()
     try:
-        loader = _loader_class()(text)
-        node = loader.get_single_node()
+        _read_into(document, text, place)
     except yaml.MarkedYAMLError as error:
         document.problems.append(_syntax_problem(error, place))
-        return document
     except ReaderError as error:
         message = f"there is a character in it that no text may have (#x{error.character:02x})"
         document.problems.append(Problem(message, where=place(text.count("\n", 0, error.position) + 1)))
-        return document
-    if node is not None:
-        reader = _Reader(loader, document, place, itertools.count())
-        document.places[()] = place(node.start_mark.line + 1)
-        document.data = reader.value(node, (), frozenset())
+    except RecursionError:
+        document.problems.append(Problem(TOO_DEEP, where=place(1)))
     return document
+
+
+def _read_into(document: Document, text: str, place: LineToPlace) -> None:
+    loader = _loader_class()(text)
+    node = loader.get_single_node()
+    if node is not None:
+        document.places[()] = place(node.start_mark.line + 1)
+        document.data = _Reader(loader, document, place, itertools.count()).value(node, (), frozenset())
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, place: LineToPlace) -> Problem:
@@ -128,10 +133,13 @@ class _Reader:
             self._problem(f"the YAML tag {_short(node.tag)} is not allowed; write a plain value", path, node)
             return None
         try:
-            return self._loader.construct_object(node)
-        except (ValueError, yaml.YAMLError):
+            value = self._loader.construct_object(node)
+        except (ValueError, LookupError, yaml.YAMLError):  # PyYAML itself checks nothing of `!!int` and `!!bool`.
             self._problem(f"{node.value!r} is not what its YAML tag {_short(node.tag)} says", path, node)
             return None
+        if isinstance(value, float) and not math.isfinite(value):
+            self._problem(f"the number {node.value} is larger than any that can be meant", path, node)
+        return value
 
     def _list(self, node: yaml.SequenceNode, path: KeyPath, above: FrozenSet[int]) -> List[Any]:
         if node.tag != "tag:yaml.org,2002:seq":

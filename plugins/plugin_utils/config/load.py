@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 from ...module_utils._errors import ConfigError, Problem
 from . import erb as _erb
 from .findings import SchemaCheck, near_miss
-from .lines import Document, KeyPath, merge_documents, plain, read_yaml, slashed, without_extensions
+from .lines import TOO_DEEP, Document, KeyPath, merge_documents, plain, read_yaml, slashed, without_extensions
 from .ruby_library import Scope
 from .rules import check_rules
 from .schema import SCHEMA_FILE
@@ -75,7 +75,10 @@ def from_mapping(
 ) -> Config:
     document = Document(places={(): where})
     if isinstance(data, Mapping):
-        document.data = plain(data, document.problems, where)
+        try:
+            document.data = plain(data, document.problems, where)
+        except RecursionError:
+            document.problems.append(Problem(TOO_DEEP, where=where))
     else:
         document.problems.append(Problem(f"found {type(data).__name__}, expected a map", where=where))
     if role_groups and isinstance(document.data, dict) and "servers" not in document.data:
