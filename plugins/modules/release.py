@@ -53,6 +53,11 @@ options:
     description: Replace containers even if nothing about them differs.
     type: bool
     default: false
+  since:
+    description:
+      - With O(state=proven), the RV(at) that O(state=live) answered on this host. A container that was restarted before
+        it is as well as it was then. Left out, no restart is forgiven.
+    type: float
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.turn
@@ -105,6 +110,11 @@ routes:
   type: list
   elements: str
   sample: [hello-web]
+at:
+  description: When it was done, in seconds since 1970 by the clock of this host.
+  returned: when O(state=live) succeeds
+  type: float
+  sample: 1767225600.25
 actions:
   description: What was done, in order, or would be in check mode.
   returned: always
@@ -163,6 +173,7 @@ OPTIONS: Dict[str, Any] = {
     "built": {"type": "dict", "default": {}},
     "foretold": {"type": "list", "elements": "str", "default": []},
     "force": {"type": "bool", "default": False},
+    "since": {"type": "float"},
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
     "run": turn.OPTION,
@@ -182,7 +193,10 @@ def _act(request: _module.Request, share: HostShare, state: str) -> Dict[str, An
     if state in ("stopped", "absent"):
         return {"version": share.version, "image_id": None, "routes": retire(request, share, state)}
     release = release_of(request, share)
-    return {"staged": release.stage, "live": release.live, "proven": release.proven}[state](request.params["roles"])
+    roles = request.params["roles"]
+    if state == "proven":
+        return release.proven(roles, request.params["since"])
+    return release.stage(roles) if state == "staged" else release.live(roles)
 
 
 def release_of(request: _module.Request, share: HostShare) -> Release:

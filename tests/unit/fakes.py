@@ -149,7 +149,14 @@ class FakeEngine:
             "Created": f"2026-01-01T00:00:{number:02}Z",
             "Image": image.id if image else body["Image"],
             "RestartCount": 0,
-            "State": {"Status": "created", "Running": False, "Restarting": False, "OOMKilled": False, "ExitCode": 0},
+            "State": {
+                "Status": "created",
+                "Running": False,
+                "Restarting": False,
+                "OOMKilled": False,
+                "ExitCode": 0,
+                "StartedAt": "0001-01-01T00:00:00Z",
+            },
             "Config": {"Env": [], **config, "Labels": dict(body.get("Labels") or {})},
             "HostConfig": copy.deepcopy(host_config),
             "NetworkSettings": {"Networks": {} if network in NO_NETWORK else {network: {"IPAddress": ""}}},
@@ -166,6 +173,7 @@ class FakeEngine:
         if known == PROXY and self.state_file is not None:
             self.routes.clear()
         state, names = container["State"], {known, final, container["Config"]["Image"]}
+        state["StartedAt"] = "2026-01-01T00:00:00.25Z"
         codes = [self.crashing[each] for each in names if each in self.crashing]
         if codes:
             self._exits[container["Id"]] = codes

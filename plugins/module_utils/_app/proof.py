@@ -18,8 +18,10 @@ class Died(HealthError):
     """It went live and has exited since, or was restarted."""
 
 
-def look(context: Context, names: Optional[List[str]], routes: Routes) -> None:
+def look(context: Context, names: Optional[List[str]], routes: Routes, since: Optional[float]) -> None:
     """HealthError unless the plan's version still serves in these roles (None means all) as it did when it went live.
+
+    A restart before `since` (Unix seconds by the clock of this host) does not count; without it none may have been.
 
     A version that has died is marked as bad, so that nothing goes back to it. In check mode a version that never went
     live here is passed over: the deploy that would bring it was not real either.
@@ -27,7 +29,7 @@ def look(context: Context, names: Optional[List[str]], routes: Routes) -> None:
     failures: List[CaravanError] = []
     for role in context.roles(names):
         try:
-            _look_at(context, role, routes)
+            _look_at(context, role, routes, since)
         except CaravanError as error:
             failures.append(error)
     died = next((error for error in failures if isinstance(error, Died)), None)
@@ -38,7 +40,7 @@ def look(context: Context, names: Optional[List[str]], routes: Routes) -> None:
         raise HealthError("\n".join(error.message for error in failures), **details)
 
 
-def _look_at(context: Context, role: RoleShare, routes: Routes) -> None:
+def _look_at(context: Context, role: RoleShare, routes: Routes, since: Optional[float]) -> None:
     share = context.share
     container = _on_record(context, role)
     if container is None:
@@ -49,7 +51,7 @@ def _look_at(context: Context, role: RoleShare, routes: Routes) -> None:
             "Look at caravan.kamal.details and deploy again."
         )
     try:
-        health.alive(context.engine, container)
+        health.alive(context.engine, container, since)
     except HealthError as error:
         report = health.report(context.engine, container)
         raise Died(_story(role, share.host, error, report), container=role.container, **report) from error

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -63,7 +64,7 @@ class Release:
     def live(self, roles: Optional[List[str]]) -> Dict[str, Any]:
         """Per role: start, prove, switch, record, stop what was before. Then, once all are live: tag latest, prune.
 
-        `roles` None means all of this host. Returns `version` and `image_id`.
+        `roles` None means all of this host. Returns `version`, `image_id` and `at`, when it was done.
         """
         image = self.engine.image(self.share.image.reference)
         routes = self._look_up_routes()
@@ -74,12 +75,15 @@ class Release:
         self._tag_latest(image, wanted)
         if self.share.command in PRUNING:
             prune.prune(context, image, [role.name for role in wanted])
-        return self._answer(image)
+        return {**self._answer(image), "at": time.time()}
 
-    def proven(self, roles: Optional[List[str]]) -> Dict[str, Any]:
-        """What went live still serves. `roles` None means all of this host. Returns `version` and `image_id`."""
+    def proven(self, roles: Optional[List[str]], since: Optional[float]) -> Dict[str, Any]:
+        """What went live at `since`, the `at` of that answer, still serves. Returns `version` and `image_id`.
+
+        `roles` None means all of this host.
+        """
         image = self.engine.image(self.share.image.reference)
-        proof.look(self._context(self.changes), roles, self._look_up_routes())
+        proof.look(self._context(self.changes), roles, self._look_up_routes(), since)
         return self._answer(image)
 
     def _context(self, changes: Changes) -> Context:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import calendar
 import socket
 import time
 from typing import Any, Dict, Mapping, Optional
@@ -43,17 +44,27 @@ def _outlast(engine: Engine, container: str, delay: int) -> None:
     alive(engine, container)
 
 
-def alive(engine: Engine, container: str) -> Mapping[str, Any]:
-    """Docker's state of a container that must be running and must never have been restarted."""
+def alive(engine: Engine, container: str, since: Optional[float] = None) -> Mapping[str, Any]:
+    """Docker's state of a container that must be running and must not have been restarted.
+
+    Without `since` (Unix seconds by the clock of this host) it must never have been, else not after that moment.
+    """
     inspected = engine.inspect(container)
     if inspected is None:
         raise HealthError("the container is gone")
     state: Mapping[str, Any] = inspected["State"]
-    if state["Status"] != "running" or inspected.get("RestartCount"):
+    restarted = inspected.get("RestartCount") if since is None else _started_at(state) > since
+    if state["Status"] != "running" or restarted:
         code = exit_code(engine, container, inspected)
         reason = " (out of memory)" if state.get("OOMKilled") else ""
         raise HealthError(f"it exited with code {code}{reason}" if code is not None else "it exited and was restarted")
     return state
+
+
+def _started_at(state: Mapping[str, Any]) -> float:
+    """Unix seconds of the last start; Docker writes 2026-01-31T12:00:00.123456789Z."""
+    seconds = calendar.timegm(time.strptime(state["StartedAt"][:19], "%Y-%m-%dT%H:%M:%S"))
+    return seconds + float("0" + (state["StartedAt"][19:].rstrip("Z") or ".0"))
 
 
 def exit_code(engine: Engine, container: str, inspected: Inspected) -> Optional[int]:
