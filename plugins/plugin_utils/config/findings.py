@@ -205,8 +205,7 @@ class SchemaCheck:
         yield path, f"found {error.instance}, it must be at most {error.validator_value}"
 
     def _one_host(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
-        found = shown(error.instance)
-        yield path, f"found {found}, expected one host with its tag or tags; write one entry per host"
+        yield path, f"found {shown(error.instance)}, expected one host with its tag or tags; write one entry per host"
 
 
 _WRITERS: Mapping[str, Callable[[SchemaCheck, ValidationError, KeyPath], Iterator[Finding]]] = {

@@ -43,9 +43,9 @@ class Document:
     def place(self, path: Sequence[Union[str, int]]) -> str:
         """Where this key is, or the nearest one above it."""
         for length in range(len(path), -1, -1):
-            found = self.places.get(tuple(path[:length]))
-            if found:
-                return found
+            place = self.places.get(tuple(path[:length]))
+            if place:
+                return place
         return ""
 
 

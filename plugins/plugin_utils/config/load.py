@@ -110,10 +110,10 @@ def _check(document: Document, config: Config) -> Config:
     check, values = _schema()
     data = values.with_numbers(without_extensions(document.data))
     rules = check_rules(data, config.destination)
-    found = [*check.findings(data), *rules.problems]
+    findings = [*check.findings(data), *rules.problems]
     order = {path: index for index, path in enumerate(document.places)}
-    found.sort(key=lambda finding: _position(finding[0], order))
-    problems = [Problem(message, slashed(path), document.place(path)) for path, message in dict.fromkeys(found)]
+    findings.sort(key=lambda finding: _position(finding[0], order))
+    problems = [Problem(message, slashed(path), document.place(path)) for path, message in dict.fromkeys(findings)]
     if problems:
         raise ConfigError(problems)
     noticed = [*check.notices(data), *rules.notices]
@@ -199,9 +199,9 @@ def _destinations(stem: str) -> List[str]:
     folder, name = os.path.split(stem)
     if not os.path.isdir(folder):
         return []
-    found = []
+    names = []
     for entry in sorted(os.listdir(folder)):
         entry_stem, extension = os.path.splitext(entry)
         if extension in (".yml", ".yaml") and entry_stem.startswith(name + "."):
-            found.append(entry_stem[len(name) + 1 :])
-    return found
+            names.append(entry_stem[len(name) + 1 :])
+    return names

@@ -109,12 +109,12 @@ def _scan(value: Any, what: Any) -> List[Any]:
     text = _searched(value, "scan")
     if isinstance(what, str):
         return [what] * text.count(what) if what else [""] * (len(text) + 1)
-    return [list(found.groups()) if found.re.groups else found.group() for found in _regex(what, "scan").finditer(text)]
+    return [list(match.groups()) if match.re.groups else match.group() for match in _regex(what, "scan").finditer(text)]
 
 
 def _match(value: Any, what: Any) -> Optional[List[Any]]:
-    found = _regex(what, "match").search(_searched(value, "match"))
-    return [found.group(), *found.groups()] if found else None
+    match = _regex(what, "match").search(_searched(value, "match"))
+    return [match.group(), *match.groups()] if match else None
 
 
 def _regex(what: Any, method: str) -> Pattern[str]:
@@ -157,8 +157,8 @@ def _includes(value: Any, what: Any) -> bool:
 def _whole(value: Any) -> int:
     if value is None or isinstance(value, int):
         return int(value or 0)
-    found = re.match(r"\s*([-+]?[0-9]{1,18})", _text(value, "to_i"))
-    return int(found.group(1)) if found else 0
+    match = re.match(r"\s*([-+]?[0-9]{1,18})", _text(value, "to_i"))
+    return int(match.group(1)) if match else 0
 
 
 def _join(value: Any, separator: Any = "") -> str:
@@ -169,11 +169,11 @@ def item(value: Any, *index: Any) -> Any:
     """`value[index]`; for a text an index may be a pattern, with the number of a group."""
     first = index[0] if index else None
     if isinstance(first, re.Pattern):
-        found = first.search(_searched(value, "[]"))
+        match = first.search(_searched(value, "[]"))
         group = index[1] if len(index) > 1 else 0
         if not isinstance(group, int) or group > first.groups:
             return None
-        return found.group(group) if found else None
+        return match.group(group) if match else None
     if len(index) != 1 or isinstance(first, bool) or not isinstance(first, int):
         raise NotUnderstood("[]")
     if value is None:

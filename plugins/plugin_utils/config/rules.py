@@ -78,7 +78,7 @@ def some_hosts(view: View) -> Iterator[Finding]:
 
 
 def primary_role(view: View) -> Iterator[Finding]:
-    name, given = view.primary_role, "primary_role" in view.data
+    name, is_written = view.primary_role, "primary_role" in view.data
     if not view.all_roles:
         if view.data.get("servers") == {}:
             yield ("servers",), "there are no roles in it"
@@ -87,7 +87,7 @@ def primary_role(view: View) -> Iterator[Finding]:
     if role is None:
         others = [other.name for other in view.all_roles]
         message = f"there is no role `{name}`, the primary role{near_miss(name, others)} (roles: {listed(others)})"
-        yield ("primary_role",) if given else ("servers",), message
+        yield ("primary_role",) if is_written else ("servers",), message
     elif role.is_empty:
         yield role.path, f"the primary role `{name}` needs at least one host"
 

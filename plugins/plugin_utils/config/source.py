@@ -24,16 +24,16 @@ Value = Callable[[str], Any]
 
 
 def from_task_vars(task_vars: Mapping[str, Any], templar_value: Value, cwd: str) -> Config:
-    given = templar_value("kamal_config")
+    mapping = templar_value("kamal_config")
     file = templar_value("kamal_config_file")
     destination = templar_value("kamal_destination") or None
     project_root = templar_value("kamal_project_root")
-    if given is not None and file:
+    if mapping is not None and file:
         raise ConfigError([Problem("kamal_config and kamal_config_file are both set; keep the one that is meant")])
-    if given is not None:
+    if mapping is not None:
         groups = _role_groups(templar_value("kamal_role_groups"), task_vars.get("groups") or {})
         root = os.path.abspath(os.path.join(cwd, str(project_root or ".")))
-        return from_mapping(given, _text(destination), root, role_groups=groups)
+        return from_mapping(mapping, _text(destination), root, role_groups=groups)
     path = os.path.join(cwd, str(file or _of_inventory(task_vars) or DEFAULT_FILE))
     return load(path, _text(destination), Settings.of(os.environ, templar_value), _below(cwd, project_root))
 

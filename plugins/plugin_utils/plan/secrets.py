@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 from ...module_utils._errors import SecretError
 from ..config import dotenv
 
-GIVEN = "kamal_secrets"
+VARIABLE = "kamal_secrets"
 
 
 def files(project_root: str, secrets_path: str, destination: Optional[str]) -> List[str]:
@@ -35,16 +35,16 @@ class _Secret:
 
 
 class Secrets:
-    """Secret values by name. `given` is the variable kamal_secrets, `environ` what `$NAME` in a file may refer to."""
+    """Secret values by name. `variable` is kamal_secrets, `environ` what `$NAME` in a file may refer to."""
 
-    def __init__(self, given: Mapping[str, Any], paths: Iterable[str], environ: Mapping[str, str]) -> None:
+    def __init__(self, variable: Mapping[str, Any], paths: Iterable[str], environ: Mapping[str, str]) -> None:
         self._paths = list(paths)
         self._secrets: Dict[str, _Secret] = {}
         self._ignored: List[str] = []
         for path in self._paths:
             if os.path.exists(path):
                 self._read(path, environ)
-        self._secrets.update(_given(given))
+        self._secrets.update(_of_variable(variable))
 
     def _read(self, path: str, environ: Mapping[str, str]) -> None:
         try:
@@ -67,7 +67,7 @@ class Secrets:
         if missing:
             reasons.append(
                 f"No value for the secret{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
-                f"Add NAME=value to {' or '.join(self._paths)}, or set it in the variable {GIVEN}."
+                f"Add NAME=value to {' or '.join(self._paths)}, or set it in the variable {VARIABLE}."
             )
             if self._ignored:
                 reasons.append(f"Not of the form NAME=value, and passed over: {', '.join(self._ignored)}.")
@@ -95,15 +95,15 @@ class Secrets:
         return self._secrets[name].value
 
 
-def _given(given: Mapping[str, Any]) -> Iterator[Tuple[str, _Secret]]:
-    for name, value in given.items():
+def _of_variable(variable: Mapping[str, Any]) -> Iterator[Tuple[str, _Secret]]:
+    for name, value in variable.items():
         if not isinstance(name, str) or not name or re.search(r"[\0\n]", name):
-            raise SecretError(f"{GIVEN}: {name!r} cannot be the name of a secret.")
+            raise SecretError(f"{VARIABLE}: {name!r} cannot be the name of a secret.")
         if isinstance(value, (Mapping, list, tuple)):
-            raise SecretError(f"{GIVEN}: the secret {name} is a map or a list, expected text.")
+            raise SecretError(f"{VARIABLE}: the secret {name} is a map or a list, expected text.")
         text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-        _refuse_nul(f"{GIVEN}: {name}", text)
-        yield name, _Secret(text, GIVEN)
+        _refuse_nul(f"{VARIABLE}: {name}", text)
+        yield name, _Secret(text, VARIABLE)
 
 
 def _refuse_nul(where: str, value: str) -> None:
@@ -114,6 +114,6 @@ def _refuse_nul(where: str, value: str) -> None:
 def _no_command(_command: str) -> str:
     message = (
         "command substitution $(…) in a secrets file is not run. Set this secret in the variable "
-        f"{GIVEN}, for example with a lookup or from Ansible Vault"
+        f"{VARIABLE}, for example with a lookup or from Ansible Vault"
     )
     raise dotenv.DotenvError(message, 0)
