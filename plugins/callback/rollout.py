@@ -46,6 +46,8 @@ class CallbackModule(Default):
         # What was shown of the task at hand, so that many hosts with one failure tell it once.
         self._shown: Set[Tuple[str, str]] = set()
         self._causes: Dict[str, List[str]] = {}
+        # Where items of the loop at hand failed, by the host of the play that it runs for.
+        self._failed_items: Dict[str, List[str]] = {}
         self._lock: Optional[Mapping[str, Any]] = None
         # Ctrl-C ends a run without a word to callbacks.
         atexit.register(self._tell_of_the_lock)
@@ -63,6 +65,7 @@ class CallbackModule(Default):
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         self._shown = set()
+        self._failed_items = {}
         if self._verbose:
             return super().v2_playbook_on_task_start(task, is_conditional)
         self._waiting = None if task.action in SILENT else task
@@ -84,13 +87,16 @@ class CallbackModule(Default):
             return super().v2_runner_item_on_ok(result)
         answer = _answer(result)
         for line in _done(answer, _task(result)):
-            self._line(result, f"{self._get_item_label(answer)}: {line}", _color(answer))
+            self._line(result, f"{self._item(result)}{line}", _color(answer))
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
+        self._failed_items.setdefault(_inventory_name(result), []).append(self._name(result))
         if self._verbose:
             return super().v2_runner_item_on_failed(result)
         answer = _answer(result)
-        self._line(result, f"FAILED: {self._get_item_label(answer)}: {_reason(answer)}", C.COLOR_ERROR)
+        for action in answer.get("actions") or ():
+            self._line(result, f"{self._item(result)}{action}", C.COLOR_CHANGED)
+        self._line(result, f"FAILED: {self._item(result)}{_reason(answer)}", C.COLOR_ERROR)
 
     def v2_runner_item_on_skipped(self, result: Any) -> None:
         if self._verbose:
@@ -182,8 +188,14 @@ class CallbackModule(Default):
         return CONTROLLER if is_controller else host
 
     def _to_blame(self, result: Any) -> List[str]:
-        """The hosts that a failed task speaks of, else the one that it ran on."""
-        return list(_answer(result).get("missing") or [self._name(result)])
+        """The hosts that a failed task speaks of or whose items failed, else the one that it ran on."""
+        of_items = self._failed_items.get(_inventory_name(result))
+        return list(_answer(result).get("missing") or of_items or [self._name(result)])
+
+    def _item(self, result: Any) -> str:
+        """What a line of a loop begins with; nothing in a loop over hosts, as each line has the name of its host."""
+        label = str(self._get_item_label(_answer(result)))
+        return "" if label == self._name(result) else f"{label}: "
 
     def _failure(self, result: Any, reason: str, color: Any) -> None:
         """Each reason once: hosts that fail for the same one are named alone."""

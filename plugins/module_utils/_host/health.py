@@ -114,7 +114,8 @@ def _listens(address: str, port: int) -> bool:
 
 def _shown(container: Inspected) -> str:
     restarts = container.get("RestartCount")
-    return str(container["State"]["Status"]) + (f", restarted {restarts} times" if restarts else "")
+    often = "once" if restarts == 1 else f"{restarts} times"
+    return str(container["State"]["Status"]) + (f", restarted {often}" if restarts else "")
 
 
 def report(engine: Engine, container: str) -> Dict[str, Any]:

@@ -65,7 +65,11 @@ class PlannedAction(ActionBase):
         try:
             return {**result, **self._execute_module(self.module, arguments, task_vars=variables)}
         except AnsibleConnectionFailure as error:
-            return {**result, "failed": True, "msg": _lost(variables["inventory_hostname"], error)}
+            return {
+                **result,
+                "failed": True,
+                "msg": _lost(self._task.delegate_to or variables["inventory_hostname"], error),
+            }
 
 
 def left_out(arguments: Mapping[str, Any], name: str) -> bool:

@@ -33,10 +33,14 @@ def variables(plan_of: MakePlan) -> dict[str, Any]:
     }
 
 
-def act(action: Any, arguments: dict[str, Any], variables: dict[str, Any], answer: Any = None) -> dict[str, Any]:
+def act(
+    action: Any, arguments: dict[str, Any], variables: dict[str, Any], answer: Any = None, delegate_to: Any = None
+) -> dict[str, Any]:
     """Run an action whose module answers with what it was given, or fails with `answer`."""
     connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), _remote_is_local=True)
-    task = SimpleNamespace(args=arguments, async_val=0, check_mode=False, diff=False, environment=None)
+    task = SimpleNamespace(
+        args=arguments, async_val=0, check_mode=False, diff=False, environment=None, delegate_to=delegate_to
+    )
     templar = SimpleNamespace(template=lambda value: value)
     made = action.ActionModule.__new__(action.ActionModule)
     made._task, made._connection, made._templar = task, connection, templar
@@ -266,6 +270,12 @@ def test_a_lost_host_fails_so_that_rescue_sees_it(variables: dict[str, Any]) -> 
     result = act(release, {"state": "live"}, variables, AnsibleConnectionFailure("No route to host"))
     assert result["failed"] and not result.get("unreachable")
     assert "The connection to host1 was lost: No route to host" in result["msg"]
+
+
+def test_the_lost_host_is_the_one_that_the_task_ran_on(variables: dict[str, Any]) -> None:
+    arguments = {"state": "proven", "plan": variables["hostvars"]["localhost"]["kamal_plan"]["hosts"]["host1"]}
+    result = act(release, arguments, variables, AnsibleConnectionFailure("No route to host"), delegate_to="host9")
+    assert "The connection to host9 was lost" in result["msg"]
 
 
 def test_what_is_no_loss_of_the_host_is_not_told_as_one(variables: dict[str, Any]) -> None:

@@ -66,6 +66,9 @@ class Callback(rollout.CallbackModule):
         self.v2_playbook_on_task_start(task, False)
         return task
 
+    def _get_item_label(self, result: Any) -> str:
+        return str(result["item"])
+
     def host_label(self, result: Any) -> str:
         return str(result.label)
 
@@ -105,6 +108,29 @@ def test_one_failure_on_many_hosts_is_told_once(callback: Callback) -> None:
 def test_a_failure_is_told_of_the_host_it_happened_on(callback: Callback, label: str, shown: str) -> None:
     callback.v2_runner_on_failed(answer(callback.task("Try"), "web1", label, msg="No."))
     assert callback.lines[1] == f"    {shown:<12}  FAILED: No."
+
+
+def test_a_look_at_other_hosts_blames_those_that_failed_it(callback: Callback) -> None:
+    """A loop over hosts, delegated to each of them, runs for a host that has nothing to do with it."""
+    task = callback.task("Look again")
+    items = [answer(task, "web3", f"web3 -> {host}", item=host, ansible_loop_var="item") for host in ("web1", "web2")]
+    items[1].result.update(failed=True, msg="It died.", actions=["mark v2 as bad"])
+    callback.v2_runner_item_on_ok(items[0])
+    callback.v2_runner_item_on_failed(items[1])
+    results = [item.result for item in items]
+    callback.v2_runner_on_failed(answer(task, "web3", msg="One or more items failed", results=results))
+    callback.v2_runner_on_failed(answer(callback.task("Say where it stopped"), "web3", msg="It stopped."))
+    assert callback.lines[1:3] == ["    web2          mark v2 as bad", "    web2          FAILED: It died."]
+    counts = {"web1": OK, "web2": OK, "web3": FAILED}
+    callback.v2_playbook_on_stats(SimpleNamespace(processed=counts, summarize=counts.get))
+    assert callback.lines[-1].startswith("\nfailed: web2; changed: web3; unchanged: web1 (")
+
+
+def test_items_that_are_no_hosts_are_named(callback: Callback) -> None:
+    task = callback.task("Boot them")
+    callback.v2_runner_item_on_ok(answer(task, "web1", item="db", ansible_loop_var="item", actions=["start it"]))
+    callback.v2_runner_item_on_failed(answer(task, "web1", item="kv", ansible_loop_var="item", msg="No."))
+    assert callback.lines[1:] == ["    web1          db: start it", "    web1          FAILED: kv: No."]
 
 
 def test_what_is_waited_for_is_said_once(callback: Callback) -> None:

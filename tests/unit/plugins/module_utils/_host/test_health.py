@@ -97,4 +97,4 @@ def test_one_that_its_restart_policy_started_again_tells_how_it_died() -> None:
     engine.crashing["c"] = 64
     engine.start("c")
     report = _health.report(engine, "c")
-    assert (report["state"], report["exit_code"]) == ("running, restarted 1 times", 64)
+    assert (report["state"], report["exit_code"]) == ("running, restarted once", 64)
