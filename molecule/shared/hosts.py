@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 import urllib.error
 import urllib.request
@@ -132,7 +133,26 @@ class Host:
 
     def wait_for(self, container: str, seconds: int = 120) -> None:
         """Returns as soon as there is a container of this name."""
-        self.sh(f"timeout {seconds} sh -c 'until docker inspect {container} >/dev/null 2>&1; do sleep 0.02; done'")
+        self._wait_until(f"docker inspect {container} >/dev/null 2>&1", seconds)
+
+    def wait_for_name(self, part: str, seconds: int = 120) -> None:
+        """Returns as soon as there is a container with this in its name."""
+        self._wait_until(f"docker ps -a --format '{{{{.Names}}}}' | grep -qF -e {shlex.quote(part)}", seconds)
+
+    def wait_for_text(self, path: str, text: str, seconds: int = 120) -> None:
+        """Returns as soon as a file of the SSH user has this text in it."""
+        self._wait_until(f"grep -qsF -e {shlex.quote(text)} {self.home}/{path}", seconds)
+
+    def _wait_until(self, condition: str, seconds: int) -> None:
+        script = f"until {condition}; do sleep 0.02; done"
+        self.sh(f"timeout {seconds} sh -c {shlex.quote(script)}")
+
+    def crash(self, container: str) -> None:
+        """The container's first process is killed, as by the kernel; Docker has noticed when this returns."""
+        pid = self.inspect(container)["State"]["Pid"]
+        self.sh(f"kill -9 {pid}")
+        state = "{{.State.Pid}} {{.State.Running}}"
+        self._wait_until(f'[ "$(docker inspect --format "{state}" {container})" != "{pid} true" ]', 120)
 
     # What the product keeps
 
@@ -145,6 +165,10 @@ class Host:
 
     def locked(self, service: str = "hello") -> bool:
         return bool(self.file(f".kamal/lock-{service}").exists)
+
+    def end_lease(self, service: str = "hello") -> None:
+        """The lease of the lock that is held here ends at once, whoever has it."""
+        self.sh(f"""sed -i 's/"expires_at": [0-9]*/"expires_at": 1/' {self.home}/.kamal/lock-{service}/lease""")
 
     @property
     def traces(self) -> str:

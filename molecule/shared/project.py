@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,15 @@ class Started:
             "PWD": str(folder),
             "STORY_RECORD": str(self.record),
         }
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """It stands still while the with block lasts: a task that it has begun may end, but no other begins."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
 
     def wait(self) -> Run:
         try:
