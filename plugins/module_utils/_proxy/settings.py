@@ -10,14 +10,22 @@ from .. import _body, _references
 from .._docker_run import options
 from .._names import NETWORK, PROXY_APPS_CONFIG, PROXY_VOLUME
 
-PROXY_REPOSITORY = "basecamp/kamal-proxy"
-PROXY_VERSION = "v0.9.2"
+# Those of the schema, which hosts do not have; a test compares them.
+DEFAULTS: Mapping[str, Any] = {
+    "http_port": 80,
+    "https_port": 443,
+    "publish": True,
+    "log_max_size": "10m",
+    "debug": False,
+    "repository": "basecamp/kamal-proxy",
+    "version": "v0.9.2",
+}
 
 
-def proxy_container(run: Mapping[str, Any]) -> Dict[str, Any]:
+def proxy_container(section: Mapping[str, Any]) -> Dict[str, Any]:
     """The kamal-proxy container of a host as a body, from the `proxy/run` section."""
-    image = _references.tagged(run.get("repository", PROXY_REPOSITORY), run.get("version", PROXY_VERSION))
-    size = run.get("log_max_size", "10m")
+    run = {**DEFAULTS, **section}
+    image, size = _references.tagged(run["repository"], run["version"]), run["log_max_size"]
     body = _body.body(
         image=f"{run['registry']}/{image}" if run.get("registry") else image,
         env={},
@@ -38,9 +46,9 @@ def proxy_container(run: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _published(run: Mapping[str, Any]) -> List[str]:
-    if run.get("publish") is False:
+    if not run["publish"]:
         return []
-    pairs = [f"{run.get('http_port', 80)}:80", f"{run.get('https_port', 443)}:443"]
+    pairs = [f"{run['http_port']}:80", f"{run['https_port']}:443"]
     addresses = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in run.get("bind_ips") or ()]
     return [f"{address}:{pair}" for address in addresses for pair in pairs] or pairs
 
@@ -48,7 +56,7 @@ def _published(run: Mapping[str, Any]) -> List[str]:
 def _command(run: Mapping[str, Any]) -> List[str]:
     """The command of the proxy container, from the `proxy/run` section."""
     argv = ["kamal-proxy", "run"]
-    if run.get("debug"):
+    if run["debug"]:
         argv.append("--debug")
     if run.get("metrics_port"):
         argv.append(f"--metrics-port={run['metrics_port']}")

@@ -64,10 +64,6 @@ class Values:
             }
         return full
 
-    def section(self, name: str, data: Dict[str, Any]) -> Dict[str, Any]:
-        """One section, such as `run`, with its defaults: for what has been laid over something else."""
-        return self._filled(self._schema["$defs"][name], data, frozenset())
-
     def _filled(self, schema: Schema, data: Dict[str, Any], always: FrozenSet[str]) -> Dict[str, Any]:
         full = dict(data)
         for name, inner, is_overlay in self._keys(schema):

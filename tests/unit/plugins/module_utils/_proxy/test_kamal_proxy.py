@@ -313,9 +313,12 @@ def test_wrong_values(proxy, place):
         (commands.pause_argv("a", 5, 20), ["pause", "a", "--drain-timeout=5s", "--max-pause=20s"]),
         (commands.resume_argv("a"), ["resume", "a"]),
         (commands.list_argv(), ["list"]),
-        (settings._command({}), ["run"]),
-        (settings._command({"debug": True, "metrics_port": 9090}), ["run", "--debug", "--metrics-port=9090"]),
-        (settings._command({"debug": False}), ["run"]),
+        (settings.proxy_container({})["Cmd"], ["run"]),
+        (
+            settings.proxy_container({"debug": True, "metrics_port": 9090})["Cmd"],
+            ["run", "--debug", "--metrics-port=9090"],
+        ),
+        (settings.proxy_container({"debug": False})["Cmd"], ["run"]),
     ],
 )
 def test_other_commands(argv, expected):

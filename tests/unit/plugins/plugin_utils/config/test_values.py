@@ -5,10 +5,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags, settings
+from ansible_collections.caravan.kamal.plugins.modules import proxy_service
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config import schema, topology
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Config, from_mapping
 
 MISSING = object()
@@ -71,3 +75,19 @@ def test_one_configuration_does_not_change_the_defaults_of_the_next() -> None:
     first, second = loaded(""), loaded("")
     first.data["proxy"]["healthcheck"]["path"] = "/other"
     assert second.data["proxy"]["healthcheck"]["path"] == "/up"
+
+
+def in_the_schema(section: str) -> dict[str, Any]:
+    """The defaults of a section, `root` being the whole."""
+    whole = json.loads(schema.SCHEMA_FILE.read_text())
+    keys = (whole if section == "root" else whole["$defs"][section])["properties"]
+    return {name: key["default"] for name, key in keys.items() if "default" in key}
+
+
+def test_what_hosts_and_raw_configurations_know_agrees_with_the_schema() -> None:
+    root = in_the_schema("root")
+    assert in_the_schema("run") == settings.DEFAULTS
+    assert in_the_schema("proxy")["app_port"] == flags.APP_PORT
+    assert root["primary_role"] == topology.DEFAULT_ROLE
+    for timeout in ("deploy_timeout", "drain_timeout"):
+        assert root[timeout] == proxy_service.OPTIONS[timeout]["default"]

@@ -18,7 +18,7 @@ def host(*lives: str, **running: str) -> dict[str, Any]:
     """What service_info answers. Lives are versions of all roles, ROLE=VERSION, or -VERSION for one marked bad."""
     lines = []
     for life in lives:
-        role, _, version = life.rpartition("=")
+        role, _equals, version = life.rpartition("=")
         if version.startswith("-"):
             lines.append(json.dumps({"version": version[1:], "bad": "it exited", "at": "2026-11-21T07:00:00Z"}))
         else:
