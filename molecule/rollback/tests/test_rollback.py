@@ -86,7 +86,9 @@ def test_hosts_that_disagree_on_the_previous_version_are_named(project: Project,
     before = [host.traces for host in hosts]
     run = project.rollback()
     assert run.code != 0
-    assert "web1: v2" in run.output
-    assert "web2: v1" in run.output
+    table = [line.split() for line in run.output.splitlines()]
+    assert ["web1", "web", "v1", "v2"] in table
+    assert ["web2", "web", "v2", "v1"] in table
+    assert ["worker1", "workers", "v2", "v1"] in table
     assert "kamal_version" in run.output
     assert [host.traces for host in hosts] == before
