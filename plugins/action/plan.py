@@ -19,12 +19,13 @@ from ..plugin_utils.config import source
 from ..plugin_utils.config.load import Config
 from ..plugin_utils.config.topology import Topology
 from ..plugin_utils.controller import ControllerAction
-from ..plugin_utils.plan import handover, version
+from ..plugin_utils.plan import handover, references, version
 from ..plugin_utils.plan.model import Plan
 from ..plugin_utils.plan.planner import plan
 from ..plugin_utils.plan.run import BUILDING, COMMANDS, WITHOUT_SECRETS, WITHOUT_VERSION, Run
 
 LOCALHOST = "localhost"
+INSPECT = "inspect"
 NO_APP_HOSTS = (
     "There are no app hosts. Either the configuration was not read as an inventory: add\n"
     "  [inventory]\n"
@@ -57,10 +58,21 @@ class ActionModule(ControllerAction):
         self._require_app_hosts()
         invocation.require_one_service(self._variables)
         config = source.from_task_vars(self._variables, self._value, os.getcwd())
-        whole = plan(config, self._run(config, arguments))
+        run = self._run(config, arguments)
+        self._require_known(config, run)
+        whole = plan(config, run)
         if whole.command not in WITHOUT_SECRETS:
             handover.secrets(whole, self._secrets_variable()).require(whole.secrets)
         return whole
+
+    def _require_known(self, config: Config, run: Run) -> None:
+        """The hosts and roles that variables of this run name are there."""
+        if run.build:
+            hosts = [*self._variables["groups"]["all"], *constants.LOCALHOST]
+            references.require_build_host(self._value("kamal_build_host"), hosts)
+        if run.command == INSPECT:
+            roles = [role.name for role in Topology(config.data).roles]
+            references.require_roles(self._value("kamal_logs_role"), roles)
 
     def _secrets_variable(self) -> Optional[Mapping[str, Any]]:
         value = self._value("kamal_secrets")

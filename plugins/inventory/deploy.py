@@ -53,12 +53,15 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
+from ..module_utils._errors import ConfigError, Problem
+from ..plugin_utils.config.findings import listed, near_miss
 from ..plugin_utils.config.load import Config, Settings, load
 from ..plugin_utils.config.source import CONFIGURATION, DEFAULT_FILE
 from ..plugin_utils.config.ssh import connection
 from ..plugin_utils.config.topology import Topology
 
 PARSER_ERROR = 4
+OPTIONS = ("plugin", "config", "destination")
 
 
 class InventoryModule(BaseInventoryPlugin):
@@ -85,6 +88,7 @@ class InventoryModule(BaseInventoryPlugin):
         destination = extra.get("kamal_destination")
         if _names_us(path):
             options = self._read_config_data(path)
+            _require_known(options, path)
             path = os.path.join(os.path.dirname(os.path.abspath(path)), options.get("config") or DEFAULT_FILE)
             destination = destination or options.get("destination")
         return path, None if destination is None else str(destination)
@@ -134,6 +138,16 @@ def _variables(config: Config) -> Dict[str, Any]:
     if config.destination:
         variables["kamal_destination"] = config.destination
     return variables
+
+
+def _require_known(options: Mapping[str, Any], path: str) -> None:
+    """Ansible passes over an option that there is not; with a misspelt destination another one would be deployed to."""
+    unknown = [str(name) for name in options if name not in OPTIONS]
+    if unknown:
+        there = listed(OPTIONS)
+        raise ConfigError(
+            [Problem(f"unknown key{near_miss(name, OPTIONS)} (keys: {there})", name, path) for name in unknown]
+        )
 
 
 def _names_us(path: str) -> bool:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping, Optional, Sequence
 
 from ...module_utils._build import git
@@ -18,11 +19,19 @@ Histories = Mapping[str, Mapping[str, Any]]
 
 PREVIOUS = "previous"
 NO_VERSION = "none"
+# What Docker takes as the tag of an image.
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+NO_TAG = (
+    "kamal_version: {!r} cannot be the tag of an image. A version has letters, digits, _, . and -, at most 128, and "
+    "begins with a letter, a digit or _. Name one with -e kamal_version=VERSION or the environment variable VERSION."
+)
 
 
 def named(wanted: Optional[str], histories: Histories, roles: Mapping[str, Sequence[str]]) -> Optional[str]:
     """The version that was asked for; with histories every host must still have it. `previous` means the good one
     before that which runs, as soon as there are histories to find it in. None where nothing was asked for."""
+    if wanted and not TAG.fullmatch(wanted):
+        raise VersionError(NO_TAG.format(wanted))
     if not wanted or (wanted == PREVIOUS and not histories):
         return wanted
     version = way_back.previous_good(way_back.places(histories, roles)) if wanted == PREVIOUS else wanted

@@ -106,6 +106,19 @@ def test_changes_without_a_commit_count_where_they_go_into_the_image(checkout, e
     assert version.startswith(git(checkout, "rev-parse", "HEAD"))
 
 
+@pytest.mark.parametrize("version", ["a/b", "v 1", "-v1", ".v1", "v1\n", "a:b", "é", "x" * 129])
+@pytest.mark.parametrize("command", ["deploy", "rollback"])
+def test_a_version_that_cannot_be_a_tag_is_refused(project, version, command):
+    result = run(project, arguments={"version": version, "command": command})
+    assert result["failed"]
+    assert result["msg"].startswith(f"kamal_version: {version!r} cannot be the tag of an image")
+
+
+@pytest.mark.parametrize("version", ["_", "v1.2-rc_3", "x" * 128])
+def test_a_version_that_can_be_a_tag_is_taken(project, version):
+    assert planned(project, {"kamal_version": version})["version"] == version
+
+
 def test_without_a_checkout_a_version_must_be_named(project):
     result = run(project)
     assert result["failed"]
@@ -193,6 +206,32 @@ def test_a_host_that_is_missing_is_told(project, named, said):
     result = run(project, V1, **named)
     assert result["failed"]
     assert said in result["msg"]
+
+
+def test_a_build_host_that_is_no_host_is_told_where_something_is_built(project):
+    variables = {**V1, "kamal_build_host": "h11"}
+    result = run(project, variables)
+    assert result["failed"]
+    assert result["msg"].startswith("kamal_build_host: h11 is no host of the inventory; did you mean `h1`?")
+    assert planned(project, {**variables, "kamal_build": False})["build"] is None
+    assert planned(project, variables, {"command": "rollback"})["build"] is None
+
+
+@pytest.mark.parametrize("host", ["", "localhost", "127.0.0.1", "h2"])
+def test_a_build_host_of_the_inventory_is_taken(project, host):
+    assert planned(project, {**V1, "kamal_build_host": host})["build"]
+
+
+@pytest.mark.parametrize("asked", ["wbe", "web,wbe", ["web", "wbe"]])
+def test_a_role_without_logs_is_told(project, asked):
+    result = run(project, {"kamal_logs_role": asked}, {"command": "inspect"})
+    assert result["failed"]
+    assert result["msg"] == "kamal_logs_role: there is no role `wbe`; did you mean `web`? (roles: `web`)"
+
+
+@pytest.mark.parametrize("asked", ["web", "web, web", ["web"], [], ""])
+def test_a_role_with_logs_is_taken(project, asked):
+    assert planned(project, {"kamal_logs_role": asked}, {"command": "inspect"})
 
 
 def test_no_inventory_at_all_says_what_to_add(project):

@@ -288,11 +288,17 @@ def test_what_is_neither_true_nor_false_is_told(project):
     [
         (["-i", "config/deploy.yml", "-e", "kamal_destination=stagin"], "no destination stagin"),
         (["-i", "config/deploy.broken.yml"], "servers"),
+        (["-i", "misspelt.yml"], "misspelt.yml: destnation: unknown key; did you mean `destination`?"),
     ],
 )
 def test_a_mistake_ends_the_run(project, arguments, said):
     (project / "config/deploy.broken.yml").write_text("servers: 5\n")
+    (project / "misspelt.yml").write_text("plugin: caravan.kamal.deploy\ndestnation: staging\n")
     code, output, errors = listed(project, *arguments)
     assert (code, output) == (deploy.PARSER_ERROR, "")
     assert said in errors
     assert "Traceback" not in errors
+
+
+def test_the_plugin_knows_the_keys_that_it_documents():
+    assert set(deploy.OPTIONS) == set(yaml.safe_load(deploy.DOCUMENTATION)["options"])
