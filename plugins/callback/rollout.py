@@ -216,6 +216,8 @@ def closing_line(counts: Mapping[str, Mapping[str, int]], causes: Mapping[str, S
 
     `counts` is Ansible's, by host. `causes` says for a host of the play whose fault its first failed task was.
     """
+    if not counts:
+        return [], "nothing was done: no host or no task matched"
     broken = [host for host, count in counts.items() if count["failures"] or count["unreachable"]]
     failed = list(dict.fromkeys(culprit for host in broken for culprit in causes.get(host, [host])))
     others = [host for host in counts if host not in failed]

@@ -30,7 +30,7 @@ def require_sound(task_vars: Mapping[str, Any], loader: Any, value: Callable[[st
     playbooks = running(context.CLIARGS.get("args") or ())
     problems = [
         *variables.unknown(extra),
-        *variables.former(extra, playbooks),
+        *variables.former(extra, playbooks, task_vars),
         *variables.wrong_values(task_vars, value),
         *unknown_tags(playbooks, task_vars),
     ]

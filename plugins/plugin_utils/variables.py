@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Collection, Container, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
@@ -134,6 +134,9 @@ FORMER: Dict[str, Dict[str, str]] = {
         "grep": "kamal_logs_grep",
     },
 }
+# What people who know Kamal's options would try with any playbook. Where an inventory sets the right one, as in
+# kamal_version: "{{ version }}", the other is its own affair.
+OPTIONS: Tuple[str, ...] = ("version", "destination", "hosts", "confirm")
 
 
 def unknown(extra: Iterable[str]) -> List[Problem]:
@@ -152,10 +155,14 @@ def _not_one_of_ours(name: str) -> str:
     )
 
 
-def former(extra: Iterable[str], playbooks: Iterable[str]) -> List[Problem]:
-    """Extra variables that these playbooks took under another name."""
-    names = {old: new for playbook in playbooks for old, new in FORMER.get(playbook, {}).items()}
-    return [Problem(f"this variable is called {names[name]} now", where=name) for name in extra if name in names]
+def former(extra: Collection[str], playbooks: Sequence[str], known: Container[str] = ()) -> List[Problem]:
+    """Extra variables that these playbooks take under another name; `known` are the names of all that are set."""
+    names = {name: PREFIX + name for name in OPTIONS if playbooks and PREFIX + name not in known}
+    names.update({old: new for playbook in playbooks for old, new in FORMER.get(playbook, {}).items()})
+    problems = [Problem(f"this variable is called {names[name]}", where=name) for name in extra if name in names]
+    if playbooks and "roles" in extra and "roles" not in names:
+        problems.append(Problem("there is no such variable; choose hosts with --limit", where="roles"))
+    return problems
 
 
 def wrong_values(names: Iterable[str], value: Callable[[str], Any]) -> List[Problem]:

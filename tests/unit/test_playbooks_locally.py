@@ -113,9 +113,13 @@ def test_variables_of_an_inventory_under_former_names_change_nothing(folder: Pat
                 "kamal_lock_wait: expected a whole",
             ],
         ),
+        (
+            ["deploy", "-e", "kamal_hosts=shop", "-e", "version=v2"],
+            ["version: this variable is called kamal_version"],
+        ),
         (["deploy", "-e", "kamal_hosts=shop", "--tags", "biuld"], ["--tags: biuld is no tag of deploy"]),
     ],
-    ids=["two services", "a former name", "a slip and a wrong value", "a tag"],
+    ids=["two services", "a former name", "a slip and a wrong value", "an option of Kamal", "a tag"],
 )
 def test_what_would_be_passed_over_is_refused_before_anything_is_done(
     folder: Path, arguments: list[str], messages: list[str]
@@ -145,7 +149,7 @@ def test_a_role_without_a_plan_says_so(folder: Path, role: str, entry: str) -> N
     (folder / "role.yml").write_text(ROLE.format(role=role, entry=entry))
     code, output = play(folder, "role.yml")
     assert code == 2
-    assert NO_PLAN in output
+    assert f"{NO_PLAN}. In a play of your own, add the role caravan.kamal.plan before this one" in output
     assert "failed: h1 (" in output
 
 
@@ -155,6 +159,26 @@ def test_to_start_in_the_middle_says_that_there_is_no_plan(folder: Path) -> None
     assert code == 2
     assert "with --start-at-task it is passed over" in output
     assert "failed: h1, h2 (" in output
+
+
+def test_a_run_in_which_no_host_matches_says_that_nothing_was_done(folder: Path) -> None:
+    code, output = play(folder, "caravan.kamal.audit", "-e", "kamal_hosts=nobody")
+    assert code == 0, output
+    assert "nothing was done: no host or no task matched (" in output
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_removal_in_check_mode_asks_for_no_confirmation(folder: Path, check: bool) -> None:
+    (text,) = re.findall(
+        r"^    - name: Ask for a confirmation\n.*?(?=^- name)",
+        (TREE / "ansible_collections/caravan/kamal/playbooks/remove.yml").read_text(),
+        flags=re.MULTILINE | re.DOTALL,
+    )
+    play_head = "- hosts: h1\n  gather_facts: false\n  vars: {_kamal_is_confirmed: false}\n  tasks:\n"
+    (folder / "ask.yml").write_text(play_head + text)
+    code, output = play(folder, "ask.yml", *(["--check"] if check else []))
+    assert code == (0 if check else 2), output
+    assert ("Nothing was removed." in output) is not check
 
 
 # Tags: a run that changes hosts has a plan, takes the lock and releases it, whatever is picked or skipped.

@@ -20,8 +20,8 @@ from .unsupported import LATER
 FACT = "kamal_plan"
 LOCK = "_kamal_lock"
 NO_PLAN = (
-    "There is no plan in this run. The role caravan.kamal.plan makes it and has to run before; with --start-at-task "
-    "it is passed over, so run the playbook from its beginning."
+    "There is no plan in this run. In a play of your own, add the role caravan.kamal.plan before this one; with "
+    "--start-at-task it is passed over, so run the playbook from its beginning."
 )
 
 

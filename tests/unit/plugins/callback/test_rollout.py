@@ -37,6 +37,7 @@ CLOSING = {
         "failed: b; changed: a; unchanged: c",
     ),
     "a failure was rescued": ({"a": OK, "b": CHANGED}, {"a": ["a"]}, [], "changed: b; unchanged: a"),
+    "nothing ran": ({}, {}, [], "nothing was done: no host or no task matched"),
     "many": ({f"h{number}": CHANGED for number in range(9)}, {}, [], "changed: 9 hosts"),
 }
 

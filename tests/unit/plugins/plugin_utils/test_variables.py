@@ -40,14 +40,42 @@ def test_a_name_that_nothing_reads_is_refused(name: str, message: str | None) ->
         ("audit", "lines", "kamal_audit_lines"),
         ("config", "format", "kamal_config_format"),
         ("docs", "section", "kamal_docs_section"),
+        ("deploy", "version", "kamal_version"),
+        ("logs", "destination", "kamal_destination"),
+        ("audit", "hosts", "kamal_hosts"),
+        ("remove", "confirm", "kamal_confirm"),
+        ("logs", "roles", "kamal_logs_role"),
         ("deploy", "state", None),
         ("audit", "grep", None),
     ],
 )
 def test_a_former_name_is_refused_by_the_playbook_that_took_it(playbook: str, name: str, now: str | None) -> None:
-    expected = [f"{name}: this variable is called {now} now"] if now else []
+    expected = [f"{name}: this variable is called {now}"] if now else []
     assert [str(problem) for problem in variables.former([name], [playbook])] == expected
     assert not now or now in variables.BY_NAME
+
+
+@pytest.mark.parametrize(
+    ("name", "playbooks", "known", "messages"),
+    [
+        ("version", ["deploy"], {"version"}, ["version: this variable is called kamal_version"]),
+        ("version", ["deploy"], {"version", "kamal_version"}, []),
+        ("version", [], {"version"}, []),
+        ("roles", ["deploy"], {"roles"}, ["roles: there is no such variable; choose hosts with --limit"]),
+        ("roles", [], {"roles"}, []),
+    ],
+    ids=[
+        "an option of Kamal",
+        "the inventory makes use of it",
+        "a playbook of one's own",
+        "roles",
+        "roles of one's own",
+    ],
+)
+def test_an_option_of_kamal_is_refused_where_nothing_reads_it(
+    name: str, playbooks: list[str], known: set[str], messages: list[str]
+) -> None:
+    assert [str(problem) for problem in variables.former([name], playbooks, known)] == messages
 
 
 @pytest.mark.parametrize(
