@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Two runs at once on two hosts, killed, overtaken and cut off at any step: what must never be, and what comes after.
 
-SEED=N INTERLEAVINGS=1 repeats the schedule that a failure names.
+SEED=N INTERLEAVINGS=1 repeats the schedule that a failure names; without them the same thousand are played each time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from interleaving import CONNECTION_LOST, KILL, LEASE_ENDS, Actor, Killed, Stepp
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
 SCHEDULES = int(os.environ.get("INTERLEAVINGS", "1000"))
-SEED = int(os.environ.get("SEED") or random.randrange(10**9))
+SEED = int(os.environ.get("SEED") or 1)
 HOSTS = ("host1", "host2")
 VERSIONS = ("v0", "v1", "v2", "v3", "v4")
 REPOSITORY = "registry.example.com/hello"
@@ -124,7 +124,7 @@ class Fleet:
     def __init__(self, hosts: dict[str, Host], seed: int) -> None:
         self.hosts = hosts
         self.live = all(host.routes for host in hosts.values())
-        self.world = World(seed, lambda: hosts["host1"].fence(), self.watch)
+        self.world = World(seed, hosts["host1"].fence, self.watch)
 
     # What must never be
 
@@ -289,12 +289,16 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     machine = Machine()
+
+    def home() -> Any:
+        return home_of(machine.fleet.world, tmp_path)()
+
     for verb in (*READING, *WRITING, "kept_open"):
         monkeypatch.setattr(files, verb, machine.file_call(verb, getattr(files, verb)))
     for place, call in ((fcntl, "flock"), (os, "pwrite")):
         monkeypatch.setattr(place, call, _stepped(machine, call, getattr(place, call)))
     monkeypatch.setattr(os, "fsync", lambda handle: None)
-    monkeypatch.setattr(user, "home", lambda: home_of(machine.fleet.world, tmp_path)())
+    monkeypatch.setattr(user, "home", home)
     monkeypatch.setattr(turn, "time", machine)
     monkeypatch.setattr(record, "_TURN", contextlib.nullcontext())  # runs are no threads of one process
     monkeypatch.setattr(deployment, "threading", SimpleNamespace(Thread=Inline))
@@ -346,7 +350,7 @@ def play(fleet: Fleet, plans: dict[tuple[str, str], dict[str, HostShare]], rando
         getattr(host, random.choice(["dying", "sick"])).add(f"{REPOSITORY}:{broken}")
     fleet.world.lock.tells_of_the_dead = random.random() < 0.3
     kinds = [KILL, LEASE_ENDS, LEASE_ENDS, CONNECTION_LOST]
-    events = {random.randrange(1, STEPS_OF_TWO_RUNS): random.choice(kinds) for _ in range(random.randrange(6))}
+    events = {random.randrange(1, STEPS_OF_TWO_RUNS): random.choice(kinds) for _event in range(random.randrange(6))}
     actors = [fleet.run("A", plans[first], random.choice("st")), fleet.run("B", plans[second], random.choice("st"))]
     fleet.world.play(actors, events, random.choice([0.02, 0.1, 0.4]))
     for actor, (_command, version) in zip(actors, (first, second), strict=True):

@@ -136,7 +136,7 @@ def test_a_switch_that_comes_after_the_stop_is_undone(share_of: Share, monkeypat
 
 def test_what_fails_on_the_way_back_is_told(host: FakeEngine, share_of: Share, monkeypatch: pytest.MonkeyPatch) -> None:
     host.sick.add("hello:v2")
-    monkeypatch.setattr(host, "rename", lambda *_names: (_ for _ in ()).throw(HealthError("the disk is full")))
+    monkeypatch.setattr(host, "rename", lambda *_names: (each for each in ()).throw(HealthError("the disk is full")))
     with pytest.raises(HealthError, match="On the way back this failed too: the disk is full"):
         deploy(host, share_of("v2"))
     assert "hello-web-v1" in host.running
