@@ -4,32 +4,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
-from ansible.plugins.action import ActionBase
-
-from ..module_utils._errors import CaravanError
 from ..plugin_utils import barrier
+from ..plugin_utils.controller import ControllerAction
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.model import Plan
 
-ARGUMENTS = {
-    "live": {"type": "str", "required": True},
-    "serving": {"type": "str"},
-}
 
+class ActionModule(ControllerAction):
+    options = {
+        "live": {"type": "str", "required": True},
+        "serving": {"type": "str"},
+    }
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
-    _supports_diff = True
-
-    def run(self, tmp: Any = None, task_vars: Any = None) -> Dict[str, Any]:
-        result = super().run(tmp, task_vars)
-        _spec, arguments = self.validate_argument_spec(ARGUMENTS)
-        try:
-            plan = handover.plan_of(task_vars, whole=True)
-        except CaravanError as error:
-            return {**result, "failed": True, "msg": error.message}
+    def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        plan = handover.plan_of(task_vars, whole=True)
         hosts = barrier.Hosts(
             task_vars["ansible_play_hosts_all"], task_vars["ansible_play_hosts"], task_vars["ansible_play_batch"]
         )
@@ -38,7 +28,7 @@ class ActionModule(ActionBase):
         serving = barrier.by_host(task_vars.get(arguments["serving"]))
         missing = barrier.missing(gate, hosts, lambda host: hostvars[host].get(arguments["live"]), serving)
         is_open = not missing and any(host in gate for host in hosts.reached)
-        answer = {**result, "changed": False, "open": is_open, "missing": missing}
+        answer = {"open": is_open, "missing": missing}
         return answer if is_open else {**answer, "failed": True, "msg": _closed(plan, missing)}
 
 
