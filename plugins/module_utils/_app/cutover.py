@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import _names
 from .._errors import CaravanError, HealthError
@@ -20,6 +20,7 @@ from .routing import Routes, Routing
 MEND = "Mend the image or its settings and deploy again."
 STOPPED = f"It was stopped; what served before still serves. {MEND}"
 SERVES_ON = f"It has run since a deploy that was interrupted, and runs on: nothing else serves. {MEND}"
+ROUTED_AS_BEFORE = "It runs on, and kamal-proxy routes as before. Mend proxy in the configuration and deploy again."
 UNSURE = f"See what runs and is routed (caravan.kamal.details). {MEND}"
 
 
@@ -71,10 +72,12 @@ class Cutover:
         try:
             self._prove(container)
         except CaravanError as error:
-            raise HealthError(
-                f"{self.role.container} on {self.context.share.host} could not get its new route: {error.message}. "
-                "It runs on, and what kamal-proxy routed before still holds. Mend proxy and deploy again."
-            ) from error
+            lines = [
+                f"{self.role.container} on {self.context.share.host} could not get its new route: {error.message}."
+            ]
+            troubles = attempt(self._restore)
+            lines += _on_the_way_back(troubles)
+            raise HealthError("\n".join([*lines, UNSURE if troubles else ROUTED_AS_BEFORE])) from error
 
     # Another one takes over, or one that a run was interrupted at
 
@@ -108,6 +111,7 @@ class Cutover:
         except CaravanError as error:
             if left and self._serves(left):
                 report, troubles = self._report(container)
+                troubles += attempt(self._restore)
                 raise self._failure(left.name, error, report, troubles, SERVES_ON) from error
             raise self._undo(container, error) from error
         return container
@@ -144,11 +148,15 @@ class Cutover:
         report, troubles = self._report(container)
         names = [_names.staged(self.role.container)]
         stop = partial(self.context.engine.stop, container, self.role.stop_timeout)
-        restore = self.routing.restore if self.routing else list
         # As long as kamal-proxy may still switch to it, only its end makes sure that it does not.
-        order = (restore, stop) if self.routing and self.routing.has_ended else (stop, restore)
+        has_ended = self.routing is not None and self.routing.has_ended
+        order = (self._restore, stop) if has_ended else (stop, self._restore)
         troubles += attempt(*order, lambda: names.append(self._put_aside(container)))
         return self._failure(names[-1], error, report, troubles, STOPPED)
+
+    def _restore(self) -> None:
+        if self.routing:
+            self.routing.restore()
 
     def _report(self, container: str) -> Tuple[Dict[str, Any], List[str]]:
         report = dict(health.UNKNOWN)
@@ -171,7 +179,7 @@ class Cutover:
         for title, part in (("Health checks", report["health_log"]), ("Last log lines", report["log"])):
             if part:
                 lines += [f"{title}:", *(f"  {line}" for line in part)]
-        lines += [f"On the way back this failed too: {trouble}" for trouble in troubles]
+        lines += _on_the_way_back(troubles)
         return HealthError("\n".join([*lines, UNSURE if troubles else end]), container=name, **report)
 
     # It is live
@@ -200,6 +208,10 @@ class Cutover:
         self.context.engine.stop(container.id, self.role.stop_timeout)
         if _names.is_staged(container.name):
             self.context.engine.remove(container.id, volumes=True)
+
+
+def _on_the_way_back(troubles: Sequence[str]) -> List[str]:
+    return [f"On the way back this failed too: {trouble}" for trouble in troubles]
 
 
 def attempt(*steps: Callable[[], object]) -> List[str]:

@@ -9,6 +9,7 @@ from typing import Optional, Sequence
 
 from .. import _names
 from .._host.engine import Container
+from .._proxy import commands, deployment
 from .._shares import RoleShare
 from .context import Context, Running
 from .routing import Routes, leads_to
@@ -22,7 +23,7 @@ def clear(context: Context, role: RoleShare, own: Sequence[Container], kept: Opt
     for container in own:
         if not _names.is_staged(container.name) or (kept and kept.id == container.id):
             continue
-        if not _serves(role, container, own, routes):
+        if not _serves(role, container, own, routes) and not _is_switched_to_late(context, role, container):
             remove = partial(context.engine.remove, container.id, volumes=True)
             context.changes.do(f"remove container {container.name}", remove)
         elif container.name == _names.staged(role.container):
@@ -36,3 +37,20 @@ def _serves(role: RoleShare, container: Container, own: Sequence[Container], rou
     if role.proxy is not None:
         return leads_to(routes().get(role.route or ""), container.id)
     return not any(other.running and not _names.is_staged(other.name) for other in own)
+
+
+def _is_switched_to_late(context: Context, role: RoleShare, container: Container) -> bool:
+    """Whether kamal-proxy still led requests to it, in a deploy of the run that was killed.
+
+    Only a container that is stopped keeps it from that. One that it was too late for is started again.
+    """
+    if context.changes.check_mode or not container.running:
+        return False
+    context.engine.stop(container.id, role.stop_timeout)
+    if role.proxy is None:
+        return False
+    deployment.let_end(lambda: False)
+    if not leads_to(commands.look(context.engine, context.changes).get(role.route or ""), container.id):
+        return False
+    context.engine.start(container.id)
+    return True

@@ -63,9 +63,9 @@ class Routing:
         return self.deployment is not None and self.deployment.has_ended
 
     def restore(self) -> None:
-        """After a switch that failed: where the route led before, it leads again.
+        """After a switch that failed: where the route led before it leads again, with the options of before.
 
-        The target has been stopped, unless kamal-proxy has answered.
+        A target that must not get requests has been stopped, unless kamal-proxy has answered.
         """
         if self.deployment is None:
             return
@@ -73,7 +73,7 @@ class Routing:
         before, now = self.before, commands.look(self.engine, self.changes).get(self.name)
         if before is None and now is not None:
             commands.command(self.engine, commands.remove_argv(self.name))
-        elif before and (now is None or now.targets != before.targets):
+        elif before and (now is None or now.targets != before.targets or flags.diff(before.options, now.options)):
             commands.command(self.engine, flags.deploy_argv(self.name, before.targets[0], before.options))
 
     def _wanted(self, container: str) -> Tuple[str, flags.Options]:

@@ -53,6 +53,11 @@ class Deployment:
 
     def settle(self) -> None:
         """Until it has ended or can no longer succeed. The target has been stopped: it answers no further check."""
-        deadline = time.monotonic() + SETTLES_WITHIN
-        while not self.has_ended and time.monotonic() < deadline:
-            time.sleep(min(POLL, SETTLES_WITHIN))
+        let_end(lambda: self.has_ended)
+
+
+def let_end(has_ended: Callable[[], bool]) -> None:
+    """Wait until a deployment whose target was stopped has ended, at most for as long as it could still switch."""
+    deadline = time.monotonic() + SETTLES_WITHIN
+    while not has_ended() and time.monotonic() < deadline:
+        time.sleep(min(POLL, SETTLES_WITHIN))

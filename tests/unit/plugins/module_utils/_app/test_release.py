@@ -256,6 +256,30 @@ def test_what_an_earlier_run_staged_and_left_is_dropped(host: FakeEngine, share_
     assert "hello-web-v0_staged" not in host.here
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_a_container_of_a_killed_run_is_stopped_and_removed_unless_its_switch_comes_through(
+    host: FakeEngine, share_of: Share, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    release(host, share_of("v1"))
+    left = host.add("hello-web-v0_staged", service="hello", role="web", destination="")["Id"]
+    stop = host.stop
+
+    def stop_while_kamal_proxy_switches(name: str, timeout: int | None) -> None:
+        stop(name, timeout)
+        if late and name == left and host.target("hello-web") == "hello-web-v1":
+            host.routes["hello-web"]["active_targets"] = [f"{left[:12]}:80"]
+
+    monkeypatch.setattr(host, "stop", stop_while_kamal_proxy_switches)
+    host.add_image("hello:v2", "i2")
+    changes = Changes(False)
+    Release(host, changes, share_of("v2"), {"TOKEN": SECRET}).stage(None)
+    assert "stop hello-web-v0_staged" in host.calls
+    assert ("hello-web-v0_staged" in host.running) == late
+    assert ("remove container hello-web-v0_staged" in changes.actions) == (not late)
+    release(host, share_of("v2"))
+    assert host.target("hello-web") == "hello-web-v2" and "hello-web-v0_staged" not in host.here
+
+
 # Failures
 
 
@@ -297,6 +321,28 @@ def test_a_route_that_was_switched_before_the_failure_is_switched_back(host: Fak
         release(host, share_of("v2", proxy={"host": "new.example.com"}))
     assert host.target("hello-web") == "hello-web-v1"
     assert host.routes["hello-web"]["options"]["hosts"] == ["hello.example.com"]
+
+
+def test_a_route_that_was_made_by_a_first_release_that_failed_is_removed(host: FakeEngine, share_of: Share) -> None:
+    host.fails_after_switch = True
+    with pytest.raises(HealthError):
+        release(host, share_of("v1"))
+    assert host.routes == {} and host.running == {"kamal-proxy"}
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_route_of_the_same_container_that_fails_gets_its_options_back(
+    host: FakeEngine, share_of: Share, home: Path, recorded: bool
+) -> None:
+    release(host, share_of("v1"))
+    if not recorded:
+        (home / ".kamal/apps/hello/history.jsonl").unlink()
+    host.fails_after_switch = True
+    with pytest.raises(HealthError, match="the old target did not drain"):
+        release(host, share_of("v1", proxy={"host": "new.example.com", "response_timeout": 5}))
+    assert host.target("hello-web") == "hello-web-v1" and "hello-web-v1" in host.running
+    assert host.routes["hello-web"]["options"]["hosts"] == ["hello.example.com"]
+    assert host.routes["hello-web"]["target_options"]["response_timeout"] == 30 * 10**9
 
 
 def test_a_worker_is_judged_by_its_own_health_check(host: FakeEngine, share_of: Share) -> None:
