@@ -14,7 +14,7 @@ from ansible.utils.display import Display
 from ..module_utils._build import git
 from ..module_utils._data import to_data
 from ..module_utils._errors import CaravanError, ConfigError, Problem
-from ..plugin_utils import invocation
+from ..plugin_utils import hooks, invocation
 from ..plugin_utils.config import source
 from ..plugin_utils.config.load import Config
 from ..plugin_utils.config.topology import Topology
@@ -55,6 +55,7 @@ class ActionModule(ControllerAction):
         return {"plan": to_data(whole)}
 
     def _plan(self, arguments: Mapping[str, Any]) -> Plan:
+        self._pre_init()
         self._require_app_hosts()
         invocation.require_one_service(self._variables)
         config = source.from_task_vars(self._variables, self._value, os.getcwd())
@@ -64,6 +65,13 @@ class ActionModule(ControllerAction):
         if whole.command not in WITHOUT_SECRETS:
             handover.secrets(whole, self._secrets_variable()).require(whole.secrets)
         return whole
+
+    def _pre_init(self) -> None:
+        """What the project wants done first, such as logging in to a store of secrets."""
+        if self._flag("kamal_skip_hooks", False):
+            return
+        root, destination = source.place(self._variables, self._value, os.getcwd())
+        hooks.pre_init(root, destination, float(self._value("kamal_hook_timeout") or hooks.SECONDS), Display().display)
 
     def _require_known(self, config: Config, run: Run) -> None:
         """The hosts and roles that variables of this run name are there."""

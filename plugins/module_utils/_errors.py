@@ -6,6 +6,7 @@ CaravanError
 ├── ConfigError      the configuration is wrong; carries every problem that was found
 ├── PlanError        a part of the plan has not the shape that is expected here
 ├── SecretError      a secret is missing or a secrets file cannot be read
+├── HookError        a hook of the project failed, or could not be started
 ├── VersionError     no version could be found for the release
 ├── BuildError       the image could not be built or pushed
 ├── EngineError      the Docker engine cannot be reached, or refused a call
@@ -61,6 +62,10 @@ class PlanError(CaravanError):
 
 
 class SecretError(CaravanError):
+    pass
+
+
+class HookError(CaravanError):
     pass
 
 

@@ -48,6 +48,7 @@ VARIABLES: Tuple[Variable, ...] = (
         "another host of the plan keeps the lock while the first is down; runs that do not say so do not see it",
     ),
     Variable("kamal_skip_hooks", "bool", "`false`", "deploy although there are hooks, without running them"),
+    Variable("kamal_hook_timeout", "int", "`600`", "seconds that one hook may take"),
     Variable(
         "kamal_secrets", "dict", "`{}`", "secret values by name, as a map; they win over the project's secrets files"
     ),

@@ -54,8 +54,8 @@ class Config:
 
 
 def load(path: str, destination: Optional[str], settings: Settings, project_root: Optional[str] = None) -> Config:
-    base, destination = _split_destination(os.path.abspath(path), destination)
-    root = os.path.abspath(project_root) if project_root else _project_root(base)
+    base, destination = split_destination(os.path.abspath(path), destination)
+    root = os.path.abspath(project_root) if project_root else project_root_of(base)
     scope = Scope(dict(settings.environ), root, settings.erb_commands)
     if destination:
         scope.environ["KAMAL_DESTINATION"] = destination
@@ -128,7 +128,7 @@ def _position(path: KeyPath, order: Mapping[KeyPath, int]) -> int:
     return -1
 
 
-def _project_root(path: str) -> str:
+def project_root_of(path: str) -> str:
     folder = os.path.dirname(path)
     return os.path.dirname(folder) if os.path.basename(folder) == "config" else folder
 
@@ -165,7 +165,7 @@ def _read_text(path: str, shown: str) -> str:
         raise ConfigError([Problem(f"{path} cannot be read: {error.strerror}", where=shown)]) from None
 
 
-def _split_destination(path: str, destination: Optional[str]) -> Tuple[str, Optional[str]]:
+def split_destination(path: str, destination: Optional[str]) -> Tuple[str, Optional[str]]:
     """`deploy.staging.yml` beside `deploy.yml` is the destination staging of that file."""
     stem, extension = os.path.splitext(path)
     base_stem, own = os.path.splitext(stem)

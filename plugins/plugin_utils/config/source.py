@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ...module_utils._errors import ConfigError, Problem
-from .load import Config, Settings, from_mapping, load
+from .load import Config, Settings, from_mapping, load, project_root_of, split_destination
 
 # A file by this name is a configuration, also for the inventory plugin.
 CONFIGURATION = re.compile(r"^deploy(\.[\w-]+)*\.ya?ml$")
@@ -27,15 +27,29 @@ def from_task_vars(task_vars: Mapping[str, Any], templar_value: Value, cwd: str)
     mapping = templar_value("kamal_config")
     file = templar_value("kamal_config_file")
     destination = templar_value("kamal_destination") or None
-    project_root = templar_value("kamal_project_root")
+    folder = templar_value("kamal_project_root")
     if mapping is not None and file:
         raise ConfigError([Problem("kamal_config and kamal_config_file are both set; keep the one that is meant")])
     if mapping is not None:
         groups = _role_groups(templar_value("kamal_role_groups"), task_vars.get("groups") or {})
-        root = os.path.abspath(os.path.join(cwd, str(project_root or ".")))
+        root = os.path.abspath(os.path.join(cwd, str(folder or ".")))
         return from_mapping(mapping, _text(destination), root, role_groups=groups)
-    path = os.path.join(cwd, str(file or _of_inventory(task_vars) or DEFAULT_FILE))
-    return load(path, _text(destination), Settings.of(os.environ, templar_value), _below(cwd, project_root))
+    path = _file(task_vars, file, cwd)
+    return load(path, _text(destination), Settings.of(os.environ, templar_value), _below(cwd, folder))
+
+
+def place(task_vars: Mapping[str, Any], templar_value: Value, cwd: str) -> Tuple[str, Optional[str]]:
+    """The project's folder and the destination, without reading anything."""
+    destination = _text(templar_value("kamal_destination") or None)
+    given = _below(cwd, templar_value("kamal_project_root"))
+    if templar_value("kamal_config") is not None:
+        return given or os.path.abspath(cwd), destination
+    base, destination = split_destination(_file(task_vars, templar_value("kamal_config_file"), cwd), destination)
+    return given or project_root_of(base), destination
+
+
+def _file(task_vars: Mapping[str, Any], file: Any, cwd: str) -> str:
+    return os.path.abspath(os.path.join(cwd, str(file or _of_inventory(task_vars) or DEFAULT_FILE)))
 
 
 def _below(cwd: str, folder: Any) -> Optional[str]:

@@ -279,3 +279,43 @@ def test_a_mistake_in_the_configuration_is_told(project):
     result = run(project, V1)
     assert result["failed"]
     assert "config/deploy.yml:3: bogus" in result["msg"]
+
+
+# pre-init
+
+
+def pre_init(project, text):
+    (project / ".kamal/hooks").mkdir(parents=True)
+    script = project / ".kamal/hooks/pre-init"
+    script.write_text(f"#!/bin/sh\n{text}\n")
+    script.chmod(0o755)
+
+
+@pytest.mark.parametrize("command", ["deploy", "rollback", "inspect"])
+def test_pre_init_runs_before_the_configuration_and_the_secrets_are_read(project, command):
+    (project / "config/deploy.yml").unlink()
+    text = "service: app\nservers: [h1, h2]\nenv: {secret: [TOKEN]}"
+    pre_init(project, f"echo '{text}' > config/deploy.yml; echo TOKEN=t > .kamal/secrets")
+    assert planned(project, V1, {"command": command})["service"] == "app"
+
+
+def test_a_pre_init_that_fails_ends_the_run_with_what_it_said(project):
+    pre_init(project, "echo the store is closed >&2; exit 4")
+    result = run(project, V1)
+    assert result["failed"]
+    assert "pre-init ended with exit code 4. Nothing was touched yet. It said:\nthe store is closed" in result["msg"]
+    assert planned(project, {**V1, "kamal_skip_hooks": True})["version"] == "v1"
+
+
+def test_a_pre_init_that_hangs_ends_the_run(project):
+    pre_init(project, "sleep 600")
+    result = run(project, {**V1, "kamal_hook_timeout": 1})
+    assert result["failed"] and "did not end within 1 seconds" in result["msg"]
+
+
+def test_pre_init_knows_the_destination(project):
+    (project / "config/deploy.staging.yml").write_text("")
+    pre_init(project, 'test "$KAMAL_DESTINATION" = staging')
+    assert planned(project, {**V1, "kamal_destination": "staging"})["destination"] == "staging"
+    staging = str(project / "config/deploy.staging.yml")
+    assert planned(project, {**V1, "kamal_config_file": staging})["destination"] == "staging"
