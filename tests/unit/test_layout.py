@@ -31,7 +31,7 @@ HEADER = (
 )
 # The rooms, and which others each of them may enter. What has no room lies at the root of module_utils; every room may.
 WORDS = "module_utils"
-CONFIG, PLAN = "plugin_utils/config", "plugin_utils/plan"
+CONFIG, PLAN, SECRETS = "plugin_utils/config", "plugin_utils/plan", "plugin_utils/secrets"
 APP, PROXY, BUILD, HOST, DOCKER_RUN = (
     f"module_utils/{room}" for room in ("_app", "_proxy", "_build", "_host", "_docker_run")
 )
@@ -39,6 +39,7 @@ MAY_ENTER = {
     "plugin_utils": set(),
     CONFIG: {DOCKER_RUN},
     PLAN: {CONFIG, PROXY, BUILD, DOCKER_RUN},
+    SECRETS: set(),
     APP: {PROXY, HOST},
     PROXY: {HOST, DOCKER_RUN},
     BUILD: {HOST},
