@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping
 
 from ansible import constants, context
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -62,8 +62,7 @@ class ActionModule(ControllerAction):
         run = self._run(config, arguments)
         self._require_known(config, run)
         whole = plan(config, run)
-        if whole.command not in WITHOUT_SECRETS:
-            handover.secrets(whole, self._secrets_variable()).require(whole.secrets)
+        self._require_secrets(whole)
         return whole
 
     def _pre_init(self) -> None:
@@ -82,12 +81,13 @@ class ActionModule(ControllerAction):
             roles = [role.name for role in Topology(config.data).roles]
             references.require_roles(self._value("kamal_logs_role"), roles)
 
-    def _secrets_variable(self) -> Optional[Mapping[str, Any]]:
-        value = self._value("kamal_secrets")
-        if value is None or isinstance(value, Mapping):
-            return value
-        message = 'expected a map of names to values; as an extra variable: -e \'{"kamal_secrets": {"NAME": "…"}}\''
-        raise ConfigError([Problem(message, where="kamal_secrets")])
+    def _require_secrets(self, whole: Plan) -> None:
+        """All at once, before anything is touched; a run that needs none asks nobody for any."""
+        if whole.command not in WITHOUT_SECRETS:
+            known = handover.secrets(whole, self._value, Display().display)
+            known.require(whole.secrets)
+            for notice in known.notices(whole.secrets):
+                Display().warning(notice)
 
     def _value(self, name: str) -> Any:
         return self.value_of(self._variables, name)

@@ -52,6 +52,13 @@ VARIABLES: Tuple[Variable, ...] = (
     Variable(
         "kamal_secrets", "dict", "`{}`", "secret values by name, as a map; they win over the project's secrets files"
     ),
+    Variable(
+        "kamal_secrets_commands",
+        "bool",
+        "`true`",
+        "run `$(command)` in the project's secrets files, when a run needs secrets; `false` is an error for those",
+    ),
+    Variable("kamal_secrets_timeout", "int", "`120`", "seconds that one command in a secrets file may take"),
     Variable("kamal_config", "dict", "none", "the configuration as a variable instead of a file"),
     Variable(
         "kamal_config_file",

@@ -38,8 +38,8 @@ APP, PROXY, BUILD, HOST, DOCKER_RUN = (
 MAY_ENTER = {
     "plugin_utils": set(),
     CONFIG: {DOCKER_RUN},
-    PLAN: {CONFIG, PROXY, BUILD, DOCKER_RUN},
-    SECRETS: set(),
+    PLAN: {CONFIG, SECRETS, PROXY, BUILD, DOCKER_RUN},
+    SECRETS: {"plugin_utils", CONFIG},
     APP: {PROXY, HOST},
     PROXY: {HOST, DOCKER_RUN},
     BUILD: {HOST},

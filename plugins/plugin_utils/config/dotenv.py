@@ -6,8 +6,9 @@
     lines"       # comment     NAME=value # comment
 
 In text without single quotes a backslash makes the character after it plain (`\\n` in double quotes stays as it is
-written), and `$NAME` or `${NAME}` stands for a value that was read before or is in the environment. Where dotenv drops
-what it cannot read, the line is kept in `Parsed.ignored`, and a quote that never closes is an error.
+written), `$NAME` or `${NAME}` stands for a value that was read before or is in the environment, and `$(command)` for
+what a command prints, in which nothing is replaced again. Where dotenv drops what it cannot read, the line is kept in
+`Parsed.ignored`, and a quote that never closes is an error.
 """
 
 from __future__ import annotations
@@ -20,12 +21,10 @@ _NAME = re.compile(r"(?:export\s+(?=[A-Za-z0-9_.]))?(?P<name>[A-Za-z0-9_.]+)", r
 _SPACE = re.compile(r"\s*", re.ASCII)
 _SAME_LINE = re.compile(r"[ \t\f\v]*")
 _UNQUOTED = re.compile(r"[^#\n]*")
-_COMMAND = re.compile(r"(?P<backslash>\\)?\$\(")
+COMMAND = re.compile(r"(?P<backslash>\\)?\$\(")
 _VARIABLE = re.compile(r"(?P<backslash>\\)?\$(?!\()\{?(?P<name>[A-Za-z0-9_]+)?\}?")
 _BLANKS = " \t\n\f\v\r\0"
 LONGEST_VALUE = 10**6
-
-RunCommand = Callable[[str], str]
 
 
 class DotenvError(Exception):
@@ -38,12 +37,28 @@ class DotenvError(Exception):
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One value; `unset` are the variables that it or what it refers to needs and that nothing sets."""
+class Output:
+    """What a command printed, and what keeps it from being of use: variables that nothing sets, and what went wrong.
 
-    value: str
-    line: int
+    `is_word` says that it is one word for a shell, also where the variable that holds it stands without quotes.
+    """
+
+    text: str = ""
     unset: Tuple[str, ...] = ()
+    failures: Tuple[str, ...] = ()
+    is_word: bool = False
+
+
+@dataclass(frozen=True)
+class Entry(Output):
+    """One value. `unset` and `failures` are its own and those of what it refers to."""
+
+    line: int = 0
+
+
+Known = Callable[[str], Optional[Output]]
+# Gets the command, its line, and how to look a variable up; it may raise a DotenvError without a line.
+RunCommand = Callable[[str, int, Known], Output]
 
 
 @dataclass
@@ -53,7 +68,7 @@ class Parsed:
 
 
 def parse(text: str, environ: Mapping[str, str], run: RunCommand, environ_wins: bool = False) -> Parsed:
-    """The entries of a file. `run` is called for each `$(command)`; it may raise a DotenvError without a line."""
+    """The entries of a file. `run` is called for each `$(command)`."""
     return _Reader(text, environ, run, environ_wins).read()
 
 
@@ -104,7 +119,7 @@ class _Reader:
         """`NAME` is empty; `export NAME` is for a name that was read before."""
         name = match.group("name")
         if match.group() == name:
-            self._keep(name, Entry("", line))
+            self._keep(name, Entry(line=line))
         elif name not in self._parsed.entries:
             raise DotenvError(f"{name} is exported but has no value", line)
         return self._end_of_line(match.end())
@@ -151,68 +166,73 @@ class _Reader:
 
     def _keep(self, name: str, entry: Entry) -> None:
         if self._environ_wins and name in self._environ:
-            entry = Entry(self._environ[name], entry.line)
+            entry = Entry(self._environ[name], line=entry.line)
         self._parsed.entries[name] = entry
 
-    def _known(self, name: str) -> Optional[str]:
+    def _known(self, name: str) -> Optional[Output]:
         entry = self._parsed.entries.get(name)
-        return entry.value if entry else self._environ.get(name)
+        return entry if entry or name not in self._environ else Output(self._environ[name])
 
     def _value(self, raw: str, quote: str, line: int) -> Entry:
         if quote == "'":
-            return Entry(raw, line)
-        if quote and self._known("DOTENV_LINEBREAK_MODE") == "legacy":
+            return Entry(raw, line=line)
+        mode = self._known("DOTENV_LINEBREAK_MODE")
+        if quote and mode and mode.text == "legacy":
             raw = raw.replace("\\n", "\n").replace("\\r", "\r")
         elif quote:
             raw = re.sub(r"\\(?=[nr])", r"\\\\", raw)
-        value = self._with_commands(re.sub(r"\\([^$])", r"\1", raw), line)
-        return self._with_variables(value, line)
+        pieces = list(self._pieces(re.sub(r"\\([^$])", r"\1", raw), line))
+        if sum(len(piece.text) for piece in pieces) > LONGEST_VALUE:
+            raise DotenvError("the variables in this value make it longer than a megabyte", line)
+        unset = dict.fromkeys(name for piece in pieces for name in piece.unset)
+        failures = dict.fromkeys(failure for piece in pieces for failure in piece.failures)
+        return Entry(
+            "".join(piece.text for piece in pieces),
+            tuple(unset),
+            tuple(failures),
+            is_word=len(pieces) == 1 and pieces[0].is_word,
+            line=line,
+        )
 
-    def _with_variables(self, value: str, line: int) -> Entry:
-        unset: Dict[str, None] = {}
-        pieces, position, length = [], 0, 0
-        for match in _VARIABLE.finditer(value):
-            pieces += [value[position : match.start()], self._variable(match, unset)]
-            position, length = match.end(), length + len(pieces[-1])
-            if length > LONGEST_VALUE:
-                raise DotenvError("the variables in this value make it longer than a megabyte", line)
-        return Entry("".join([*pieces, value[position:]]), line, tuple(unset))
-
-    def _variable(self, match: Match[str], unset: Dict[str, None]) -> str:
-        name = match.group("name")
-        if match.group("backslash"):
-            return match.group()[1:]
-        if not name:
-            return match.group()
-        value = self._known(name)
-        if value is None:
-            unset[name] = None
-        elif name in self._parsed.entries:
-            unset.update(dict.fromkeys(self._parsed.entries[name].unset))
-        return value or ""
-
-    def _with_commands(self, value: str, line: int) -> str:
-        pieces, position, closings = [], 0, _closing_parentheses(value)
-        for match in _COMMAND.finditer(value):
+    def _pieces(self, value: str, line: int) -> Iterator[Output]:
+        """What a value is made of, in order. What a command printed is not looked into."""
+        position, closings = 0, closing_parentheses(value)
+        for match in COMMAND.finditer(value):
             end = closings.get(match.end() - 1, 0) + 1
             if match.start() < position or end <= match.end() + 1:
                 continue
-            pieces.append(value[position : match.start()])
+            yield from self._with_variables(value[position : match.start()])
             if match.group("backslash"):
-                pieces.append(value[match.start() + 1 : end])
+                yield from self._with_variables(value[match.start() + 1 : end])
             else:
-                pieces.append(self._output(value[match.end() : end - 1], line))
+                yield self._output(value[match.end() : end - 1], line)
             position = end
-        return "".join([*pieces, value[position:]])
+        yield from self._with_variables(value[position:])
 
-    def _output(self, command: str, line: int) -> str:
+    def _with_variables(self, value: str) -> Iterator[Output]:
+        position = 0
+        for match in _VARIABLE.finditer(value):
+            if match.start() > position:
+                yield Output(value[position : match.start()])
+            yield self._variable(match)
+            position = match.end()
+        if position < len(value):
+            yield Output(value[position:])
+
+    def _variable(self, match: Match[str]) -> Output:
+        name = match.group("name")
+        if match.group("backslash"):
+            return Output(match.group()[1:])
+        return (self._known(name) or Output(unset=(name,))) if name else Output(match.group())
+
+    def _output(self, command: str, line: int) -> Output:
         try:
-            return self._run(command)
+            return self._run(command, line, self._known)
         except DotenvError as error:
             raise DotenvError(error.message, line) from error
 
 
-def _closing_parentheses(value: str) -> Dict[int, int]:
+def closing_parentheses(value: str) -> Dict[int, int]:
     """Where each parenthesis that is opened is closed, if it is."""
     opened: List[int] = []
     closings = {}

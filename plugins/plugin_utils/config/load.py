@@ -32,7 +32,7 @@ class Settings:
     def of(cls, environ: Mapping[str, str], value: Callable[[str], Any]) -> Settings:
         """From the variables kamal_erb_commands and kamal_erb; `value` gives a variable's value, or None."""
         return cls(
-            environ, _boolean("kamal_erb_commands", value("kamal_erb_commands")), str(value("kamal_erb") or "safe")
+            environ, boolean("kamal_erb_commands", value("kamal_erb_commands")), str(value("kamal_erb") or "safe")
         )
 
 
@@ -87,7 +87,7 @@ def from_mapping(
     return _check(document, Config({}, {}, None, os.path.abspath(project_root), destination))
 
 
-def _boolean(name: str, value: Any) -> bool:
+def boolean(name: str, value: Any) -> bool:
     """A variable as Ansible reads booleans; none is false."""
     word = str(value).lower()
     if value is None or value == "" or word in ("no", "n", "off", "0", "false", "f", "0.0"):

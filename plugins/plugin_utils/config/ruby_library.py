@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
 
 from . import dotenv
@@ -89,13 +90,15 @@ def load_dotenv(scope: Scope, names: Sequence[Any], must_exist: bool = False) ->
         if not exists(scope, name) and not must_exist:
             continue
         try:
-            parsed = dotenv.parse(
-                read(scope, name), scope.environ, lambda line: run_command(scope, line).rstrip("\n"), True
-            )
+            parsed = dotenv.parse(read(scope, name), scope.environ, partial(_output, scope), True)
         except dotenv.DotenvError as error:
             raise Failed(f"{to_text(name)}:{error.line}: {error.message}") from error
         for key, entry in parsed.entries.items():
-            set_variable(scope, key, entry.value, keep=True)
+            set_variable(scope, key, entry.text, keep=True)
+
+
+def _output(scope: Scope, command: str, _line: int, _known: dotenv.Known) -> dotenv.Output:
+    return dotenv.Output(run_command(scope, command).rstrip("\n"))
 
 
 # The environment

@@ -9,11 +9,12 @@ from typing import Any, Callable, Dict, Mapping, Optional
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ...module_utils._errors import CaravanError
+from ..secrets.sources import Secrets
 from . import handover
 from .model import Plan, Registry
-from .secrets import Secrets
 
 Arguments = Dict[str, Any]
 
@@ -34,7 +35,10 @@ class Supply:
 
     @cached_property
     def secrets(self) -> Secrets:
-        return handover.secrets(self.plan, self._template(self._task_vars.get("kamal_secrets")))
+        return handover.secrets(self.plan, self._value, Display().display)
+
+    def _value(self, name: str) -> Any:
+        return self._template(self._task_vars.get(name))
 
     def login(self, registry: Optional[Registry]) -> Optional[Dict[str, str]]:
         """Username and password for a registry of the plan, if there is one to log in to."""

@@ -20,10 +20,12 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import S
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.ruby_library import Scope
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.schema import load_sections
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.topology import Topology
+from ansible_collections.caravan.kamal.plugins.plugin_utils.memory import Memory
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.overview import overview
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import plan
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
-from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.secrets import Secrets
+from ansible_collections.caravan.kamal.plugins.plugin_utils.secrets.commands import Commands
+from ansible_collections.caravan.kamal.plugins.plugin_utils.secrets.sources import Secrets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -250,6 +252,11 @@ DOTENV = [
 ]
 
 
+def secrets_of(path: Path) -> Secrets:
+    """No command in it is run."""
+    return Secrets({}, [str(path)], Commands("/", {}, allowed=False), (), Memory(2**22))
+
+
 @examples(500)
 @given(texts(DOTENV, 16))
 def test_a_secrets_file(text: str) -> None:
@@ -257,7 +264,7 @@ def test_a_secrets_file(text: str) -> None:
         path = Path(folder) / "secrets"
         path.write_bytes(text.encode("utf-8", "replace"))
         try:
-            secrets = Secrets({}, [str(path)], {})
+            secrets = secrets_of(path)
             assert secrets["A"]
         except SecretError as error:
             assert str(path) in error.message
@@ -286,7 +293,7 @@ def test_a_quoted_secret_is_what_was_quoted(value: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "secrets"
             path.write_bytes(f"B=1\nA={form}\nC=2\n".encode())
-            secrets = Secrets({}, [str(path)], {})
+            secrets = secrets_of(path)
             assert (secrets["B"], secrets["A"], secrets["C"]) == ("1", value, "2")
 
 
@@ -302,9 +309,9 @@ def test_a_large_secrets_file_takes_no_time_worth_counting(tmp_path: Path) -> No
         path = tmp_path / "secrets"
         path.write_text(line)
         try:
-            Secrets({}, [str(path)], {})
+            secrets_of(path).require(["A"])
         except SecretError as error:
-            assert "secrets:1: " in error.message
+            assert "secrets:" in error.message
 
 
 # ERB

@@ -22,14 +22,17 @@ MakePlan = Callable[..., Plan]
 
 def test_a_host_is_handed_just_the_secrets_that_its_roles_name(plan_of: MakePlan) -> None:
     plan = plan_of("v1")
-    known = handover.secrets(plan, {"TOKEN": "t", "OTHER": "o"})
+    known = handover.secrets(plan, {"kamal_secrets": {"TOKEN": "t", "OTHER": "o"}}.get, print)
     assert json.loads(handover.values(known, [role.secrets for role in plan.hosts["host1"].roles])) == {"TOKEN": "t"}
     with pytest.raises(SecretError, match="TOKEN"):
-        handover.values(handover.secrets(plan, {}), [role.secrets for role in plan.hosts["host1"].roles])
+        handover.values(
+            handover.secrets(plan, {"kamal_secrets": {}}.get, print),
+            [role.secrets for role in plan.hosts["host1"].roles],
+        )
 
 
 def test_numbers_among_given_secrets_are_text(plan_of: MakePlan) -> None:
-    assert handover.secrets(plan_of("v1"), {"TOKEN": 5432})["TOKEN"] == "5432"
+    assert handover.secrets(plan_of("v1"), {"kamal_secrets": {"TOKEN": 5432}}.get, print)["TOKEN"] == "5432"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,12 @@ def test_numbers_among_given_secrets_are_text(plan_of: MakePlan) -> None:
 )
 def test_the_login_of_the_registry(plan_of: MakePlan, registry: Any, expected: Any) -> None:
     plan = plan_of("v1", **({"registry": registry} if registry else {}))
-    assert handover.login(plan.registry, handover.secrets(plan, {"P": "secret", "U": "user"}), str) == expected
+    assert (
+        handover.login(
+            plan.registry, handover.secrets(plan, {"kamal_secrets": {"P": "secret", "U": "user"}}.get, print), str
+        )
+        == expected
+    )
 
 
 def test_a_host_without_a_role_and_a_run_without_a_plan_are_told(plan_of: MakePlan) -> None:
@@ -124,5 +132,5 @@ def test_project_secrets_are_read_where_the_plan_says(plan_of: MakePlan, tmp_pat
     (tmp_path / ".kamal").mkdir()
     (tmp_path / ".kamal/secrets").write_text("TOKEN=from the file")
     plan = replace(plan_of("v1"), project_root=str(tmp_path))
-    assert handover.secrets(plan, None)["TOKEN"] == "from the file"
-    assert handover.secrets(plan, {"TOKEN": "given"})["TOKEN"] == "given"
+    assert handover.secrets(plan, {}.get, print)["TOKEN"] == "from the file"
+    assert handover.secrets(plan, {"kamal_secrets": {"TOKEN": "given"}}.get, print)["TOKEN"] == "given"
