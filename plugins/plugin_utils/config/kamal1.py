@@ -15,7 +15,6 @@ KEYS: Mapping[Tuple[str, ...], str] = {
     ("builder", "multiarch"): "`builder/arch` with one architecture or a list of them",
     ("builder", "remote", "arch"): "`builder/arch`",
     ("builder", "remote", "host"): "`builder/remote` with the address itself",
-    ("env_tags",): "`env/tags`",
     ("healthcheck",): _HEALTHCHECK,
     ("primary_web_role",): "`primary_role`",
     ("servers", "*", "healthcheck"): _HEALTHCHECK + " of the role",

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from ...module_utils._errors import ConfigError, Problem
+from . import env_tags
 from . import erb as _erb
 from .findings import SchemaCheck, near_miss
 from .lines import TOO_DEEP, Document, KeyPath, merge_documents, plain, read_yaml, slashed, without_extensions
@@ -104,7 +105,8 @@ def _schema() -> Tuple[SchemaCheck, Values]:
     return SchemaCheck(schema), Values(schema)
 
 
-def _check(document: Document, config: Config) -> Config:
+def _check(read: Document, config: Config) -> Config:
+    document = env_tags.moved(read)
     if document.problems:
         raise ConfigError(document.problems)
     check, values = _schema()
@@ -117,6 +119,8 @@ def _check(document: Document, config: Config) -> Config:
     if problems:
         raise ConfigError(problems)
     noticed = [*check.notices(data), *rules.notices]
+    if document is not read:
+        noticed.append(((env_tags.KEY,), env_tags.NOTICE))
     notices = tuple(f"{slashed(path)} {message} ({document.place(path)})" for path, message in noticed)
     return replace(config, data=values.with_defaults(data), written=data, notices=notices, places=document.places)
 

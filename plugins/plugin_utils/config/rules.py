@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from ...module_utils._names import OWN_LABELS
+from . import rules_env as env
 from . import rules_proxy as proxy
 from . import rules_sections as parts
 from .findings import Finding, listed, near_miss, shown
@@ -144,45 +145,6 @@ def host_tags(view: View) -> Iterator[Finding]:
         yield list(paths.values())[0], f"unknown tag `{tag}` on {hosts}{near_miss(tag, known)} ({there})"
 
 
-def env_tags_only_at_root(view: View) -> Iterator[Finding]:
-    for path, env in view.sections("env"):
-        tags = as_map(env).get("tags")
-        if tags is not None and path != ("env",):
-            yield path + ("tags",), "tags are only allowed in the root env"
-        if path == ("env",):
-            for name, tag in as_map(tags).items():
-                if "tags" in as_map(tag):
-                    yield ("env", "tags", name, "tags"), "a tag cannot have tags of its own"
-
-
-def _envs(view: View) -> Iterator[Tuple[Tuple[Any, ...], Dict[str, Any]]]:
-    for path, env in view.sections("env"):
-        yield path, as_map(env)
-        for name, tag in as_map(as_map(env).get("tags")).items():
-            yield path + ("tags", name), as_map(tag)
-
-
-def env_names(view: View) -> Iterator[Finding]:
-    for path, env in _envs(view):
-        if {"clear", "secret", "tags"}.isdisjoint(env):
-            yield from _bad_names(path, env)
-        yield from _bad_names(path + ("clear",), as_map(env.get("clear")))
-        for index, entry in enumerate(strings(env.get("secret"))):
-            name, colon, source = entry.partition(":")
-            if not _is_variable(name) or (colon and not source):
-                yield path + ("secret", index), f"found {shown(entry)}, expected NAME or NAME:SECRET"
-
-
-def _bad_names(path: Tuple[Any, ...], names: Dict[str, Any]) -> Iterator[Finding]:
-    for name in names:
-        if not _is_variable(name):
-            yield path + (name,), "a variable's name has no spaces and no ="
-
-
-def _is_variable(name: str) -> bool:
-    return bool(name) and not re.search(r"[\s=\0]", name)
-
-
 def own_labels(view: View) -> Iterator[Finding]:
     for path, labels in view.sections("labels"):
         for name in OWN_LABELS:
@@ -199,14 +161,6 @@ def volumes(view: View) -> Iterator[Finding]:
                 yield path + (index,), f"found {shown(volume)}, expected a volume such as data:/data"
             elif "$" in re.sub(r"^\$(HOME|PWD|\{(HOME|PWD)\})(?=/)", "", volume):
                 yield path + (index,), parts.not_expanded(volume)
-
-
-def both_clear_and_secret(view: View) -> Iterator[Finding]:
-    for path, env in _envs(view):
-        secret = {entry.partition(":")[0] for entry in strings(env.get("secret"))}
-        for name in as_map(env.get("clear")):
-            if name in secret:
-                yield path + ("clear", name), "is in secret too; the container gets the clear value"
 
 
 def unknown_hooks(view: View) -> Iterator[Finding]:
@@ -226,14 +180,13 @@ RULES: Sequence[Rule] = (
     role_names,
     host_names,
     host_tags,
-    env_tags_only_at_root,
-    env_names,
+    *env.RULES,
     own_labels,
     volumes,
     *parts.RULES,
     *proxy.RULES,
 )
-NOTICES: Sequence[Rule] = (both_clear_and_secret, unknown_hooks)
+NOTICES: Sequence[Rule] = (unknown_hooks,)
 
 
 @dataclass(frozen=True)
