@@ -59,6 +59,14 @@ VARIABLES: Tuple[Variable, ...] = (
         "run `$(command)` in the project's secrets files, when a run needs secrets; `false` is an error for those",
     ),
     Variable("kamal_secrets_timeout", "int", "`120`", "seconds that one command in a secrets file may take"),
+    Variable("kamal_secrets_adapter", "str", "none", "`secrets.fetch`, `secrets.extract`: the password manager to ask"),
+    Variable("kamal_secrets_account", "str", "none", "the same: the account, where the adapter needs one"),
+    Variable("kamal_secrets_from", "str", "none", "the same: the vault, item, folder, project or file to look in"),
+    Variable("kamal_secrets_names", "list", "all that there are", "the same: the names of the secrets"),
+    Variable(
+        "kamal_secrets_fetched", "str", "none", "`secrets.extract`: what was fetched, instead of asking; from a file"
+    ),
+    Variable("kamal_secrets_show", "bool", "`false`", "the playbooks `secrets.…`: print the values too"),
     Variable("kamal_config", "dict", "none", "the configuration as a variable instead of a file"),
     Variable(
         "kamal_config_file",
@@ -128,7 +136,14 @@ READ_ONLY: Dict[str, str] = {
     "kamal_command": "the playbooks set it for the role plan; choose another playbook",
 }
 
-# The extra variables of playbooks before all of them began with kamal_.
+_STORE = {
+    "adapter": "kamal_secrets_adapter",
+    "account": "kamal_secrets_account",
+    "from": "kamal_secrets_from",
+    "names": "kamal_secrets_names",
+    "show": "kamal_secrets_show",
+}
+# The extra variables of playbooks before all of them began with kamal_, and what Kamal's commands call them.
 FORMER: Dict[str, Dict[str, str]] = {
     "audit": {"lines": "kamal_audit_lines"},
     "config": {"format": "kamal_config_format"},
@@ -141,6 +156,9 @@ FORMER: Dict[str, Dict[str, str]] = {
         "since": "kamal_logs_since",
         "grep": "kamal_logs_grep",
     },
+    "secrets.fetch": _STORE,
+    "secrets.extract": {**_STORE, "name": "kamal_secrets_names", "fetched": "kamal_secrets_fetched"},
+    "secrets.print": {"show": "kamal_secrets_show"},
 }
 # What people who know Kamal's options would try with any playbook. Where an inventory sets the right one, as in
 # kamal_version: "{{ version }}", the other is its own affair.

@@ -22,7 +22,7 @@ MODULES = sorted((PLUGINS / "modules").glob("*.py"))
 PLUGIN_FILES = sorted(PLUGINS.rglob("*.py"))
 HOST_FILES = [path for path in PLUGIN_FILES if UTILS in path.parents or path in MODULES]
 UTIL_FILES = [path for path in PLUGIN_FILES if "_utils" in path.relative_to(PLUGINS).parts[0]]
-PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+PLAYBOOKS = sorted((ROOT / "playbooks").rglob("*.yml"))
 TASK_FILES = sorted((ROOT / "roles").glob("*/*/**/*.yml"))
 
 HEADER = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ...module_utils._errors import SecretError
-from .tool import Tool
+from .tool import Surroundings, Tool
 
 Found = Dict[str, str]
 
@@ -42,9 +42,9 @@ class Adapter:
     # Where one of these variables is set, it says whose the secrets are.
     instead_of_account: Tuple[str, ...] = ()
 
-    def find(self, request: Request, environ: Mapping[str, str], folder: str) -> Found:
-        self._require(request, environ)
-        tool = Tool(self.name, self.command, self.install, self.login, environ, folder)
+    def find(self, request: Request, around: Surroundings) -> Found:
+        self._require(request, around.environ)
+        tool = Tool(self.name, self.command, self.install, self.login, around)
         tool.require()
         try:
             return self.fetch(request, tool)

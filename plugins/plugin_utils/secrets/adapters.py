@@ -21,7 +21,7 @@ from . import (
     vault,
 )
 from .adapter import Adapter, Found, Request
-from .tool import Tool
+from .tool import Surroundings, Tool
 
 
 def _backwards(request: Request, _tool: Tool) -> Found:
@@ -65,6 +65,6 @@ def adapter(name: str) -> Adapter:
     return ADAPTERS[known]
 
 
-def fetch(name: str, request: Request, environ: Mapping[str, str], folder: str) -> Found:
+def fetch(name: str, request: Request, around: Surroundings) -> Found:
     """The secrets that are asked for, by their full names."""
-    return adapter(name).find(request, environ, folder)
+    return adapter(name).find(request, around)

@@ -28,10 +28,10 @@ def _fetch(request: Request, tool: Tool) -> Found:
 
 
 def _unlock(account: str, tool: Tool) -> None:
-    password = ("--passwordenv", _PASSWORD) if tool.environ.get(_PASSWORD) else ()
+    password = ("--passwordenv", _PASSWORD) if tool.around.environ.get(_PASSWORD) else ()
     status = _status(tool)
     if status == "unauthenticated":
-        by_key = all(tool.environ.get(name) for name in _API_KEY)
+        by_key = all(tool.around.environ.get(name) for name in _API_KEY)
         tool.ask(f"cannot log in as {account}", "login", *(("--apikey",) if by_key else (account, *password)))
         status = _status(tool)
     if status == "locked":

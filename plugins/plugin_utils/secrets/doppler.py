@@ -35,7 +35,7 @@ def _by_place(names: Sequence[str], tool: Tool) -> Dict[Tuple[str, ...], List[st
     for name in names:
         words = name.split("/")
         place: Tuple[str, ...] = ()
-        if not tool.environ.get("DOPPLER_TOKEN", "").startswith(_SERVICE_TOKEN):
+        if not tool.around.environ.get("DOPPLER_TOKEN", "").startswith(_SERVICE_TOKEN):
             if len(words) < 3 or not all(words):
                 raise tool.error(f"{name} does not say in which project and config it is", "Add --from PROJECT/CONFIG.")
             place = ("-p", words[0], "-c", words[1])

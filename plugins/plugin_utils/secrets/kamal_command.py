@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ...module_utils._errors import SecretError
 from .adapter import Request, text_of
 from .adapters import fetch
+from .tool import SECONDS, Surroundings
 
 # Kamal's own options of these commands, with their short forms; those without a meaning here are read all the same.
 _VALUED = {
@@ -36,12 +38,12 @@ _FLAGS = ("--inline", "--verbose", "-v", "--quiet", "-q", "--primary", "-p", "--
 _UNPLAIN = re.compile(r"[^A-Za-z0-9_\-.,:+/@\n]")
 
 
-def run(argv: Sequence[str], environ: Mapping[str, str], folder: str) -> str:
+def run(argv: Sequence[str], environ: Mapping[str, str], folder: str, seconds: float = SECONDS) -> str:
     """What the command prints; `argv` are the words after `kamal secrets`, `folder` is the project."""
     command, words = (argv[0], argv[1:]) if argv else ("", ())
     options, names = _read(words)
     if command == "fetch":
-        return _fetched(options, names, environ, folder)
+        return _fetched(options, names, Surroundings(environ, folder, seconds))
     if command == "extract":
         return _extracted(names)
     if command == "print":
@@ -70,11 +72,11 @@ def _read(words: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
     return options, names
 
 
-def _fetched(options: Mapping[str, str], names: Sequence[str], environ: Mapping[str, str], folder: str) -> str:
+def _fetched(options: Mapping[str, str], names: Sequence[str], around: Surroundings) -> str:
     if not options.get("adapter"):
         raise SecretError("kamal secrets fetch: the option --adapter is missing. Name the password manager.")
     request = Request(tuple(names), options.get("account"), options.get("source"))
-    return escaped(json.dumps(fetch(options["adapter"], request, environ, folder), ensure_ascii=False))
+    return escaped(json.dumps(fetch(options["adapter"], request, around), ensure_ascii=False))
 
 
 def escaped(text: str) -> str:
@@ -88,13 +90,27 @@ def _extracted(words: Sequence[str]) -> str:
             f"kamal secrets extract: expected a name and what fetch printed, not {len(words)} words. "
             "Write $(kamal secrets extract NAME $SECRETS), where SECRETS=$(kamal secrets fetch …) stands above."
         )
-    try:
-        found = json.loads(words[1])
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise SecretError(f"kamal secrets extract {words[0]}: the second word is not what kamal secrets fetch printed.")
-    return extract(words[0], found)
+    return extract(words[0], fetched(words[1]))
+
+
+def fetched(text: str) -> Dict[str, Any]:
+    """What fetch printed, whether a shell has read it since then or not."""
+    for reading in (_as_it_is, _as_a_word):
+        try:
+            found = json.loads(reading(text))
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            return found
+    raise SecretError("kamal secrets extract: that is not what kamal secrets fetch printed, but something else.")
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _as_a_word(text: str) -> str:
+    return "".join(shlex.split(text))
 
 
 def extract(name: str, found: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ def _fetch(request: Request, tool: Tool) -> Found:
 
 def _signed_in(request: Request, tool: Tool) -> Sequence[str]:
     """Signs in where that is needed; returns the option that says to which account."""
-    if any(tool.environ.get(name) for name in _SIGNED_IN):
+    if any(tool.around.environ.get(name) for name in _SIGNED_IN):
         return ()
     account = ("--account", request.account or "")
     if not tool.run("account", "get", *account).ok:

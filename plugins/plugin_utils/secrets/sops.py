@@ -15,7 +15,7 @@ from .tool import Tool
 
 
 def _fetch(request: Request, tool: Tool) -> Found:
-    file = os.path.join(tool.folder, request.source or "")
+    file = os.path.join(tool.around.folder, request.source or "")
     if not os.path.isfile(file):
         raise tool.error(f"there is no file {file}", "Give its path with --from, from the project's folder on.")
     content = tool.ask_json(f"cannot decrypt {file}", "--decrypt", "--output-type", "json", file)

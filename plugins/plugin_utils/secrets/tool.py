@@ -8,23 +8,30 @@ tool that would ask for a password fails instead, and after a time limit it is e
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ...module_utils._errors import SecretError
+from .. import process
 
-TIME_LIMIT = 120.0
+SECONDS = 120.0
 REDACTED = "[REDACTED]"
 _SECRET_VARIABLES = re.compile(r"TOKEN|SESSION|PASSWORD|SECRET|MASTERPW|_PIN|_KEY", re.IGNORECASE)
 _SHORTEST_SECRET = 4
 _LONGEST_COMPLAINT = 500
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a tool runs in: the environment, the project's folder, and the time that one call may take."""
+
+    environ: Mapping[str, str]
+    folder: str
+    seconds: float = SECONDS
 
 
 @dataclass(frozen=True)
@@ -38,17 +45,15 @@ class Answer:
 class Tool:
     """`command` is the program, `install` where to get it, `login` what to do if it does not know its user.
 
-    `environ` is what it runs in, with what an adapter has `added`: a session above all.
+    `added` is what an adapter adds to the environment: a session above all.
     """
 
     adapter: str
     command: str
     install: str
     login: str
-    environ: Mapping[str, str]
-    folder: str
+    around: Surroundings
     added: Dict[str, str] = field(default_factory=dict)
-    time_limit: float = TIME_LIMIT
 
     def require(self) -> None:
         if self.command and self._path() is None:
@@ -59,17 +64,18 @@ class Tool:
 
     def run(self, *words: str) -> Answer:
         """What the tool answers, whether it succeeds or not."""
-        process = self._started(words)
+        output, complaint = bytearray(), bytearray()
+        argv, environ = [self._path() or self.command, *words], {**self.around.environ, **self.added}
         try:
-            output, complaint = process.communicate(timeout=self.time_limit)
-        except subprocess.TimeoutExpired:
+            code = process.run(argv, self.around.folder, environ, self.around.seconds, output.extend, complaint.extend)
+        except OSError as error:
+            raise self.error(f"{self.command} cannot be started: {error}", self.install) from error
+        if code is None:
             raise self.error(
-                f"{self._called(words)} did not answer within {self.time_limit:g} seconds",
+                f"{self._called(words)} did not answer within {self.around.seconds:g} seconds",
                 f"It may be waiting for a password, for which there is no terminal here. {self.login}",
-            ) from None
-        finally:
-            _end(process)
-        return Answer(process.returncode == 0, self._decoded(words, output), self._readable(complaint))
+            )
+        return Answer(code == 0, self._decoded(words, output), self._readable(complaint))
 
     def ask(self, what: str, *words: str) -> str:
         """What the tool prints; `what` is that which cannot be done if it fails."""
@@ -80,9 +86,8 @@ class Tool:
         return answer.text
 
     def ask_json(self, what: str, *words: str) -> Any:
-        return self.parsed(self.ask(what, *words), *words)
-
-    def parsed(self, text: str, *words: str) -> Any:
+        """What the tool prints, read as JSON."""
+        text = self.ask(what, *words)
         try:
             return json.loads(text)
         except ValueError:
@@ -90,27 +95,13 @@ class Tool:
                 f"{self._called(words)} printed something else than JSON", f"Look at its version. {self.install}"
             ) from None
 
-    def _started(self, words: Tuple[str, ...]) -> subprocess.Popen[bytes]:
-        try:
-            return subprocess.Popen(
-                [self._path() or self.command, *words],
-                cwd=self.folder,
-                env={**self.environ, **self.added},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise self.error(f"{self.command} cannot be started: {error}", self.install) from error
-
     def _path(self) -> Optional[str]:
-        return shutil.which(self.command, path=self.environ.get("PATH", os.defpath))
+        return shutil.which(self.command, path=self.around.environ.get("PATH", os.defpath))
 
     def _called(self, words: Tuple[str, ...]) -> str:
         return " ".join([self.command, *words[:2]])
 
-    def _decoded(self, words: Tuple[str, ...], output: bytes) -> str:
+    def _decoded(self, words: Tuple[str, ...], output: bytearray) -> str:
         try:
             return output.decode("utf-8")
         except UnicodeDecodeError:
@@ -118,23 +109,12 @@ class Tool:
                 f"{self._called(words)} printed bytes that are no UTF-8 text", "A secret here has to be text."
             ) from None
 
-    def _readable(self, complaint: bytes) -> str:
+    def _readable(self, complaint: bytearray) -> str:
         """What the tool complained of, on one line and without anything that its environment keeps secret."""
         text = " ".join(complaint.decode("utf-8", "replace").split())
-        known = {**self.environ, **self.added}
+        known = {**self.around.environ, **self.added}
         secret = [value for name, value in known.items() if _SECRET_VARIABLES.search(name)]
         for value in sorted(secret, key=len, reverse=True):
             if len(value) >= _SHORTEST_SECRET:
                 text = text.replace(value, REDACTED)
         return text[-_LONGEST_COMPLAINT:]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the tool and what it started, if it is still there, whatever of it holds the pipes."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream:
-            stream.close()

@@ -14,7 +14,7 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils import variables
 
 ROOT = Path(__file__).resolve().parents[4]
 SPECS = sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))
-PLACES = [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/*/*.yml"), *ROOT.glob("plugins/*/**/*.py")]
+PLACES = [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/*/*.yml"), *ROOT.glob("plugins/*/**/*.py")]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,8 @@ def test_a_name_that_nothing_reads_is_refused(name: str, message: str | None) ->
         ("audit", "hosts", "kamal_hosts"),
         ("remove", "confirm", "kamal_confirm"),
         ("logs", "roles", "kamal_logs_role"),
+        ("secrets.fetch", "adapter", "kamal_secrets_adapter"),
+        ("secrets.extract", "name", "kamal_secrets_names"),
         ("deploy", "state", None),
         ("audit", "grep", None),
     ],

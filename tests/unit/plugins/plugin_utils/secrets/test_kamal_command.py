@@ -67,6 +67,7 @@ def test_extract(name: str, found: dict[str, str], value: str) -> None:
 def test_a_value_comes_through_both_commands_as_it_is() -> None:
     fetched = run("fetch -a test --account me", AWKWARD)
     assert run(f"extract {shlex.quote(AWKWARD)} {fetched}") == AWKWARD[::-1]
+    assert run("extract", AWKWARD, fetched) == AWKWARD[::-1]
 
 
 @pytest.mark.parametrize(
@@ -81,8 +82,9 @@ def test_a_value_comes_through_both_commands_as_it_is() -> None:
         ("fetch -a keychain A", "There is no adapter keychain. Those that there are: 1password, aws_secrets_manager"),
         ("extract A", "expected a name and what fetch printed, not 1 words"),
         ("extract A b c", "not 3 words"),
-        ("extract A {", "kamal secrets extract A: the second word is not what kamal secrets fetch printed"),
-        ("extract A 5", "kamal secrets extract A: the second word"),
+        ("extract A {", "kamal secrets extract: that is not what kamal secrets fetch printed"),
+        ("extract A 5", "kamal secrets extract: that is not what kamal secrets fetch printed"),
+        ("extract A '\"'", "kamal secrets extract: that is not what kamal secrets fetch printed"),
         ('extract A \'{"F/B": "x", "BA": "y"}\'', "there is no secret A. Fetched was: F/B, BA."),
     ],
 )

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import SecretError
-from ansible_collections.caravan.kamal.plugins.plugin_utils.secrets.tool import Tool
+from ansible_collections.caravan.kamal.plugins.plugin_utils.secrets.tool import Surroundings, Tool
 from vendors import Vendors
 
 
-def tool(tmp_path: Path, answer: object, **environ: str) -> Tool:
+def tool(tmp_path: Path, answer: object, seconds: float = 60, **environ: str) -> Tool:
     vendors = Vendors.of(tmp_path, {"op read": answer})
-    environ = {"PATH": str(vendors.bin), **environ}
-    return Tool("1password", "op", "Install it.", "Sign in.", environ, str(tmp_path), time_limit=30)
+    around = Surroundings({"PATH": str(vendors.bin), **environ}, str(tmp_path), seconds)
+    return Tool("1password", "op", "Install it.", "Sign in.", around)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,7 @@ def test_a_complaint_shows_nothing_that_the_environment_keeps_secret(tmp_path: P
 
 
 def test_a_tool_that_waits_for_somebody_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    hanging = tool(tmp_path, {"do": f"/bin/sleep 600 & echo $! > {tmp_path}/child; wait"})
-    hanging.time_limit = 1
+    hanging = tool(tmp_path, {"do": f"/bin/sleep 600 & echo $! > {tmp_path}/child; wait"}, seconds=1)
     begun = time.monotonic()
     with pytest.raises(SecretError, match=r"op read did not answer within 1 seconds\. It may be waiting.* Sign in\."):
         hanging.ask("no", "read")

@@ -1,0 +1,37 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Prints one secret out of what was fetched, and its value only if that is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+from typing import Any, Dict, Mapping
+
+from ansible.utils.display import Display
+
+from ..plugin_utils import invocation
+from ..plugin_utils.controller import ControllerAction
+from ..plugin_utils.secrets import kamal_command, store
+
+
+class ActionModule(ControllerAction):
+    options = {
+        **store.OPTIONS,
+        "name": {"type": "str", "required": True},
+        "fetched": {"type": "raw", "no_log": True},
+        "show": {"type": "bool", "default": False},
+    }
+
+    def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        invocation.require_sound(task_vars, self._loader, partial(self.value_of, task_vars))
+        name, fetched = arguments["name"], arguments["fetched"]
+        if fetched is None:
+            (value,) = store.pick([name], store.find(arguments, [name], os.environ, os.getcwd()))
+        else:
+            text = fetched if isinstance(fetched, str) else json.dumps(fetched)
+            value = kamal_command.extract(name, kamal_command.fetched(text))
+        text = store.shown(value, arguments["show"])
+        Display().display(text)
+        return {"text": text}

@@ -1,0 +1,117 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The playbooks secrets.fetch, extract and print, run as a user runs them, and the lookup of a secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TREE
+from vendors import Vendors, printed
+
+PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
+VALUE = "s3ntinel-value"
+ITEM = "op item get Item --vault Vault --format json --account acme"
+ANSWERS = {
+    "op account get --account acme": "",
+    f"{ITEM} --fields label=A": printed({"reference": "op://Vault/Item/A", "value": VALUE}),
+    f"{ITEM} --fields label=A,label=B": printed(
+        [{"reference": f"op://Vault/Item/{name}", "value": VALUE} for name in "AB"]
+    ),
+}
+OF_THE_ITEM = ["-e", "kamal_secrets_adapter=1password", "-e", "kamal_secrets_account=acme"]
+OF_THE_ITEM += ["-e", "kamal_secrets_from=Vault/Item"]
+SHOW = ["-e", "kamal_secrets_show=true"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "project").mkdir()
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def vendors(tmp_path: Path) -> Vendors:
+    return Vendors.of(tmp_path, ANSWERS)
+
+
+def play(name: str, folder: Path, vendors: Vendors, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [str(PLAYBOOK), name, *arguments],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": f"{vendors.bin}{os.pathsep}{os.environ['PATH']}",
+            "ANSIBLE_COLLECTIONS_PATH": str(TREE),
+            "ANSIBLE_NOCOLOR": "1",
+            "PWD": str(folder),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def fetch(folder: Path, vendors: Vendors, *arguments: str) -> tuple[int, str]:
+    return play("caravan.kamal.secrets.fetch", folder, vendors, *OF_THE_ITEM, *arguments)
+
+
+def test_fetch_shows_what_is_there_and_no_value(folder: Path, vendors: Vendors) -> None:
+    code, output = fetch(folder, vendors, "-e", "kamal_secrets_names=A,B", "-vvvv")
+    assert code == 0, output
+    assert '{\n  "Vault/Item/A": "[REDACTED]",\n  "Vault/Item/B": "[REDACTED]"\n}' in output
+    assert VALUE not in output
+    assert len(vendors.asked) == 2
+
+
+def test_fetch_shows_values_to_those_who_ask(folder: Path, vendors: Vendors) -> None:
+    code, output = fetch(folder, vendors, "-e", "kamal_secrets_names=A", *SHOW)
+    assert code == 0, output
+    assert f'{{\n  "Vault/Item/A": "{VALUE}"\n}}' in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-e", "adapter=1password"], "adapter: this variable is called kamal_secrets_adapter"),
+        ([], "Which password manager is to be asked? Set adapter, or kamal_secrets_adapter: 1password, aws"),
+        (
+            ["-e", "kamal_secrets_adapter=lastpass"],
+            "lastpass: the option --account is missing. Give the e-mail address",
+        ),
+    ],
+    ids=["Kamal's name", "no adapter", "no account"],
+)
+def test_what_is_missing_is_told(folder: Path, vendors: Vendors, arguments: list[str], message: str) -> None:
+    code, output = play("caravan.kamal.secrets.fetch", folder, vendors, *arguments)
+    assert code == 2
+    assert message in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("show", [False, True], ids=["redacted", "shown"])
+def test_extract_of_a_store(folder: Path, vendors: Vendors, show: bool) -> None:
+    arguments = ["-e", "kamal_secrets_names=A", *(SHOW if show else ["-vvvv"])]
+    code, output = play("caravan.kamal.secrets.extract", folder, vendors, *OF_THE_ITEM, *arguments)
+    assert code == 0, output
+    assert ((VALUE in output), ("[REDACTED]" in output)) == (show, not show)
+
+
+@pytest.mark.parametrize(
+    "fetched", [{"F/A": VALUE}, printed({"F/A": VALUE}), rf"\{{\"F/A\":\ \"{VALUE}\"\}}"], ids=["map", "JSON", "word"]
+)
+def test_extract_of_what_was_fetched(folder: Path, vendors: Vendors, fetched: object) -> None:
+    (folder / "fetched.json").write_text(json.dumps({"kamal_secrets_fetched": fetched, "kamal_secrets_names": "A"}))
+    code, output = play("caravan.kamal.secrets.extract", folder, vendors, "-e", "@fetched.json", *SHOW)
+    assert code == 0, output
+    assert f"\n{VALUE}\n" in output
+    code, output = play("caravan.kamal.secrets.extract", folder, vendors, "-e", "@fetched.json", "-vvvv")
+    assert code == 0, output
+    assert VALUE not in output
+    assert vendors.asked == []
