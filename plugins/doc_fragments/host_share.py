@@ -98,6 +98,28 @@ options:
             description: The file with its secrets.
             type: str
             required: true
+          assets:
+            description: Its assets.
+            type: list
+            elements: dict
+            required: true
+            suboptions:
+              path:
+                description: The folder in the image and in the container.
+                type: str
+                required: true
+              extracted:
+                description: What is in the image.
+                type: str
+                required: true
+              volume:
+                description: 'What the container has: this, and what is in the image of the version before.'
+                type: str
+                required: true
+              writable:
+                description: Whether the container may write there.
+                type: bool
+                required: true
           stop_timeout:
             description: Seconds that its container has to stop; null leaves it to Docker.
             type: int

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Dict, Mapping, Optional
+from typing import Dict, Mapping, Optional, Tuple
 
 from . import _references
 
@@ -69,6 +69,11 @@ class Names:
         return f"{self.app_directory}/env/accessories/{accessory}.env"
 
     @property
+    def asset_directories(self) -> Tuple[str, str]:
+        """Where assets lie as they were in the image, and where containers have them from."""
+        return f"{self.app_directory}/assets/extracted", f"{self.app_directory}/assets/volumes"
+
+    @property
     def history_file(self) -> str:
         return f"{self.app_directory}/history.jsonl"
 
@@ -100,6 +105,17 @@ def staged(container: str) -> str:
 
 def is_staged(container: str) -> bool:
     return container.endswith("_staged")
+
+
+def asset_folder(role: str, version: str, path: Optional[str] = None) -> str:
+    """The name of a version's assets in both `asset_directories`; with `path` it is one of several. No version has a +
+    in it."""
+    return f"{role}-{version}" + (path.replace("/", "+") if path else "")
+
+
+def asset_container(container: str) -> str:
+    """The container that only hands out a version's assets; what an interrupted run left of it waits to be removed."""
+    return staged(f"{container}_assets")
 
 
 def replaced(container: str) -> str:

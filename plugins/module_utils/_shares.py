@@ -36,6 +36,21 @@ class ImageShare:
 
 
 @dataclass(frozen=True)
+class AssetShare:
+    """A folder of static files that requests for either of two versions find."""
+
+    path: str = field(metadata=about("The folder in the image and in the container.", "/app/public/assets"))
+    extracted: str = field(metadata=about("What is in the image.", ".kamal/apps/hello/assets/extracted/web-3f2a9c1"))
+    volume: str = field(
+        metadata=about(
+            "What the container has: this, and what is in the image of the version before.",
+            ".kamal/apps/hello/assets/volumes/web-3f2a9c1",
+        )
+    )
+    writable: bool = field(metadata=about("Whether the container may write there.", False))
+
+
+@dataclass(frozen=True)
 class RoleShare:
     """A role on a host."""
 
@@ -50,6 +65,7 @@ class RoleShare:
         metadata=about("By variable the name of the secret that it gets.", {"DATABASE_URL": "DATABASE_URL"})
     )
     env_file: str = field(metadata=about("The file with its secrets.", ".kamal/apps/hello/env/roles/web.env"))
+    assets: Sequence[AssetShare] = field(metadata=about("Its assets."))
     stop_timeout: Optional[int] = field(
         metadata=about("Seconds that its container has to stop; null leaves it to Docker.", 30)
     )

@@ -275,6 +275,27 @@ plan:
                   description: The file with its secrets.
                   type: str
                   sample: .kamal/apps/hello/env/roles/web.env
+                assets:
+                  description: Its assets.
+                  type: list
+                  elements: dict
+                  contains:
+                    path:
+                      description: The folder in the image and in the container.
+                      type: str
+                      sample: /app/public/assets
+                    extracted:
+                      description: What is in the image.
+                      type: str
+                      sample: .kamal/apps/hello/assets/extracted/web-3f2a9c1
+                    volume:
+                      description: 'What the container has: this, and what is in the image of the version before.'
+                      type: str
+                      sample: .kamal/apps/hello/assets/volumes/web-3f2a9c1
+                    writable:
+                      description: Whether the container may write there.
+                      type: bool
+                      sample: false
                 stop_timeout:
                   description: Seconds that its container has to stop; null leaves it to Docker.
                   type: int

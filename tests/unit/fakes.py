@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import copy
+import io
 import itertools
 import json
+import tarfile
 from dataclasses import replace
 from typing import Any, Iterator, Mapping, Sequence
 
@@ -26,7 +28,8 @@ class FakeEngine:
 
     `calls` holds every call that changed something. Names or images in `dying` exit at once with code 1, those in
     `crashing` exit with the code given there and are restarted by their policy, and those in `sick` start but never
-    become healthy. `state_file` is what kamal-proxy's state file holds instead of its routes, until it is written anew.
+    become healthy. `contents` has the files in an image, by its ID and their path. `state_file` is what kamal-proxy's
+    state file holds instead of its routes, until it is written anew.
     """
 
     def __init__(self) -> None:
@@ -35,6 +38,7 @@ class FakeEngine:
         self.pictures: dict[str, Image] = {}
         self.networks: set[str] = set()
         self.registry: dict[str, Image] = {}
+        self.contents: dict[str, dict[str, bytes]] = {}
         self.pulled_with: Mapping[str, str] | None = None
         self.dying: set[str] = set()
         self.crashing: dict[str, int] = {}
@@ -211,6 +215,13 @@ class FakeEngine:
             if volumes:
                 self.lost_volumes.append(known)
 
+    def archive(self, name: str, path: str) -> Iterator[bytes] | None:
+        inspected = self.inspect(name)
+        folder = path.removesuffix(".")
+        within = self.contents.get(inspected["Image"], {}) if inspected else {}
+        found = {place[len(folder) :]: content for place, content in within.items() if place.startswith(folder)}
+        return iter([tar(found)]) if found else None
+
     def logs(self, name: str, lines: int | None, since: int | None = None, timestamps: bool = False) -> str:
         text = self.output.get(self._find(name)[0].replace("_staged", ""), "").splitlines()
         return "\n".join(text if lines is None else text[-lines:])
@@ -337,6 +348,17 @@ class FakeEngine:
             return Executed(1, "Error: service not found")
         self.routes[name]["pause_controller"] = {"state": state, "stop_message": message}
         return Executed(0, "")
+
+
+def tar(files: Mapping[str, bytes]) -> bytes:
+    """An archive of files by their names."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode, member.mtime = len(content), 0o640, 1_700_000_000
+            archive.addfile(member, io.BytesIO(content))
+    return written.getvalue()
 
 
 def parse_flags(flags: tuple[str, ...]) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from .._host import health
 from .._host.engine import Container, Image
 from .._proxy import flags
 from .._shares import RoleShare
-from . import env_file, leftovers, record
+from . import assets, env_file, leftovers, record
 from .context import Context, Running
 from .routing import Routes, Routing
 
@@ -125,6 +125,7 @@ class Cutover:
                 if inspected and self.context.is_wanted(self.role, self.image, inspected) and not container.running:
                     return container.id
         leftovers.clear(self.context, self.role, self.own, None, self.routes)
+        assets.prepare(self.context, self.role, self.own)
         return str(self.context.create(self.role, self.image, self.own))
 
     def _prove(self, container: str) -> None:

@@ -12,7 +12,7 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 from .. import _names, _references
 from .._host.changes import Changes
 from .._host.engine import STOPPED, Container, Engine, Image
-from . import history
+from . import assets, history
 from .context import Context
 from .destinations import versions_elsewhere
 
@@ -36,7 +36,10 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
         if context.changes.check_mode:
             images = [_without(one, share.image.latest_reference) for one in images]
         kept = [container for container in containers if container not in expendable]
-        keep |= versions_elsewhere(_names.Names(share.service, share.destination), containers, images)
+        names = _names.Names(share.service, share.destination)
+        current = {_names.asset_folder(role.name, share.version) for role in share.roles}
+        assets.clean(context.changes, names, current | assets.versions(_of(share.destination, kept), names))
+        keep |= versions_elsewhere(names, containers, images)
         _remove_images(engine, context.changes, expendable_images(images, kept, keep, share.image.repository))
 
 
@@ -51,6 +54,7 @@ def prune_all(engine: Engine, changes: Changes, names: _names.Names, retain: int
     expendable = expendable_containers(_of(names.destination, containers), retain, keep)
     _remove_containers(engine, changes, expendable)
     kept = [container for container in containers if container not in expendable]
+    assets.clean(changes, names, assets.versions(_of(names.destination, kept), names))
     keep |= versions_elsewhere(names, containers, images)
     _remove_images(engine, changes, expendable_images(images, kept, keep))
 

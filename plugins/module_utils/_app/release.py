@@ -16,7 +16,7 @@ from .._proxy import commands
 from .._proxy import container as _proxy
 from .._proxy.state import Service
 from .._shares import Built, HostShare, RoleShare
-from . import history, leftovers, proof, prune
+from . import assets, history, leftovers, proof, prune
 from . import image as _image
 from .context import Context
 from .cutover import Cutover
@@ -58,6 +58,7 @@ class Release:
             running = context.running(role, image, own)
             leftovers.clear(context, role, own, running, self._routes)
             if running is None:
+                assets.prepare(context, role, own)
                 context.create(role, image, own)
         return self._answer(image)
 

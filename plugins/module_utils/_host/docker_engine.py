@@ -113,6 +113,20 @@ class DockerEngine:
                 return None
             return _only_file(content)
 
+    def archive(self, container: str, path: str) -> Optional[Iterator[bytes]]:
+        what = f"read {path} in container {container}"
+
+        def read() -> Iterator[bytes]:
+            with _asking(what):
+                yield from chunks
+
+        with _asking(what):
+            try:
+                chunks, _stat = self.api.get_archive(container, path)
+            except docker.errors.NotFound:
+                return None
+            return read()
+
     def logs(self, container: str, lines: Optional[int], since: Optional[int] = None, timestamps: bool = False) -> str:
         with _asking(f"read the logs of container {container}"):
             text = self.api.logs(container, tail="all" if lines is None else lines, since=since, timestamps=timestamps)

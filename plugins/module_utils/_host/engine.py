@@ -93,6 +93,12 @@ class Engine(Protocol):
     def read_file(self, container: str, path: str) -> Optional[bytes]:
         """A file out of a container's filesystem, running or not; None where there is no container or no file."""
 
+    def archive(self, container: str, path: str) -> Optional[Iterator[bytes]]:
+        """What is at a path of a container, running or not, as the pieces of a tar archive; None where nothing is.
+
+        With `/.` at the end of the path it is what a folder holds.
+        """
+
     def logs(self, container: str, lines: Optional[int], since: Optional[int] = None, timestamps: bool = False) -> str:
         """The last lines that a container logged, or all of them; `since` is in Unix seconds."""
 

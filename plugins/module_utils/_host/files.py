@@ -65,7 +65,7 @@ def absolute_binds(body: Dict[str, Any]) -> Dict[str, Any]:
 
 def read(path: str) -> Optional[str]:
     """The text of a file, or None where there is none. What is not UTF-8 in it becomes U+FFFD, which nobody writes."""
-    with _doing("read", path), contextlib.suppress(FileNotFoundError), _opened(path) as (folder, name):
+    with doing("read", path), contextlib.suppress(FileNotFoundError), opened(path) as (folder, name):
         handle = os.open(name, READING | _nofollow(), dir_fd=folder)
         with os.fdopen(handle, encoding="utf-8", errors="replace", newline="") as source:
             _require_file(handle)
@@ -75,14 +75,14 @@ def read(path: str) -> Optional[str]:
 
 def mode(path: str) -> Optional[int]:
     """The permission bits of a file, or None where there is none."""
-    with _doing("look at", path), contextlib.suppress(FileNotFoundError), _opened(path) as (folder, name):
+    with doing("look at", path), contextlib.suppress(FileNotFoundError), opened(path) as (folder, name):
         return os.stat(name, dir_fd=folder, follow_symlinks=not _nofollow()).st_mode & 0o777
     return None
 
 
 def exists(path: str) -> bool:
     """Whether anything is there, be it a dangling link."""
-    with _doing("look at", path), contextlib.suppress(FileNotFoundError), _opened(path) as (folder, name):
+    with doing("look at", path), contextlib.suppress(FileNotFoundError), opened(path) as (folder, name):
         os.stat(name, dir_fd=folder, follow_symlinks=False)
         return True
     return False
@@ -90,21 +90,21 @@ def exists(path: str) -> bool:
 
 def folders(path: str) -> List[str]:
     """The names of the folders in a folder, sorted; none where it is not there. Root follows no link to one."""
-    with _doing("look at", path), contextlib.suppress(FileNotFoundError), _opened(f"{path}/.") as (folder, _name):
+    with doing("look at", path), contextlib.suppress(FileNotFoundError), opened(f"{path}/.") as (folder, _name):
         return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=not _nofollow()))
     return []
 
 
 def write(path: str, text: str) -> None:
     """Replace a file, or make it and the folders above it: at any moment it is the old one or the new one."""
-    with _doing("write", path), _opened(path, make=True) as (folder, name):
+    with doing("write", path), opened(path, make=True) as (folder, name):
         temporary = f".{name}.{secrets.token_hex(8)}"
         try:
             with os.fdopen(os.open(temporary, WRITING, PRIVATE_FILE, dir_fd=folder), "wb") as sink:
                 sink.write(text.encode())
                 sink.flush()
                 os.fchmod(sink.fileno(), PRIVATE_FILE)
-                _own(sink.fileno())
+                own(sink.fileno())
                 os.fsync(sink.fileno())
             os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError:
@@ -116,7 +116,7 @@ def write(path: str, text: str) -> None:
 
 def append(path: str, line: str) -> None:
     """Add a line at the end of a file, whole or not at all, also after a line that was cut short."""
-    with _doing("append to", path), _opened(path, make=True) as (folder, name):
+    with doing("append to", path), opened(path, make=True) as (folder, name):
         handle = _open_to_append(folder, name)
         try:
             _require_file(handle)
@@ -132,7 +132,7 @@ def _open_to_append(folder: int, name: str) -> int:
         handle = os.open(name, APPENDING | os.O_CREAT | os.O_EXCL, PRIVATE_FILE, dir_fd=folder)
     except FileExistsError:
         return os.open(name, APPENDING | _nofollow(), dir_fd=folder)
-    _own(handle)
+    own(handle)
     return handle
 
 
@@ -150,7 +150,7 @@ def _write_or_undo(handle: int, size: int, content: bytes) -> None:
 
 def protect(path: str) -> None:
     """Leave a file readable by its owner only."""
-    with _doing("protect", path), _opened(path) as (folder, name):
+    with doing("protect", path), opened(path) as (folder, name):
         handle = os.open(name, READING | _nofollow(), dir_fd=folder)
         try:
             os.fchmod(handle, PRIVATE_FILE)
@@ -160,7 +160,7 @@ def protect(path: str) -> None:
 
 def remove(path: str) -> None:
     """Remove a file, a link, or a directory with all that is in it. What is gone already is no error."""
-    with _doing("remove", path), contextlib.suppress(FileNotFoundError), _opened(path) as (folder, name):
+    with doing("remove", path), contextlib.suppress(FileNotFoundError), opened(path) as (folder, name):
         if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             shutil.rmtree(f"/proc/self/fd/{folder}/{name}" if _nofollow() else absolute(path))
         else:
@@ -170,7 +170,7 @@ def remove(path: str) -> None:
 @contextlib.contextmanager
 def kept_open(path: str) -> Iterator[int]:
     """A file, made where there is none, open for reading and writing in place. It is no symbolic link."""
-    with _doing("open", path), _opened(path, make=True) as (folder, name):
+    with doing("open", path), opened(path, make=True) as (folder, name):
         handle = _open_in_place(folder, name)
     try:
         yield handle
@@ -184,7 +184,7 @@ def _open_in_place(folder: int, name: str) -> int:
     except FileExistsError:
         handle = os.open(name, IN_PLACE, dir_fd=folder)
     else:
-        _own(handle)
+        own(handle)
     try:
         _require_file(handle)
     except OSError:
@@ -195,12 +195,12 @@ def _open_in_place(folder: int, name: str) -> int:
 
 def directory(path: str) -> None:
     """Make a directory and those above it, private as far as they are new."""
-    with _doing("make the folder", path), _opened(f"{path}/.", make=True):
+    with doing("make the folder", path), opened(f"{path}/.", make=True):
         pass
 
 
 @contextlib.contextmanager
-def _opened(path: str, make: bool = False) -> Iterator[Tuple[int, str]]:
+def opened(path: str, make: bool = False) -> Iterator[Tuple[int, str]]:
     """The folder of a path, opened (and made, with those above it), and the last part of the path."""
     *parts, name = path.split("/")
     flags = os.O_RDONLY | os.O_DIRECTORY | _nofollow()
@@ -212,7 +212,7 @@ def _opened(path: str, make: bool = False) -> Iterator[Tuple[int, str]]:
             os.close(folder)
             folder = inner
             if new:
-                _own(folder)
+                own(folder)
         yield folder, name
     finally:
         os.close(folder)
@@ -237,7 +237,7 @@ def _nofollow() -> int:
     return os.O_NOFOLLOW if os.geteuid() == 0 and os.stat(home()).st_uid != 0 else 0
 
 
-def _own(handle: int) -> None:
+def own(handle: int) -> None:
     """What root makes in the home belongs to the owner of the home."""
     if os.geteuid() == 0:
         owner = os.stat(home())
@@ -245,7 +245,7 @@ def _own(handle: int) -> None:
 
 
 @contextlib.contextmanager
-def _doing(what: str, path: str) -> Iterator[None]:
+def doing(what: str, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

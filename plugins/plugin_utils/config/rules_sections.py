@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any, Iterator, Sequence, Tuple
+from typing import Any, Iterator, List, Sequence, Tuple
 
 from ...module_utils._docker_run.options import problems as option_problems
 from ...module_utils._docker_run.values import RESTART_POLICIES, restart_policy
@@ -135,6 +135,21 @@ def commands(view: View) -> Iterator[Finding]:
             yield path, f"found {shown(command)}, which cannot be split into words: {str(error).lower()}"
 
 
+def asset_paths(view: View) -> Iterator[Finding]:
+    """They are folders in the image; of several, none lies in another."""
+    for path, value in view.sections("asset_path"):
+        known: List[str] = []
+        for word in strings(value):
+            folder = word.partition(":")[0].rstrip("/")
+            if not folder.startswith("/") or {"", ".."} & set(folder.split("/")[1:]):
+                yield path, f"found {shown(word)}, expected the absolute path of a folder in the image"
+            elif any(
+                f"{one}/".startswith(f"{other}/") for each in known for one, other in ((folder, each), (each, folder))
+            ):
+                yield path, f"`{folder}` is named twice or lies in another folder of the list"
+            known.append(folder)
+
+
 def _is_mode(mode: Any) -> bool:
     return bool(re.match(r"[0-7]{3,4}\Z|[ugoa]*[-+=][rwxXst]*(,[ugoa]*[-+=][rwxXst]*)*\Z", str(mode)))
 
@@ -261,6 +276,7 @@ RULES: Sequence[Any] = (
     accessory_names,
     accessory_places,
     accessory_mounts,
+    asset_paths,
     accessory_ports,
     commands,
     architectures,

@@ -19,6 +19,7 @@ from ...module_utils._proxy.settings import proxy_container
 from ..config.lines import merge
 from ..config.load import Config
 from ..config.topology import Accessory, Role
+from . import assets
 from .env import Env, text
 
 
@@ -68,6 +69,7 @@ def role_body(config: Config, role: Role, host: str, image: str, version: str, e
         logging=merge(config.data.get("logging") or {}, role.settings.get("logging") or {}),
     )
     _add_volumes(config, body, config.data, "volumes")
+    options.add_volumes(assets.binds(config, role, version), body)
     options.apply(role.settings.get("options") or {}, body)
     return body
 

@@ -12,7 +12,7 @@ from ...module_utils._shares import HostShare, RoleShare
 from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
 from ..config.topology import Role, Topology
-from . import batches, containers, unsupported
+from . import assets, batches, containers, unsupported
 from . import env as _env
 from .images import Images, registry
 from .model import Accessory, Lock, Plan, Registry
@@ -143,6 +143,7 @@ class _Planner:
             body=containers.role_body(self.config, role, host, image, version, env),
             secrets=env.needed(),
             env_file=self.names.role_env_file(role.name),
+            assets=assets.shares(self.config, role, version),
             stop_timeout=times.stop,
             deploy_timeout=times.deploy,
             drain_timeout=times.drain,

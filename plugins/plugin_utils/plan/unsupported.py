@@ -26,8 +26,7 @@ def refuse(
     config: Config, roles: Sequence[Role], command: str, builds: bool, skip_hooks: bool, remote_hosts: Sequence[str]
 ) -> None:
     """Raises a ConfigError that names every key this run would have to pass over."""
-    problems = [problem for place in _places(config.written, roles) for problem in _in_place(config, *place)]
-    problems += [problem for role in roles if role.proxied for problem in _certificate(config, role)]
+    problems = [problem for role in roles if role.proxied for problem in _certificate(config, role)]
     problems += _networks(config, roles)
     if "error_pages_path" in config.written:
         problems.append(_later(config, "error_pages_path"))
@@ -41,15 +40,6 @@ def refuse(
         problems += _hooks(config, command, builds)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-
-
-def _places(data: Mapping[str, Any], roles: Sequence[Role]) -> List[Place]:
-    return [("", data), *((f"servers/{role.name}/", role.settings) for role in roles)]
-
-
-def _in_place(config: Config, prefix: str, section: Mapping[str, Any]) -> List[Problem]:
-    """What a role may specialise, at the root and in each role."""
-    return [_later(config, f"{prefix}asset_path")] if "asset_path" in section else []
 
 
 def _certificate(config: Config, role: Role) -> List[Problem]:

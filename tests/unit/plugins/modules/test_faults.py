@@ -16,7 +16,7 @@ from unittest.mock import Mock
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import builder
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
-from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine, files
+from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine, files, trees
 from ansible_collections.caravan.kamal.plugins.module_utils._host import module as _module
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._names import PROXY_STATE
@@ -111,7 +111,7 @@ class Hosts:
     """Makes hosts for cases, each as the case wants it before."""
 
     def __init__(self, share_of: Any, plan_of: Any, tmp_path: Path, patch: pytest.MonkeyPatch) -> None:
-        self.shares = {version: share_of(version) for version in ("v1", "v2")}
+        self.shares = {version: share_of(version, asset_path="/public") for version in ("v1", "v2")}
         self.db = handover.accessory_share(plan_of("v1", command="setup", accessories={"db": DB}), "db", "host1")
         self.tmp_path, self.patch, self.number = tmp_path, patch, 0
 
@@ -124,6 +124,7 @@ class Hosts:
         engine = FakeEngine()
         engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
         engine.add_image("postgres:16", "ipg", service=None)
+        engine.contents = {f"image of {version}": {"/public/a/b": b"css"} for version in self.shares}
         self.bring_images(engine)
         for before in CASES[name].before:
             result = self.run(before, engine)
@@ -218,6 +219,7 @@ def test_a_failing_file_system_is_one_message_and_nothing_is_claimed(
             faulty = failing_os(call, number, after)
             with monkeypatch.context() as patch:
                 patch.setattr(files, "os", faulty)
+                patch.setattr(trees, "os", faulty)
                 result = hosts.run(name, engine)
             if not faulty.failed:
                 break

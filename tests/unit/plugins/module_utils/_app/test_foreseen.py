@@ -19,6 +19,7 @@ from fakes import FakeEngine
 pytestmark = pytest.mark.usefixtures("home", "no_waiting")
 
 Share = Callable[..., HostShare]
+ASSETS: dict[str, Any] = {"asset_path": "/public", "retain_containers": 1}
 STEPS = (("stage", None), ("live", "gate_roles"), ("live", "other_roles"))
 
 
@@ -42,32 +43,38 @@ def deployed(engine: FakeEngine, share: HostShare) -> None:
 def host(engine: FakeEngine, share_of: Share) -> FakeEngine:
     """Three versions after each other; then the image of a fourth was brought here."""
     engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
+    engine.contents = {f"image of {version}": {f"/public/{version}": b"css"} for version in ("v1", "v2", "v3", "v4")}
     for version in ("v1", "v2", "v3"):
         deployed(engine, share_of(version))
     engine.add_image("hello:v4", "image of v4")
     return engine
 
 
-def proxy_stopped(engine: FakeEngine) -> None:
+def proxy_stopped(engine: FakeEngine, _share_of: Share) -> None:
     engine.stop("kamal-proxy", None)
 
 
-def network_gone(engine: FakeEngine) -> None:
+def network_gone(engine: FakeEngine, _share_of: Share) -> None:
     for name in list(engine.here):
         engine.disconnect(name)
     engine.networks.clear()
 
 
-def interrupted(engine: FakeEngine) -> None:
+def interrupted(engine: FakeEngine, _share_of: Share) -> None:
     """As a kill before the successor got its name leaves it: running, routed, not on record."""
     engine.rename("hello-web-v3", "hello-web-v3_staged")
 
 
-def unchanged(engine: FakeEngine) -> None:
+def with_assets(engine: FakeEngine, share_of: Share) -> None:
+    deployed(engine, share_of("v3", **ASSETS))
+    engine.add_image("hello:v4", "image of v4")
+
+
+def unchanged(engine: FakeEngine, _share_of: Share) -> None:
     pass
 
 
-Arrange = Callable[[FakeEngine], None]
+Arrange = Callable[[FakeEngine, Share], None]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +93,9 @@ Arrange = Callable[[FakeEngine], None]
         (interrupted, "v4", {}, "one"),
         (unchanged, "v2", {"command": "rollback"}, "one"),
         (unchanged, "v4", {"command": "redeploy"}, "one"),
+        (unchanged, "v4", ASSETS, "one"),
+        (with_assets, "v4", ASSETS, "one"),
+        (with_assets, "v4", {}, "one"),
     ],
     ids=[
         "new version",
@@ -101,12 +111,15 @@ Arrange = Callable[[FakeEngine], None]
         "name not taken and a new version",
         "rollback",
         "redeploy",
+        "first assets",
+        "assets",
+        "no assets any more",
     ],
 )
 def test_the_run_does_what_the_dry_run_listed(
     host: FakeEngine, share_of: Share, home: Path, arrange: Arrange, version: str, keys: dict[str, Any], token: str
 ) -> None:
-    arrange(host)
+    arrange(host, share_of)
     host.calls.clear()
     share = share_of(version, **keys)
     files = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
@@ -133,6 +146,6 @@ def test_remove(host: FakeEngine, share_of: Share) -> None:
 
 @pytest.mark.parametrize("check", [True, False], ids=["dry run", "run"])
 def test_a_redeploy_without_a_running_proxy_fails(host: FakeEngine, share_of: Share, check: bool) -> None:
-    proxy_stopped(host)
+    proxy_stopped(host, share_of)
     with pytest.raises(ProxyError, match="does not run"):
         rollout(host, share_of("v4", command="redeploy"), check)

@@ -19,10 +19,23 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 
 Share = Callable[..., HostShare]
 CALLS = {
-    *("containers", "inspect", "create", "start", "stop", "rename", "remove", "execute", "read_file", "logs"),
+    *(
+        "containers",
+        "inspect",
+        "create",
+        "start",
+        "stop",
+        "rename",
+        "remove",
+        "execute",
+        "read_file",
+        "archive",
+        "logs",
+    ),
     *("image", "images", "tag", "remove_image"),
 }
 WEB = {"web": ["host1"]}
+ASSETS = {"servers": WEB, "asset_path": "/public"}
 WORKER = {"worker": {"hosts": ["host1"], "cmd": "hello worker"}}
 ALONE = {"servers": WORKER, "primary_role": "worker"}
 
@@ -91,6 +104,7 @@ SCENES = {
     "worker": (("v1", {**ALONE}), ("v2", {**ALONE})),
     "same worker": (("v1", {**ALONE}), ("v1", {**ALONE, "labels": {"team": "shop"}})),
     "two roles": (("v1", {"servers": {**WEB, **WORKER}}), ("v2", {"servers": {**WEB, **WORKER}})),
+    "assets": (("v1", {**ASSETS}), ("v2", {**ASSETS})),
     "back": (("v2", {"servers": WEB}), ("v1", {"servers": WEB, "command": "rollback"})),
 }
 
@@ -102,6 +116,7 @@ class Scene:
         before, after = SCENES[scene]
         self.engine = Fragile()
         self.engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
+        self.engine.contents = {f"image of {version}": {f"/public/{version}": b"css"} for version in ("v1", "v2")}
         if scene == "back":
             self.release(share_of("v1", servers=WEB))
         if before:
@@ -128,7 +143,10 @@ class Scene:
             assert running == [role.container]
             assert now[role.name] == {self.engine.here[role.container]["Id"]}
             assert (home / role.env_file).read_text() == "TOKEN=s3cr3t\n"
+            for asset in role.assets:
+                assert {path.name for path in (home / asset.volume).iterdir()} == {"v1", "v2"}
         assert not [name for name in self.engine.here if name.endswith("_staged")]
+        assert not list(home.glob(".kamal/apps/hello/assets/*/.*"))
         assert f"hello:{self.share.image.latest}" in self.engine.pictures
         self.engine.calls.clear()
         assert run(self.engine, self.share) == []

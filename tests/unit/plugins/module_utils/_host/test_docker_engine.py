@@ -30,6 +30,7 @@ CALLS: dict[str, Callable[[Engine], Any]] = {
     "remove": lambda engine: engine.remove("c"),
     "execute": lambda engine: engine.execute("c", ["ls"]),
     "read_file": lambda engine: engine.read_file("c", "/f"),
+    "archive": lambda engine: engine.archive("c", "/f/."),
     "logs": lambda engine: engine.logs("c", 3),
     "exit_codes": lambda engine: engine.exit_codes("c"),
     "image": lambda engine: engine.image("i"),

@@ -150,7 +150,7 @@ def test_root_follows_no_link_in_the_home_of_somebody_else(
     (home / place).parent.mkdir(parents=True, exist_ok=True)
     (home / place).symlink_to(victim)
     monkeypatch.setattr(files, "_nofollow", lambda: os.O_NOFOLLOW)
-    monkeypatch.setattr(files, "_own", lambda _handle: None)
+    monkeypatch.setattr(files, "own", lambda _handle: None)
     try:
         VERBS[verb]()
     except FileError as error:

@@ -42,8 +42,7 @@ def told(text: str, **run: Any) -> list[str]:
     ("text", "keys"),
     [
         ("", []),
-        ("asset_path: /a\nerror_pages_path: p", ["asset_path", "error_pages_path"]),
-        ("servers: {web: {hosts: [h1], asset_path: /a}}", ["servers/web/asset_path"]),
+        ("error_pages_path: p", ["error_pages_path"]),
         (f"proxy: {{{PEM}}}", ["proxy/ssl"]),
         (f"servers: {{web: [h1], api: {{hosts: [h2], proxy: {{{PEM}}}}}}}", ["servers/api/proxy/ssl"]),
         (f"servers: {{web: {{hosts: [h1], proxy: {{ssl: false}}}}}}\nproxy: {{{PEM}}}", []),
@@ -75,10 +74,10 @@ def test_what_a_deploy_refuses(text: str, keys: list[str]) -> None:
         (DB, {"command": "setup"}, ["accessories/db/files", "accessories/db/directories", "accessories/db/proxy"]),
         ("builder: {secrets: [A]}", {"build": False}, []),
         ("builder: {secrets: [A]}", {"command": "setup"}, ["builder/secrets"]),
-        ("asset_path: /a", {"command": "redeploy"}, ["asset_path"]),
-        ("asset_path: /a", {"command": "rollback", "build": False}, ["asset_path"]),
-        ("asset_path: /a", {"command": "remove"}, []),
-        ("asset_path: /a", {"command": "inspect"}, []),
+        ("error_pages_path: a", {"command": "redeploy"}, ["error_pages_path"]),
+        ("error_pages_path: a", {"command": "rollback", "build": False}, ["error_pages_path"]),
+        ("error_pages_path: a", {"command": "remove"}, []),
+        ("error_pages_path: a", {"command": "inspect"}, []),
         (LOCAL_REGISTRY, {"local_hosts": ["h1"]}, []),
         (LOCAL_REGISTRY, {"local_hosts": ["h2"]}, ["registry/server"]),
         (LOCAL_REGISTRY, {"build": False}, ["registry/server"]),
@@ -92,8 +91,8 @@ def test_what_a_run_refuses_is_what_it_would_need(text: str, run: dict[str, Any]
 def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "config" / "deploy.yml"
     path.parent.mkdir()
-    path.write_text("service: app\nservers: [h1]\nproxy:\n  host: a\nasset_path: /a\n")
-    with pytest.raises(ConfigError, match=r"config/deploy.yml:5: asset_path: is understood, but"):
+    path.write_text("service: app\nservers: [h1]\nproxy:\n  host: a\nerror_pages_path: /a\n")
+    with pytest.raises(ConfigError, match=r"config/deploy.yml:5: error_pages_path: is understood, but"):
         plan(load(str(path), None, Settings({})), Run("v1", ["h1"]))
 
 
