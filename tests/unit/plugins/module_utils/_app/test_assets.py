@@ -185,10 +185,11 @@ def test_assets_are_kept_as_long_as_a_container_of_their_version(host: FakeEngin
     for version in ("v1", "v2", "v3"):
         actions = deploy(host, share_of(version, **BETA, retain_containers=1))
     assert [action for action in actions if action.startswith("remove ")] == [
-        "remove container hello-web-v1",
         "remove container hello-web-beta-v1",
+        "remove container hello-web-v1",
         "remove assets web-beta-v1",
         "remove assets web-v1",
+        "remove image hello:v1",
     ]
     for kind in ("extracted", "volumes"):
         left = sorted(path.name for path in (home / ASSETS / kind).iterdir())
