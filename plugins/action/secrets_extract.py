@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import partial
 from typing import Any, Dict, Mapping
 
@@ -25,10 +24,12 @@ class ActionModule(ControllerAction):
     }
 
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
-        invocation.require_sound(task_vars, self._loader, partial(self.value_of, task_vars))
+        value_of = partial(self.value_of, task_vars)
+        invocation.require_sound(task_vars, self._loader, value_of)
         name, fetched = arguments["name"], arguments["fetched"]
         if fetched is None:
-            (value,) = store.pick([name], store.find(arguments, [name], os.environ, os.getcwd()))
+            store.begin(task_vars, value_of, Display().display)
+            (value,) = store.pick([name], store.find(arguments, [name], value_of))
         else:
             text = fetched if isinstance(fetched, str) else json.dumps(fetched)
             value = kamal_command.extract(name, kamal_command.fetched(text))

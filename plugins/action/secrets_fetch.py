@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import Any, Dict, Mapping
 
@@ -23,8 +22,10 @@ class ActionModule(ControllerAction):
     }
 
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
-        invocation.require_sound(task_vars, self._loader, partial(self.value_of, task_vars))
-        found = store.find(arguments, arguments["names"], os.environ, os.getcwd())
+        value_of = partial(self.value_of, task_vars)
+        invocation.require_sound(task_vars, self._loader, value_of)
+        store.begin(task_vars, value_of, Display().display)
+        found = store.find(arguments, arguments["names"], value_of)
         text = store.as_json(found, arguments["show"])
         Display().display(text)
         return {"text": text, "names": list(found)}

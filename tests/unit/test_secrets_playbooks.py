@@ -103,15 +103,77 @@ def test_extract_of_a_store(folder: Path, vendors: Vendors, show: bool) -> None:
     assert ((VALUE in output), ("[REDACTED]" in output)) == (show, not show)
 
 
-@pytest.mark.parametrize(
-    "fetched", [{"F/A": VALUE}, printed({"F/A": VALUE}), rf"\{{\"F/A\":\ \"{VALUE}\"\}}"], ids=["map", "JSON", "word"]
-)
-def test_extract_of_what_was_fetched(folder: Path, vendors: Vendors, fetched: object) -> None:
-    (folder / "fetched.json").write_text(json.dumps({"kamal_secrets_fetched": fetched, "kamal_secrets_names": "A"}))
+def test_extract_of_what_was_fetched_before(folder: Path, vendors: Vendors) -> None:
+    fetched = {"kamal_secrets_fetched": {"F/A": VALUE}, "kamal_secrets_names": "A"}
+    (folder / "fetched.json").write_text(json.dumps(fetched))
+    code, output = play("caravan.kamal.secrets.extract", folder, vendors, "-e", "@fetched.json", "-vvvv")
+    assert code == 0, output
+    assert "[REDACTED]" in output and VALUE not in output
     code, output = play("caravan.kamal.secrets.extract", folder, vendors, "-e", "@fetched.json", *SHOW)
     assert code == 0, output
     assert f"\n{VALUE}\n" in output
-    code, output = play("caravan.kamal.secrets.extract", folder, vendors, "-e", "@fetched.json", "-vvvv")
-    assert code == 0, output
-    assert VALUE not in output
     assert vendors.asked == []
+
+
+SECRETS = f"""\
+WORD={VALUE}-1
+ITEM=$(kamal secrets fetch -a 1password --account acme --from Vault/Item A B)
+A=$(kamal secrets extract A $ITEM)
+SHELL=$(touch ran; echo {VALUE}-2)
+UNSET=$NOBODY_SETS_THIS
+"""
+
+
+@pytest.fixture
+def project(folder: Path) -> Path:
+    (folder / "config").mkdir()
+    (folder / "config" / "deploy.yml").write_text("service: hey\nimage: a/hey\nservers: [192.0.2.1]\n")
+    (folder / ".kamal").mkdir()
+    (folder / ".kamal" / "secrets").write_text(SECRETS)
+    return folder
+
+
+def test_print_lists_names_and_places_and_runs_nothing(project: Path, vendors: Vendors) -> None:
+    code, output = play("caravan.kamal.secrets.print", project, vendors, "-e", '{"kamal_secrets": {"MORE": 5}}', "-vvv")
+    assert code == 0, output
+    assert f"\nWORD=[REDACTED]  ({project}/.kamal/secrets:1)\n" in output
+    assert "\nMORE=[REDACTED]  (kamal_secrets)\n" in output
+    assert VALUE not in output
+    assert (vendors.asked, (project / "ran").exists()) == ([], False)
+
+
+def test_print_shows_values_to_those_who_ask_and_what_is_wrong_with_others(project: Path, vendors: Vendors) -> None:
+    code, output = play("caravan.kamal.secrets.print", project, vendors, *SHOW)
+    assert code == 0, output
+    assert f"\nWORD={VALUE}-1\nITEM={{" in output
+    assert f"\nA={VALUE}\nSHELL={VALUE}-2\n" in output
+    assert f"{project}/.kamal/secrets:5: UNSET refers to NOBODY_SETS_THIS, which is not set here." in output
+
+
+LOOKUPS = """\
+- hosts: localhost
+  gather_facts: false
+  vars:
+    item: {adapter: 1password, account: acme, from: Vault/Item}
+    kamal_secrets: {B: "{{ lookup('caravan.kamal.secret', 'A', 'B', **item).split(',') | last }}"}
+  tasks:
+    - ansible.builtin.copy:
+        content: >-
+          {{ query('caravan.kamal.secret', 'WORD', 'A', 'B') | to_json }}
+          {{ lookup('caravan.kamal.secret', 'A', adapter='1password', account='acme', from='Vault/Item') }}
+        dest: "{{ playbook_dir }}/found"
+      no_log: true
+    - ansible.builtin.debug:
+        msg: "{{ lookup('caravan.kamal.secret', 'NONE', 'UNSET') }}"
+"""
+
+
+def test_the_lookup_gives_secrets_of_the_project_and_of_a_store(project: Path, vendors: Vendors) -> None:
+    (project / "site.yml").write_text(LOOKUPS)
+    code, output = play("site.yml", project, vendors, "-vvvv")
+    assert code == 2, output
+    listed, alone = (project / "found").read_text().rsplit(" ", 1)
+    assert (json.loads(listed), alone.strip()) == ([f"{VALUE}-1", VALUE, VALUE], VALUE)
+    assert "UNSET refers to NOBODY_SETS_THIS, which is not set here." in output
+    assert "No value for the secret NONE. Add NAME=value to" in output
+    assert VALUE not in output

@@ -13,8 +13,8 @@ from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import Names
 from ...module_utils._shares import AccessoryShare, HostShare
 from ..config import source
-from ..secrets.commands import Commands
-from ..secrets.sources import VARIABLE, Secrets, files, last_resorts
+from ..secrets import sources
+from ..secrets.sources import Secrets
 from .model import ConfigValue, Plan, Registry, SecretName
 from .unsupported import LATER
 
@@ -101,15 +101,7 @@ def wanted_secrets(plan: Plan, host: str, role: Optional[str], accessory: Option
 
 def secrets(plan: Plan, value: Callable[[str], Any], tell: Callable[[str], None]) -> Secrets:
     """The secrets of the plan's project; `value` gives a variable's value, `tell` shows a line for the person."""
-    variable = value(VARIABLE)
-    if variable is not None and not isinstance(variable, Mapping):
-        message = 'expected a map of names to values; as an extra variable: -e \'{"kamal_secrets": {"NAME": "…"}}\''
-        raise ConfigError([Problem(message, where=VARIABLE)])
-    root, destination = plan.project_root, plan.destination
-    commands = Commands.of(root, value, tell)
-    return Secrets(
-        variable or {}, files(root, plan.secrets_path, destination), commands, last_resorts(root, destination)
-    )
+    return sources.of_project(plan.project_root, plan.secrets_path, plan.destination, value, tell)
 
 
 def values(known: Secrets, wanted: Iterable[Mapping[str, str]]) -> str:

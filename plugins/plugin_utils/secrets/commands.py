@@ -74,7 +74,7 @@ class Commands:
         problems = _problems(words.used)
         if problems:
             return problems
-        printed = kamal_command.run(words.split(), self.environ, self.folder)
+        printed = kamal_command.run(words.split(), self.environ, self.folder, self.seconds)
         if not words.is_fetch:
             return dotenv.Output(_chomped(printed))
         # Kamal makes one word of it for the shell. It is one here as well, but plain JSON.

@@ -13,7 +13,7 @@ import re
 from functools import cached_property
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ...module_utils._errors import SecretError
+from ...module_utils._errors import ConfigError, Problem, SecretError
 from ..memory import OF_THIS_RUN, Memory
 from .commands import Commands
 from .files import File, Secret, read
@@ -91,6 +91,12 @@ class Secrets:
     def _last_resort(self, name: str) -> Optional[Secret]:
         return next((file.secrets[name] for file in reversed(self._env_files) if name in file.secrets), None)
 
+    @property
+    def places(self) -> Dict[str, str]:
+        """Where each secret is written, by its name. What lies in an `.env` may be anything."""
+        known = [*(file.secrets for file in self._files), self._variable]
+        return {name: secret.where for secrets in known for name, secret in secrets.items()}
+
     def require(self, names: Iterable[str]) -> None:
         """All of `names` have a value, or one error that lists those that have not, and why."""
         wanted = {name: self._find(name) for name in sorted(set(names))}
@@ -132,6 +138,23 @@ class Secrets:
         self.require([name])
         secret = self._find(name)
         return secret.value if secret else ""
+
+
+def of_project(
+    root: str,
+    secrets_path: str,
+    destination: Optional[str],
+    value: Callable[[str], Any],
+    tell: Callable[[str], None],
+    memory: Memory = OF_THIS_RUN,
+) -> Secrets:
+    """The secrets of a project; `value` gives a variable's value, `tell` shows a line for the person."""
+    variable = value(VARIABLE)
+    if variable is not None and not isinstance(variable, Mapping):
+        message = 'expected a map of names to values; as an extra variable: -e \'{"kamal_secrets": {"NAME": "…"}}\''
+        raise ConfigError([Problem(message, where=VARIABLE)])
+    paths, env_paths = files(root, secrets_path, destination), last_resorts(root, destination)
+    return Secrets(variable or {}, paths, Commands.of(root, value, tell), env_paths, memory)
 
 
 def _failures(wanted: Mapping[str, Optional[Secret]]) -> Iterator[str]:

@@ -5,23 +5,41 @@
 from __future__ import annotations
 
 import json
-from typing import Any, List, Mapping, Sequence
+import os
+from typing import Any, Callable, List, Mapping, Sequence
 
 from ...module_utils._errors import SecretError
+from .. import hooks
+from ..config import source
+from ..config.load import boolean
 from . import kamal_command
 from .adapter import Found, Request
 from .adapters import ADAPTERS, fetch
-from .tool import REDACTED, Surroundings
+from .commands import LIMIT
+from .tool import REDACTED as REDACTED
+from .tool import SECONDS, Surroundings
 
 OPTIONS = {"adapter": {"type": "str"}, "account": {"type": "str"}, "from": {"type": "str"}}
 
+Value = Callable[[str], Any]
 
-def find(options: Mapping[str, Any], names: Sequence[str], environ: Mapping[str, str], folder: str) -> Found:
+
+def begin(task_vars: Mapping[str, Any], value: Value, tell: Callable[[str], None]) -> None:
+    """What the project wants done first, such as logging in; `value` gives a variable's value."""
+    if boolean("kamal_skip_hooks", value("kamal_skip_hooks")):
+        return
+    root, destination = source.place(task_vars, value, os.getcwd())
+    hooks.pre_init(root, destination, float(value("kamal_hook_timeout") or hooks.SECONDS), tell)
+
+
+def find(options: Mapping[str, Any], names: Sequence[str], value: Value) -> Found:
+    """What a password manager has of that which is asked for."""
     if not options.get("adapter"):
         known = ", ".join(ADAPTERS)
         raise SecretError(f"Which password manager is to be asked? Set adapter, or kamal_secrets_adapter: {known}.")
     request = Request(tuple(names), options.get("account"), options.get("from"))
-    return fetch(options["adapter"], request, Surroundings(environ, folder))
+    around = Surroundings(os.environ, os.getcwd(), float(value(LIMIT) or SECONDS))
+    return fetch(options["adapter"], request, around)
 
 
 def pick(names: Sequence[str], found: Found) -> List[str]:

@@ -25,7 +25,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     calls: list[list[str]] = []
     run = kamal_command.run
 
-    def recorded(argv: Sequence[str], environ: Mapping[str, str], folder: str) -> str:
+    def recorded(argv: Sequence[str], environ: Mapping[str, str], folder: str, seconds: float) -> str:
         calls.append(list(argv))
         return (
             kamal_command.escaped(json.dumps(VALUES, ensure_ascii=False)) if argv[0] == "fetch" else run(argv, {}, "")

@@ -336,3 +336,11 @@ def test_an_env_file_that_nobody_needs_is_not_read(tmp_path: Path) -> None:
 def test_the_env_files_of_a_project() -> None:
     assert last_resorts("/p", None) == ["/p/.env"]
     assert last_resorts("/p", "staging") == ["/p/.env", "/p/.env.staging"]
+
+
+def test_each_secret_has_a_place(tmp_path: Path) -> None:
+    (tmp_path / "common").write_text("A=1\nB=1\nC=1")
+    (tmp_path / "own").write_text("\nB=2\nC=$NOBODY")
+    (tmp_path / ".env").write_text("X='never closed")
+    known = secrets(tmp_path, "common", "own", env_files=[".env"], variable={"C": "3"})
+    assert known.places == {"A": f"{tmp_path}/common:1", "B": f"{tmp_path}/own:2", "C": "kamal_secrets"}
