@@ -8,10 +8,17 @@ from typing import Any, Dict, Mapping
 
 from ..plugin_utils import shell
 from ..plugin_utils.controller import ControllerAction
+from ..plugin_utils.kept.start import KEPT, start
+
+REMEDY = "See that it is up and its SSH settings are right."
 
 
 class ActionModule(ControllerAction):
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         host = str(self._task.delegate_to or task_vars["inventory_hostname"])
-        shell.run(self, "true", f"{host} cannot be reached", "See that it is up and its SSH settings are right.")
-        return {"msg": f"{host} can be reached"}
+        failure = f"{host} cannot be reached"
+        with shell.visit(failure, REMEDY):
+            kept = start(self, task_vars)
+        if kept is None:
+            shell.run(self, "true", failure, REMEDY)
+        return {"msg": f"{host} can be reached", "kept": kept == KEPT, "why_not": None if kept == KEPT else kept}

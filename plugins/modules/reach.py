@@ -12,12 +12,14 @@ description:
   - Opens the connection to a host, which stays open for the tasks that follow.
   - A host that cannot be reached fails, so that a rescue sees it. Ansible would only call it unreachable and go on
     without it.
+  - Where C(kamal_kept_process) is set it also starts the process there that runs the modules of this run.
 options: {}
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.attributes.changes_nothing
 notes:
-  - Implemented as an action plugin. Nothing but a POSIX shell is needed on the host, and become is not used.
+  - Implemented as an action plugin. Nothing but a POSIX shell is needed on the host. Become is used only for the
+    process, which belongs to the user that modules run as.
 seealso:
   - module: caravan.kamal.lock
 """
@@ -33,4 +35,12 @@ msg:
   returned: always
   type: str
   sample: web1 can be reached
+kept:
+  description: Whether the process runs that is kept for the modules of this run.
+  returned: success
+  type: bool
+why_not:
+  description: What the host said instead of starting it. Null where it was started, or where it was not asked to.
+  returned: success
+  type: str
 """

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import Iterator
+
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
@@ -11,9 +14,16 @@ from ..module_utils._errors import LockError
 
 
 def run(action: ActionBase, script: str, failure: str, remedy: str) -> str:
-    """What the script prints. A lost connection is an error that `rescue` sees; unreachable would pass by it."""
-    try:
+    """What the script prints."""
+    with visit(failure, remedy):
         done = action._low_level_execute_command(script, sudoable=False, executable="/bin/sh")
+    return str(done["stdout"] if done["rc"] == 0 else done["stdout"] + done["stderr"])
+
+
+@contextmanager
+def visit(failure: str, remedy: str) -> Iterator[None]:
+    """A lost connection is an error that `rescue` sees; unreachable would pass by it."""
+    try:
+        yield
     except AnsibleConnectionFailure as error:
         raise LockError(f"{failure}: {str(error).strip().rstrip('.')}. {remedy}") from error
-    return str(done["stdout"] if done["rc"] == 0 else done["stdout"] + done["stderr"])

@@ -47,6 +47,12 @@ VARIABLES: Tuple[Variable, ...] = (
         "the first host of the full plan",
         "another host of the plan keeps the lock while the first is down; runs that do not say so do not see it",
     ),
+    Variable(
+        "kamal_kept_process",
+        "bool",
+        "`false`",
+        "keep one process for the modules of a run on each host, instead of starting Python for each of them",
+    ),
     Variable("kamal_skip_hooks", "bool", "`false`", "deploy although there are hooks, without running them"),
     Variable("kamal_hook_timeout", "int", "`600`", "seconds that one hook may take"),
     Variable(

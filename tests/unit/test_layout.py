@@ -31,20 +31,22 @@ HEADER = (
 )
 # The rooms, and which others each of them may enter. What has no room lies at the root of module_utils; every room may.
 WORDS = "module_utils"
-CONFIG, PLAN, SECRETS = "plugin_utils/config", "plugin_utils/plan", "plugin_utils/secrets"
-APP, PROXY, BUILD, HOST, DOCKER_RUN = (
-    f"module_utils/{room}" for room in ("_app", "_proxy", "_build", "_host", "_docker_run")
+CONFIG, PLAN, SECRETS, KEPT = (f"plugin_utils/{room}" for room in ("config", "plan", "secrets", "kept"))
+APP, PROXY, BUILD, HOST, DOCKER_RUN, KEPT_THERE = (
+    f"module_utils/{room}" for room in ("_app", "_proxy", "_build", "_host", "_docker_run", "_kept")
 )
 MAY_ENTER = {
     "plugin_utils": set(),
     CONFIG: {DOCKER_RUN},
-    PLAN: {CONFIG, SECRETS, PROXY, BUILD, DOCKER_RUN},
+    PLAN: {CONFIG, SECRETS, KEPT, PROXY, BUILD, DOCKER_RUN},
     SECRETS: {"plugin_utils", CONFIG},
+    KEPT: {"plugin_utils"},
     APP: {PROXY, HOST},
     PROXY: {HOST, DOCKER_RUN},
     BUILD: {HOST},
     HOST: set(),
     DOCKER_RUN: set(),
+    KEPT_THERE: set(),
     WORDS: set(),
 }
 # These only know: neither they nor what they import touches Ansible or Docker.

@@ -8,10 +8,10 @@ from functools import cached_property, partial
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from ansible.errors import AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ...module_utils._errors import CaravanError
+from ..kept.action import KeptAction
 from ..secrets.sources import Secrets
 from . import handover
 from .model import Plan, Registry
@@ -46,7 +46,7 @@ class Supply:
         return handover.login(registry, self.secrets, written)
 
 
-class PlannedAction(ActionBase):
+class PlannedAction(KeptAction):
     """`module` is the full name of the module."""
 
     module = ""
@@ -67,7 +67,7 @@ class PlannedAction(ActionBase):
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
         try:
-            return {**result, **self._execute_module(self.module, arguments, task_vars=variables)}
+            return {**result, **self.execute(self.module, arguments, variables)}
         except AnsibleConnectionFailure as error:
             return {
                 **result,

@@ -21,6 +21,7 @@ def run(answer: Any) -> dict[str, Any]:
     action = reach.ActionModule.__new__(reach.ActionModule)
     action._task = SimpleNamespace(args={}, delegate_to=None, check_mode=False, async_val=0, environment=None)
     action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    action._templar = SimpleNamespace(template=lambda value: value)
     action._supports_async = False
     action._low_level_execute_command = execute
     return dict(action.run(None, {"inventory_hostname": "web1"}))

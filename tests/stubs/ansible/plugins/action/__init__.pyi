@@ -12,12 +12,23 @@ class ActionBase:
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]: ...
     def validate_argument_spec(self, argument_spec: Mapping[str, Any]) -> Tuple[Any, Dict[str, Any]]: ...
     def _low_level_execute_command(
-        self, cmd: str, sudoable: bool = True, in_data: Optional[bytes] = None, executable: Optional[str] = None
+        self,
+        cmd: str,
+        sudoable: bool = True,
+        in_data: Optional[bytes] = None,
+        executable: Optional[str] = None,
+        **options: Any,
     ) -> Dict[str, Any]: ...
+    def _compute_environment_string(self) -> str: ...
     def _execute_module(
         self,
         module_name: Optional[str] = None,
         module_args: Optional[Mapping[str, Any]] = None,
         tmp: Optional[str] = None,
         task_vars: Optional[Mapping[str, Any]] = None,
+        persist_files: bool = False,
+        delete_remote_tmp: Optional[bool] = None,
+        wrap_async: bool = False,
     ) -> Dict[str, Any]: ...
+    def _configure_module(self, module_name: str, module_args: Any, task_vars: Any) -> Any: ...
+    def _is_pipelining_enabled(self, module_style: str) -> bool: ...

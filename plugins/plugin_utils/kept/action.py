@@ -1,0 +1,112 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An action whose module is run by the kept process of its host, and by Ansible where there is none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Mapping, Optional
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.executor import module_common
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from . import sources, way
+
+# What `ask` prints where no module was begun.
+NOT_BEGUN = '{"kept_not_begun": '
+NO_PYTHON = (126, 127)
+PROFILE = "legacy"
+
+
+class NotBegun(Exception):
+    """Nothing was done on the host, and why."""
+
+
+class KeptAction(ActionBase):
+    # Seconds that the process stays after the module.
+    stays = way.STAYS
+    _way: Optional[way.Way] = None
+    _command = ""
+    _content: Optional[bytes] = None
+
+    def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        """As _execute_module does it, but in less time."""
+        self._way, self._content = way.to(self, task_vars), None
+        if self._way:
+            try:
+                return self._execute_module(module, dict(arguments), task_vars=task_vars)
+            except NotBegun as reason:
+                why = str(reason)
+            except AnsibleConnectionFailure:
+                raise
+            except Exception as error:
+                # An Ansible that goes another way from the arguments to the host.
+                if self._content is not None:
+                    raise
+                why = repr(error)
+            Display().vv(f"The module is sent to {task_vars['inventory_hostname']}: {why}")
+            self._way = None
+        return self._execute_module(module, arguments, task_vars=task_vars)
+
+    def _configure_module(self, module_name: str, module_args: Any, task_vars: Any) -> Any:
+        """Ansible asks here for the program that it hands to the host's Python: the arguments alone will do."""
+        if self._way is None:
+            return super()._configure_module(module_name, module_args, task_vars)
+        self._command = self._way.asking(f"{sources.COLLECTION}.modules.{module_name.rpartition('.')[2]}", self.stays)
+        content, shebang = _encoded({"ANSIBLE_MODULE_ARGS": module_args}), f"#!{self._way.python}"
+        if hasattr(module_common, "_BuiltModule"):
+            built = module_common._BuiltModule(
+                b_module_data=content, module_style="new", shebang=shebang, serialization_profile=PROFILE
+            )
+            answer: Any = (built, module_name)
+        else:
+            answer = ("new", shebang, content, module_name)
+        self._content = content
+        return answer
+
+    def _low_level_execute_command(
+        self, cmd: str, sudoable: bool = True, in_data: Optional[bytes] = None, *more: Any, **options: Any
+    ) -> Dict[str, Any]:
+        """Where the host's Python would get the program, it gets what asks the kept process."""
+        is_ours = in_data is not None and in_data is self._content
+        if is_ours:
+            cmd = f"{self._compute_environment_string()} {self._command}".strip()
+        done = super()._low_level_execute_command(cmd, sudoable, in_data, *more, **options)
+        reason = _why_not_begun(done) if is_ours else None
+        if reason is not None:
+            raise NotBegun(reason)
+        return done
+
+
+class AsAsked(KeptAction):
+    """For modules that need nothing of the controller. `module` is the full name."""
+
+    module = ""
+    _supports_async = True
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+        variables = task_vars or {}
+        result: Dict[str, Any] = super().run(tmp, variables)
+        if self._task.async_val:
+            return {**result, **self._execute_module(task_vars=variables, wrap_async=True)}
+        return {**result, **self.execute(self.module, dict(self._task.args), variables)}
+
+
+def _encoded(arguments: Mapping[str, Any]) -> bytes:
+    """In the words of this Ansible: from 2.19 on they have a profile."""
+    try:
+        from ansible.module_utils.common.json import Direction, get_module_encoder
+    except ImportError:
+        from ansible.module_utils.common.json import AnsibleJSONEncoder
+
+        return json.dumps(arguments, cls=AnsibleJSONEncoder, vault_to_text=True).encode()
+    return json.dumps(arguments, cls=get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)).encode()
+
+
+def _why_not_begun(done: Mapping[str, Any]) -> Optional[str]:
+    output = str(done["stdout"]).strip()
+    if output.startswith(NOT_BEGUN):
+        return str(json.loads(output)[NOT_BEGUN.split('"')[1]])
+    return str(done["stderr"]).strip() if done["rc"] in NO_PYTHON and not output else None

@@ -1,0 +1,90 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How the kept process on a host is started and asked, and whether it can be."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional
+
+from ansible import constants
+from ansible.executor import interpreter_discovery
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+
+from .. import owner
+from . import sources
+
+VARIABLE = "kamal_kept_process"
+BY_DEFAULT = False
+STAYS = 60
+
+
+@dataclass(frozen=True)
+class Way:
+    """The Python of a host, as a word of the shell, and the names of socket and code there."""
+
+    python: str
+    socket: str
+    code: str
+
+    def starting(self) -> str:
+        return self._command("start", self.socket, self.code)
+
+    def asking(self, module: str, stays: int) -> str:
+        return self._command("ask", self.socket, self.code, module, str(stays))
+
+    def _command(self, program: str, *arguments: str) -> str:
+        text = shlex.quote(sources.program(program))
+        return f"{self.python} -S -c {text} {' '.join(map(shlex.quote, arguments))}"
+
+
+def to(action: ActionBase, task_vars: Mapping[str, Any]) -> Optional[Way]:
+    """The way to the host of a task; None where its modules have to be run as Ansible runs them."""
+    if not _is_wanted(action, task_vars) or not _is_possible(action):
+        return None
+    host = str(action._task.delegate_to or task_vars["inventory_hostname"])
+    python = _python(action, task_vars)
+    if python is None:
+        return None
+    code = sources.of_this_version().name
+    run = f"{owner.this_run()}\n{host}\n{code}\n{python}"
+    return Way(python, hashlib.sha256(run.encode()).hexdigest()[:32] + ".socket", code)
+
+
+def _is_wanted(action: ActionBase, task_vars: Mapping[str, Any]) -> bool:
+    wanted = action._templar.template(task_vars.get(VARIABLE))
+    return BY_DEFAULT if wanted is None else bool(boolean(wanted))
+
+
+def _is_possible(action: ActionBase) -> bool:
+    """What is asked is handed over on standard input, by a shell that is sh."""
+    return (
+        not action._task.async_val
+        and getattr(action._connection._shell, "SHELL_FAMILY", "") == "sh"
+        and action._is_pipelining_enabled("new")
+    )
+
+
+def _python(action: ActionBase, task_vars: Mapping[str, Any]) -> Optional[str]:
+    """The Python that Ansible would run modules with on the host."""
+    delegated, to_host = task_vars.get("ansible_delegated_vars") or {}, action._task.delegate_to
+    variables = delegated.get(to_host, task_vars) if to_host else task_vars
+    said = str(action._templar.template(constants.config.get_config_value("INTERPRETER_PYTHON", variables=variables)))
+    if not said.startswith("auto"):
+        return said
+    known = (variables.get("ansible_facts") or {}).get("discovered_interpreter_python")
+    if known:
+        return str(known)
+    return _first(variables) if said == "auto_silent" and _TAKES_THE_FIRST else None
+
+
+# Up to 2.18 Ansible knows for each distribution which Python it is; since then it takes the first that is there.
+_TAKES_THE_FIRST = not hasattr(interpreter_discovery, "_get_linux_distro")
+
+
+def _first(variables: Mapping[str, Any]) -> str:
+    names = constants.config.get_config_value("INTERPRETER_PYTHON_FALLBACK", variables=variables)
+    return '"$(' + " || ".join(f"command -v {shlex.quote(name)}" for name in names) + ')"'

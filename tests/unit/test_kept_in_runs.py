@@ -1,0 +1,145 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs of Ansible over this machine, with the kept process and without it: they tell the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from conftest import TREE
+
+BIN = Path(sys.executable).parent
+REACH = {"caravan.kamal.reach": None}
+WRITE = {"caravan.kamal.audit": {"service": "shop", "text": "it was here"}, "register": "answer"}
+READ = {"caravan.kamal.audit": {"service": "shop"}, "register": "answer"}
+WRONG = {"caravan.kamal.audit": {"service": "shop", "lines": "many"}, "register": "answer", "ignore_errors": True}
+SAY = {"ansible.builtin.debug": {"var": "answer"}}
+
+
+class Project:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.home.mkdir()
+
+    def run(self, tasks: list[Any], *arguments: str, kept: bool = True, **variables: Any) -> tuple[dict[str, Any], str]:
+        """What the last task registered as `answer`, and everything that was printed."""
+        known = {
+            "ansible_connection": "local",
+            "ansible_pipelining": True,
+            "ansible_python_interpreter": sys.executable,
+            "kamal_kept_process": kept,
+            **variables,
+        }
+        play = {"hosts": "h1", "gather_facts": False, "vars": known, "tasks": [*tasks, SAY]}
+        (self.folder / "play.yml").write_text(json.dumps([play]))
+        done = subprocess.run(
+            [str(BIN / "ansible-playbook"), "-i", "h1,", "play.yml", *arguments],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "ANSIBLE_COLLECTIONS_PATH": str(TREE),
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_STDOUT_CALLBACK": "default",
+                "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+                "HOME": str(self.home),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == 0, output
+        said = output[output.rindex('"answer": ') + len('"answer": ') :]
+        answer, _end = json.JSONDecoder().raw_decode(said)
+        return answer, output
+
+    @property
+    def log(self) -> str:
+        path = self.home / ".kamal" / "shop-audit.log"
+        return path.read_text() if path.exists() else ""
+
+    @property
+    def kept(self) -> list[str]:
+        return [path.name for path in (self.home / ".cache" / "caravan.kamal").glob("*")]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = Project(tmp_path)
+    yield made
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with_home = f"HOME={made.home}\0".encode()
+        try:
+            if with_home in path.read_bytes() + b"\0":
+                os.kill(int(path.parent.name), signal.SIGKILL)
+        except OSError:
+            continue
+
+
+@pytest.mark.parametrize("mode", [(), ("--check", "--diff")], ids=["", "check"])
+@pytest.mark.parametrize("task", [WRITE, READ, WRONG], ids=["changes", "reads", "refused"])
+def test_a_module_answers_the_same_with_it(project: Project, task: Any, mode: tuple[str, ...]) -> None:
+    alone, _output = project.run([REACH, task], *mode, kept=False)
+    by_ansible = project.log
+    assert not project.kept
+    if by_ansible:
+        (project.home / ".kamal" / "shop-audit.log").unlink()
+    asked, output = project.run([REACH, task], "-vv", *mode)
+    assert project.kept
+    assert "is sent to" not in output
+    assert asked.keys() == alone.keys()
+    assert {key: asked[key] for key in ("changed", "failed", "msg", "actions") if key in asked} == {
+        key: alone[key] for key in ("changed", "failed", "msg", "actions") if key in alone
+    }
+    assert bool(project.log) is bool(by_ansible)
+
+
+def test_without_it_and_without_code_the_module_is_sent(project: Project) -> None:
+    answer, output = project.run([WRITE], "-vv")
+    assert answer["changed"]
+    assert "The module is sent to h1: NotBegun('nothing is kept here')" in output
+    assert project.log.count("it was here") == 1
+
+
+def test_the_code_of_an_earlier_run_is_used_without_it(project: Project) -> None:
+    project.run([REACH, READ])
+    answer, output = project.run([WRITE], "-vv")
+    assert answer["changed"]
+    assert "is sent to" not in output
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"ansible_pipelining": False},
+        {"kamal_kept_process": False},
+        {"ansible_become": True, "ansible_become_method": "su"},
+    ],
+    ids=["no pipelining", "switched off", "su"],
+)
+def test_where_it_cannot_be_it_is_not_started(project: Project, variables: dict[str, Any]) -> None:
+    project.run([REACH] if "ansible_become" in variables else [REACH, WRITE], **variables)
+    assert not project.kept
+
+
+def test_runs_share_nothing_but_the_code(project: Project) -> None:
+    for _run in range(2):
+        project.run([REACH, READ])
+    names = project.kept
+    assert len([name for name in names if name.endswith(".socket")]) == 2
+    assert len(names) == 3
+
+
+def test_the_most_that_is_printed_has_no_secret(project: Project) -> None:
+    task = {"caravan.kamal.audit": {"service": "shop", "text": "s3ntinel-word"}, "no_log": True}
+    _answer, output = project.run([REACH, task, {"set_fact": {"answer": 1}}], "-vvvv")
+    assert "s3ntinel-word" in project.log
+    assert "s3ntinel-word" not in output
