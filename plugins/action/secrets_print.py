@@ -18,6 +18,7 @@ from ..plugin_utils.memory import Memory
 from ..plugin_utils.secrets import sources, store
 from ..plugin_utils.secrets.commands import SWITCH
 from ..plugin_utils.secrets.sources import Secrets
+from ..plugin_utils.secrets.tool import REDACTED
 
 
 class ActionModule(ControllerAction):
@@ -39,7 +40,7 @@ class ActionModule(ControllerAction):
             lines = _values(known)
         else:
             known = sources.of_project(*place, without_commands, tell, Memory())
-            lines = [f"{name}={store.REDACTED}  ({where})" for name, where in known.places.items()]
+            lines = [f"{name}={REDACTED}  ({where})" for name, where in known.places.items()]
         text = "\n".join(lines or [f"There are no secrets. {_where_to(config.project_root, place[1])}"])
         tell(text)
         return {"text": text, "names": list(known.places)}

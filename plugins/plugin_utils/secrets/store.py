@@ -16,8 +16,7 @@ from . import kamal_command
 from .adapter import Found, Request
 from .adapters import ADAPTERS, fetch
 from .commands import LIMIT
-from .tool import REDACTED as REDACTED
-from .tool import SECONDS, Surroundings
+from .tool import REDACTED, SECONDS, Surroundings
 
 OPTIONS = {"adapter": {"type": "str"}, "account": {"type": "str"}, "from": {"type": "str"}}
 
