@@ -81,6 +81,8 @@ class Project:
 
     def __init__(self, name: str, changes: Mapping[str, Any] | None = None) -> None:
         self.root = STORIES / name
+        # Variables of the lab's environment that its commands do not get.
+        self.withheld: tuple[str, ...] = ()
         self.config: dict[str, Any] = yaml.safe_load((SHARED / "deploy.yml").read_text())
         shutil.rmtree(self.root, ignore_errors=True)
         for file in STORIES.glob(f"{name}.*.*"):
@@ -161,20 +163,22 @@ class Project:
         return self.start(playbook, *arguments, inventory=inventory, **variables).wait()
 
     def run(self, *command: str) -> Run:
-        return Started(self.root, command).wait()
+        return Started(self.root, command, self.withheld).wait()
 
     def start(self, playbook: str, *arguments: str, inventory: str = "config/deploy.yml", **variables: Any) -> Started:
         """The playbook as a user runs it, in the project's folder and in a process group of its own."""
         extra = ("-e", json.dumps(variables)) if variables else ()
         where = ("-i", inventory) if inventory else ()
-        return Started(self.root, ("ansible-playbook", *where, f"caravan.kamal.{playbook}", *extra, *arguments))
+        command = ("ansible-playbook", *where, f"caravan.kamal.{playbook}", *extra, *arguments)
+        return Started(self.root, command, self.withheld)
 
 
 class Started:
     """A command under way."""
 
-    def __init__(self, folder: Path, command: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, command: tuple[str, ...], withheld: tuple[str, ...] = ()) -> None:
         self.command = command
+        environment = self._environment(folder)
         number = next(NUMBERS)
         self.record = folder.with_name(f"{folder.name}.{number}.results")
         self.output = folder.with_name(f"{folder.name}.{number}.output")
@@ -185,7 +189,7 @@ class Started:
             self.process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=self._environment(folder),
+                env={name: value for name, value in environment.items() if name not in withheld},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

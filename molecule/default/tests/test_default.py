@@ -9,10 +9,20 @@ from hosts import Host, ask
 from project import REGISTRY_PASSWORD, Project, Run
 
 SECRET = 'line one\nline "two"\n\ttab, back\\slash, \\n, $HOME, %s, 日本語\n'
+# Each is what a command of the secrets file prints.
+ODD = {
+    "ODD_DOLLAR": "pa$word $HOME ${HOME} $(echo no) `echo no`",
+    "ODD_QUOTES": "it's \"so\" 'and' so",
+    "ODD_SIGNS": "# a \\ b\\n ; & | > * ~ = % !",
+    "ODD_LINES": "-----BEGIN KEY-----\n  a\tb\n\n-----END KEY-----",
+    "ODD_SPACE": "  around  ",
+    "ODD_UNICODE": "日本語 ä 🦦",
+    "ODD_LENGTH": "x" * 65536,
+}
 CONFIG = {
     "env": {
         "clear": {"GREETING": "Good 'morning' $USER ${HOME} 你好", "EMPTY": ""},
-        "secret": ["DATABASE_URL", "API_KEY:OTHER_NAME"],
+        "secret": ["DATABASE_URL", "API_KEY:OTHER_NAME", *ODD],
     },
     "labels": {"team": "sea otters"},
 }
@@ -20,8 +30,13 @@ CONFIG = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _secrets(project: Project) -> None:
-    project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", OTHER_NAME='"a #value"')
+    for name, value in ODD.items():
+        project.write(f".kamal/secrets-of/{name}", value + "\n")
+    project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", OTHER_NAME='"a #value"', **COMMANDS)
     project.write("secrets.yml", "kamal_secrets:\n  DATABASE_URL: !unsafe " + repr_yaml(SECRET) + "\n")
+
+
+COMMANDS = {name: f"$(cat .kamal/secrets-of/{name})" for name in ODD}
 
 
 def repr_yaml(text: str) -> str:
@@ -85,6 +100,7 @@ def test_values_arrive_byte_for_byte(web1: Host, worker1: Host) -> None:
         environment = host.environment(container)
         assert environment["DATABASE_URL"] == SECRET
         assert environment["API_KEY"] == "a #value"
+        assert {name: environment[name] for name in ODD} == ODD
         assert environment["GREETING"] == CONFIG["env"]["clear"]["GREETING"]
         assert environment["EMPTY"] == ""
         assert environment["KAMAL_VERSION"] == "v1"
@@ -164,7 +180,7 @@ def test_a_dry_run_on_a_running_fleet_foresees_the_next_deploy(project: Project,
 
 
 def test_a_changed_secret_replaces_the_containers(project: Project, web1: Host) -> None:
-    project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", OTHER_NAME="another-value")
+    project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", OTHER_NAME="another-value", **COMMANDS)
     deployed = project.deploy("v2", *SECRETS_FILE)
     assert deployed.ok
     assert web1.environment("hello-web-v2")["API_KEY"] == "another-value"
