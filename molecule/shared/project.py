@@ -178,7 +178,6 @@ class Started:
 
     def __init__(self, folder: Path, command: tuple[str, ...], withheld: tuple[str, ...] = ()) -> None:
         self.command = command
-        environment = self._environment(folder)
         number = next(NUMBERS)
         self.record = folder.with_name(f"{folder.name}.{number}.results")
         self.output = folder.with_name(f"{folder.name}.{number}.output")
@@ -189,18 +188,18 @@ class Started:
             self.process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={name: value for name, value in environment.items() if name not in withheld},
+                env=self._environment(folder, withheld),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
 
-    def _environment(self, folder: Path) -> dict[str, str]:
+    def _environment(self, folder: Path, withheld: tuple[str, ...]) -> dict[str, str]:
         """A user's environment: none of molecule's own settings for Ansible, and where the lab is."""
         not_a_users = ("ANSIBLE_", "MOLECULE_", "VERSION")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(not_a_users)}
-        return {
+        whole = {
             **clean,
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
             "ANSIBLE_CALLBACK_PLUGINS": str(SHARED / "callback"),
@@ -212,6 +211,7 @@ class Started:
             "PWD": str(folder),
             "STORY_RECORD": str(self.record),
         }
+        return {name: value for name, value in whole.items() if name not in withheld}
 
     @contextmanager
     def suspended(self) -> Iterator[None]:

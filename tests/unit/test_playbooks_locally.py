@@ -246,3 +246,39 @@ def test_a_run_over_hosts_of_accessories_alone_says_that_it_deploys_nothing(fold
     code, output = play(folder, f"caravan.kamal.{playbook}", "-e", "kamal_version=v1", "--limit", "h4")
     assert code == 2, output
     assert "No host of a role takes part in this run" in output
+
+
+SECRETS = "TOKEN=$(echo >> ran; echo S3ntinel >&2; echo t0ken)\n"
+ENV_FILES = """\
+- name: Plan, twice in a run
+  hosts: shop
+  gather_facts: false
+  vars: {kamal_version: v1, kamal_build: false, kamal_command: deploy}
+  tasks:
+    - ansible.builtin.import_role: {name: caravan.kamal.plan}
+    - ansible.builtin.import_role: {name: caravan.kamal.plan}
+
+- name: Use the secrets on every host
+  hosts: shop
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role: {name: caravan.kamal.env}
+    - ansible.builtin.import_role: {name: caravan.kamal.env}
+"""
+
+
+def test_a_command_of_a_secrets_file_runs_once_for_all_hosts_and_tasks(folder: Path) -> None:
+    variables = folder / "group_vars" / "shop.yml"
+    variables.write_text(variables.read_text().replace("  proxy:", "  env: {secret: [TOKEN]}\n  proxy:"))
+    (folder / ".kamal" / "secrets").write_text(SECRETS)
+    hook = folder / ".kamal" / "hooks" / "pre-init"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\necho >> hooked\n")
+    hook.chmod(0o755)
+    (folder / "site.yml").write_text(ENV_FILES)
+    code, output = play(folder, "site.yml", "-vvvv", "--diff")
+    assert code == 0, output
+    assert (folder / ".kamal/apps/shop/env/roles/web.env").read_text() == "TOKEN=t0ken\n"
+    assert ((folder / "ran").read_text(), (folder / "hooked").read_text()) == ("\n", "\n")
+    assert output.count("S3ntinel") == 1
+    assert "t0ken" not in output
