@@ -62,7 +62,7 @@ VARIABLES: Tuple[Variable, ...] = (
         "kamal_secrets_commands",
         "bool",
         "`true`",
-        "run `$(command)` in the project's secrets files, when a run needs secrets; `false` is an error for those",
+        "run `$(command)` in the project's secrets files when a run needs a secret of theirs, also with `--check`",
     ),
     Variable("kamal_secrets_timeout", "int", "`120`", "seconds that one command in a secrets file may take"),
     Variable("kamal_secrets_adapter", "str", "none", "`secrets.fetch`, `secrets.extract`: the password manager to ask"),

@@ -12,7 +12,7 @@ BOOTING = ("deploy", "redeploy", "rollback", "setup")
 BUILDING = ("deploy", "redeploy", "setup")
 # They serve whatever version there is.
 WITHOUT_VERSION = ("remove", "inspect")
-WITHOUT_SECRETS = ("inspect",)
+WITHOUT_SECRETS = ("remove", "inspect")
 
 
 @dataclass(frozen=True)

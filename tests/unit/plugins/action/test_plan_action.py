@@ -43,10 +43,10 @@ def configure(project, extra):
     (project / "config/deploy.yml").write_text(f"service: app\nservers: [{', '.join(HOSTS)}]\n{extra}\n")
 
 
-def run(project, variables=None, arguments=None, groups=None, present=HOSTS):
+def run(project, variables=None, arguments=None, groups=None, present=HOSTS, check=False):
     groups = {"all": list(HOSTS), "app": list(HOSTS)} if groups is None else groups
     action = plan.ActionModule.__new__(plan.ActionModule)
-    action._task = SimpleNamespace(args=arguments or {}, async_val=0, check_mode=False, environment=None, action="plan")
+    action._task = SimpleNamespace(args=arguments or {}, async_val=0, check_mode=check, environment=None, action="plan")
     action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
     action._templar = SimpleNamespace(template=lambda value: value)
     action._supports_async = False
@@ -259,13 +259,34 @@ def test_who_builds(project, command, wanted, built):
     assert (planned(project, variables, {"command": command})["build"] is not None) is built
 
 
-def test_a_missing_secret_is_told_and_looking_needs_none(project):
+def test_a_missing_secret_is_told_and_looking_and_removing_need_none(project):
     configure(project, "env: {secret: [DATABASE_URL]}")
     result = run(project, V1)
     assert result["failed"]
     assert "No value for the secret DATABASE_URL" in result["msg"]
     assert planned(project, {**V1, "kamal_secrets": {"DATABASE_URL": "x"}})["secrets"] == ["DATABASE_URL"]
-    assert planned(project, V1, {"command": "inspect"})["secrets"] == ["DATABASE_URL"]
+    for command in ("inspect", "remove"):
+        assert planned(project, V1, {"command": command})["secrets"] == ["DATABASE_URL"]
+
+
+@pytest.mark.parametrize("command, ran", [("deploy", True), ("rollback", True), ("inspect", False), ("remove", False)])
+@pytest.mark.parametrize("check", [False, True])
+def test_commands_of_a_secrets_file_run_when_a_run_needs_them(project, command, ran, check):
+    configure(project, "env: {secret: [DATABASE_URL]}")
+    (project / ".kamal").mkdir()
+    (project / ".kamal/secrets").write_text("DATABASE_URL=$(touch ran; echo x)")
+    planned(project, V1, {"command": command}, check=check)
+    assert (project / "ran").exists() is ran
+
+
+def test_what_needs_a_command_is_told_where_none_may_run(project):
+    configure(project, "env: {secret: [DATABASE_URL, TOKEN]}")
+    (project / ".kamal").mkdir()
+    (project / ".kamal/secrets").write_text("DATABASE_URL=$(touch ran; echo x)\nTOKEN=t")
+    result = run(project, {**V1, "kamal_secrets_commands": "no"})
+    assert result["failed"] and "No value for the secret DATABASE_URL" in result["msg"]
+    assert "secrets:1: it takes a command $(…), and kamal_secrets_commands is false" in result["msg"]
+    assert not (project / "ran").exists()
 
 
 def test_secrets_that_are_no_map_are_told(project):
