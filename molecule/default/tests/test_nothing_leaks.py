@@ -83,6 +83,7 @@ def test_all_secrets_arrive(told: Told, web1: Host, worker1: Host) -> None:
         assert environment[name] == SENTINELS[name]
     assert environment["AGAIN"] == f"{SENTINELS['FETCHED']}/{SENTINELS['COMMAND']}"
     assert worker1.environment("hello-store")["STORE"] == SENTINELS["STORE"]
+    assert SENTINELS["FILE"] in web1.file(".kamal/apps/hello/env/roles/web.env").content_string
 
 
 def test_a_command_runs_once_and_what_it_says_is_shown(told: Told) -> None:
@@ -118,15 +119,16 @@ def test_no_host_records_a_secret(told: Told, words: list[str], hosts: list[Host
 
 
 def test_no_file_of_a_host_shows_a_secret_to_others(told: Told, words: list[str], hosts: list[Host]) -> None:
+    """Nobody else can read one anywhere, and what the run wrote is for its owner, wherever it lies."""
     patterns = " ".join(f"-e {shlex.quote(word)}" for word in words)
+    grep = f"-exec grep -lsF {patterns} {{}} +"
     new = f"-xdev -type f -newermt @{told.began} -size -20M"
-    seen = everywhere(
-        hosts,
-        lambda host: host.sh(
-            f"find / /run /tmp /var/lib/docker {new} -perm /077 -exec grep -lsF {patterns} {{}} + | sort -u || true"
-        ),
-    )
-    assert seen == [""] * len(hosts)
+    nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+    script = f"""
+        {nobody} find / /run /tmp /var/lib/docker {new} {grep} 2>/dev/null
+        find /root /home /tmp /etc {new} -perm /077 {grep}
+    """
+    assert everywhere(hosts, lambda host: host.sh(f"{{ {script} }} || true")) == [""] * len(hosts)
 
 
 def test_the_controller_keeps_no_secret(told: Told, words: list[str], project: Project) -> None:
