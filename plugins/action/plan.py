@@ -16,13 +16,15 @@ from ..module_utils._data import to_data
 from ..module_utils._errors import CaravanError, ConfigError, Problem
 from ..plugin_utils import hooks, invocation
 from ..plugin_utils.config import source
-from ..plugin_utils.config.load import Config
+from ..plugin_utils.config.load import Config, Settings
 from ..plugin_utils.config.topology import Topology
 from ..plugin_utils.controller import ControllerAction
 from ..plugin_utils.plan import handover, references, version
+from ..plugin_utils.plan.contents import Contents
 from ..plugin_utils.plan.model import Plan
 from ..plugin_utils.plan.planner import plan
-from ..plugin_utils.plan.run import BUILDING, COMMANDS, WITHOUT_SECRETS, WITHOUT_VERSION, Run
+from ..plugin_utils.plan.run import BUILDING, COMMANDS, WITH_ACCESSORIES, WITHOUT_SECRETS, WITHOUT_VERSION, Run
+from ..plugin_utils.secrets.sources import Secrets
 
 LOCALHOST = "localhost"
 INSPECT = "inspect"
@@ -88,6 +90,16 @@ class ActionModule(ControllerAction):
             known.require(whole.secrets)
             for notice in known.notices(whole.secrets):
                 Display().warning(notice)
+            self._require_files(whole, known)
+
+    def _require_files(self, whole: Plan, secrets: Secrets) -> None:
+        """The files of accessories are there and can be rendered, where this run is to boot them."""
+        accessories = whole.accessories.values() if whole.command in WITH_ACCESSORIES else ()
+        values = secrets.values({name: name for each in accessories for name in each.secrets.values()})
+        contents = Contents(whole.project_root, Settings.of(os.environ, self._value), values)
+        problems = [problem for accessory in accessories for problem in contents.problems(accessory)]
+        if problems:
+            raise ConfigError(problems)
 
     def _value(self, name: str) -> Any:
         return self.value_of(self._variables, name)
@@ -120,6 +132,7 @@ class ActionModule(ControllerAction):
             build=build and arguments["command"] in BUILDING,
             skip_hooks=self._flag("kamal_skip_hooks", False),
             lock_host=self._value("kamal_lock_host"),
+            accessory=self._value("kamal_accessory"),
             forks=int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS),
         )
 

@@ -38,6 +38,83 @@ options:
         description: Its network.
         type: str
         required: true
+      files:
+        description: The files that it is given.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          local:
+            description: The file in the project.
+            type: str
+            required: true
+          path:
+            description: Where it is put.
+            type: str
+            required: true
+          template:
+            description: 'What renders it: V(erb), V(jinja) or null.'
+            type: str
+          secret:
+            description: Whether there may be secrets in it.
+            type: bool
+            required: true
+          mode:
+            description: Its permissions.
+            type: str
+            required: true
+          owner:
+            description: Its owner, or null for the SSH user.
+            type: str
+      directories:
+        description: The folders that are made for it.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          path:
+            description: Where it is, below the home or absolute.
+            type: str
+            required: true
+          mode:
+            description: Its permissions, or null to leave them.
+            type: str
+          owner:
+            description: Its owner, or null to leave that.
+            type: str
+      update:
+        description: Whether the old container stops before the new one starts, or after.
+        type: str
+        required: true
+      backup:
+        description: A command that is run in the old container before it is replaced.
+        type: list
+        elements: str
+        required: true
+      ready:
+        description: A command in the container that succeeds when that is ready.
+        type: list
+        elements: str
+        required: true
+      route:
+        description: Its C(proxy) section of the configuration, null if it is not behind kamal-proxy.
+        type: dict
+      deploy_timeout:
+        description: Seconds that it has to answer kamal-proxy's health check.
+        type: int
+        required: true
+      drain_timeout:
+        description: Seconds that requests under way may take.
+        type: int
+        required: true
+      ready_timeout:
+        description: Seconds that a new container has to become ready.
+        type: int
+        required: true
+      readiness_delay:
+        description: Seconds that a container without a health check must have run to count as ready.
+        type: int
+        required: true
       app:
         description: The service that it belongs to.
         type: str
@@ -49,6 +126,9 @@ options:
         description: The host.
         type: str
         required: true
+      proxy:
+        description: The kamal-proxy container for Docker's API, null if it is not behind kamal-proxy.
+        type: dict
       performer:
         description: Who runs it, for the audit log.
         type: str

@@ -105,6 +105,10 @@ class HealthError(CaravanError):
     pass
 
 
+class AccessoryError(CaravanError):
+    pass
+
+
 class LockError(CaravanError):
     pass
 

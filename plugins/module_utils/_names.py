@@ -126,6 +126,16 @@ def failed(container: str) -> str:
     return f"{container}_failed_{secrets.token_hex(8)}"
 
 
+def put_aside(accessory: str) -> str:
+    """The name of an accessory's container while its successor takes its place."""
+    return f"{accessory}_before"
+
+
+def given_up(accessory: str) -> str:
+    """The name of a container that was to be an accessory's and did not get ready; the next one takes it."""
+    return f"{accessory}_failed"
+
+
 def container_hostname(host: str) -> str:
     return f"{host[:HOSTNAME_LENGTH].rstrip('.')}-{secrets.token_hex(6)}"
 

@@ -104,6 +104,27 @@ class HostShare:
 
 
 @dataclass(frozen=True)
+class PlacedFile:
+    """A file of an accessory on its host. What is in it is no part of the plan."""
+
+    local: str = field(metadata=about("The file in the project.", "config/my.cnf"))
+    path: str = field(metadata=about("Where it is put.", "hello-db/etc/mysql/my.cnf"))
+    template: Optional[str] = field(metadata=about("What renders it: V(erb), V(jinja) or null.", "erb"))
+    secret: bool = field(metadata=about("Whether there may be secrets in it.", False))
+    mode: str = field(metadata=about("Its permissions.", "0755"))
+    owner: Optional[str] = field(metadata=about("Its owner, or null for the SSH user.", "999:999"))
+
+
+@dataclass(frozen=True)
+class PlacedDirectory:
+    """A folder of an accessory on its host."""
+
+    path: str = field(metadata=about("Where it is, below the home or absolute.", "hello-db/data"))
+    mode: Optional[str] = field(metadata=about("Its permissions, or null to leave them.", "0750"))
+    owner: Optional[str] = field(metadata=about("Its owner, or null to leave that.", "999:999"))
+
+
+@dataclass(frozen=True)
 class AccessoryBase:
     """What an accessory is, on whatever host."""
 
@@ -115,6 +136,26 @@ class AccessoryBase:
     )
     env_file: str = field(metadata=about("The file with its secrets.", ".kamal/apps/hello/env/accessories/db.env"))
     network: str = field(metadata=about("Its network.", "kamal"))
+    files: Sequence[PlacedFile] = field(metadata=about("The files that it is given."))
+    directories: Sequence[PlacedDirectory] = field(metadata=about("The folders that are made for it."))
+    update: str = field(
+        metadata=about("Whether the old container stops before the new one starts, or after.", "stop_first")
+    )
+    backup: Sequence[str] = field(
+        metadata=about("A command that is run in the old container before it is replaced.", ["pg_dumpall"])
+    )
+    ready: Sequence[str] = field(
+        metadata=about("A command in the container that succeeds when that is ready.", ["pg_isready"])
+    )
+    route: Optional[Mapping[str, Any]] = field(
+        metadata=about("Its C(proxy) section of the configuration, null if it is not behind kamal-proxy.")
+    )
+    deploy_timeout: int = field(metadata=about("Seconds that it has to answer kamal-proxy's health check.", 30))
+    drain_timeout: int = field(metadata=about("Seconds that requests under way may take.", 30))
+    ready_timeout: int = field(metadata=about("Seconds that a new container has to become ready.", 60))
+    readiness_delay: int = field(
+        metadata=about("Seconds that a container without a health check must have run to count as ready.", 7)
+    )
 
 
 @dataclass(frozen=True)
@@ -124,6 +165,9 @@ class AccessoryShare(AccessoryBase):
     app: str = field(metadata=about("The service that it belongs to.", "hello"))
     destination: Optional[str] = field(metadata=about("The destination, or null.", "staging"))
     host: str = field(metadata=about("The host.", "db1"))
+    proxy: Optional[Body] = field(
+        metadata=about("The kamal-proxy container for Docker's API, null if it is not behind kamal-proxy.")
+    )
     performer: str = field(metadata=about("Who runs it, for the audit log.", "sam@example.com"))
     audit_log: str = field(metadata=about("The audit log.", ".kamal/hello-audit.log"))
     turn_file: str = field(metadata=about("The file that keeps runs of the service apart.", ".kamal/turn-hello"))

@@ -9,9 +9,11 @@ short_description: A container that lives longer than releases, such as a databa
 version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
-  - Sees to it that an accessory of the configuration runs on this host, with its network, its image and its secrets.
-  - One that exists is started but never replaced, since its data matters more than its settings. A warning says when
-    they differ.
+  - Sees to it that an accessory of the configuration runs on this host, with its network, its image, its files and its
+    secrets.
+  - One that is no longer as the configuration says is replaced. The old container comes back, with the files that it
+    had, where the new one does not get ready. Volumes are never removed.
+  - One that Kamal booted is taken as it is, until it is made anew with O(recreate).
 options:
   name:
     description: The accessory, as the configuration names it.
@@ -19,13 +21,36 @@ options:
     required: true
   state:
     description:
-      - V(present) is there and runs, V(stopped) does not run.
-      - V(absent) removes the container and the file with its secrets. Its image, volumes and data stay.
+      - V(present) is there, as the configuration says, and runs.
+      - V(started) starts the container that there is, V(restarted) stops it before that, V(stopped) does not run.
+      - V(absent) removes the container, the file with its secrets and, if nothing else uses it, the image.
       - With V(absent) a container stays, with a warning, that was booted for another destination, or whose service has
         containers of another destination on this host.
     type: str
-    choices: [present, stopped, absent]
+    choices: [present, started, restarted, stopped, absent]
     default: present
+  recreate:
+    description: Whether V(present) replaces a container in which nothing differs.
+    type: bool
+    default: false
+  pull:
+    description: Whether V(present) asks the registry for a newer image under the same tag.
+    type: bool
+    default: false
+  backup:
+    description: Whether the backup of the configuration is made before a container is replaced.
+    type: bool
+    default: true
+  data:
+    description: What V(absent) does with the folder and the volumes of the accessory. A folder elsewhere always stays.
+    type: str
+    choices: [keep, delete]
+    default: keep
+  files:
+    description:
+      - What is in its files, as a JSON object of base64 text by path. Where it is left out, the project's files are
+        read and rendered on the controller.
+    type: str
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.turn
@@ -39,6 +64,11 @@ EXAMPLES = r"""
   caravan.kamal.accessory:
     name: db
 
+- name: Replace it where its tag has a newer image
+  caravan.kamal.accessory:
+    name: db
+    pull: true
+
 - name: Remove its container, keep its data
   caravan.kamal.accessory:
     name: db
@@ -51,6 +81,12 @@ container:
   returned: success
   type: str
   sample: hello-db
+routes:
+  description: Its name in kamal-proxy, if it is behind it.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 actions:
   description: What was done, in order, or would be in check mode.
   returned: always
@@ -69,32 +105,64 @@ from typing import Any, Dict
 
 from ..module_utils._app import turn
 from ..module_utils._app.accessory import Accessory
+from ..module_utils._app.accessory_host import AccessoryHost, contents
 from ..module_utils._data import from_data, options
 from ..module_utils._host import module as _module
 from ..module_utils._shares import AccessoryShare
 
 OPTIONS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
+    "state": {
+        "type": "str",
+        "choices": ["present", "started", "restarted", "stopped", "absent"],
+        "default": "present",
+    },
+    "recreate": {"type": "bool", "default": False},
+    "pull": {"type": "bool", "default": False},
+    "backup": {"type": "bool", "default": True},
+    "data": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
+    "files": {"type": "str", "no_log": True},
     "plan": {"type": "dict", "options": options(AccessoryShare)},
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
     "run": turn.OPTION,
 }
+# Seconds that a backup may take without a word, and what is left for the engine beside a proof.
+LONGEST_BACKUP = 6 * 60 * 60
+MARGIN = 30
 
 
 def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
-    accessory = Accessory(
-        engine=request.engine(),
+    share = from_data(AccessoryShare, params["plan"])
+    backs_up = bool(share.backup) and params["backup"]
+    host = AccessoryHost(
+        engine=request.engine(LONGEST_BACKUP if backs_up else max(share.ready_timeout, _routing(share)) + MARGIN),
         changes=request.changes,
-        share=from_data(AccessoryShare, params["plan"]),
+        share=share,
         secrets=request.secrets,
         credentials=request.credentials,
+        contents=contents(params["files"]),
     )
-    states = {"present": accessory.present, "stopped": accessory.stopped, "absent": accessory.absent}
-    with turn.taken(request.changes, accessory.share.turn_file, params["run"]):
-        return states[params["state"]]()
+    with turn.taken(request.changes, share.turn_file, params["run"]):
+        return _bring(Accessory(host), params)
+
+
+def _routing(share: AccessoryShare) -> int:
+    return share.deploy_timeout + share.drain_timeout
+
+
+def _bring(accessory: Accessory, params: Any) -> Dict[str, Any]:
+    if params["state"] == "present":
+        return accessory.present(recreate=params["recreate"], pull=params["pull"], backup=params["backup"])
+    if params["state"] == "absent":
+        return accessory.absent(with_data=params["data"] == "delete")
+    states = {
+        "started": accessory.started,
+        "restarted": accessory.restarted,
+        "stopped": accessory.stopped,
+    }
+    return states[params["state"]]()
 
 
 def main() -> None:

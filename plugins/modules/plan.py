@@ -376,6 +376,85 @@ plan:
               description: Its network.
               type: str
               sample: kamal
+            files:
+              description: The files that it is given.
+              type: list
+              elements: dict
+              contains:
+                local:
+                  description: The file in the project.
+                  type: str
+                  sample: config/my.cnf
+                path:
+                  description: Where it is put.
+                  type: str
+                  sample: hello-db/etc/mysql/my.cnf
+                template:
+                  description: 'What renders it: V(erb), V(jinja) or null.'
+                  type: str
+                  sample: erb
+                secret:
+                  description: Whether there may be secrets in it.
+                  type: bool
+                  sample: false
+                mode:
+                  description: Its permissions.
+                  type: str
+                  sample: '0755'
+                owner:
+                  description: Its owner, or null for the SSH user.
+                  type: str
+                  sample: 999:999
+            directories:
+              description: The folders that are made for it.
+              type: list
+              elements: dict
+              contains:
+                path:
+                  description: Where it is, below the home or absolute.
+                  type: str
+                  sample: hello-db/data
+                mode:
+                  description: Its permissions, or null to leave them.
+                  type: str
+                  sample: '0750'
+                owner:
+                  description: Its owner, or null to leave that.
+                  type: str
+                  sample: 999:999
+            update:
+              description: Whether the old container stops before the new one starts, or after.
+              type: str
+              sample: stop_first
+            backup:
+              description: A command that is run in the old container before it is replaced.
+              type: list
+              elements: str
+              sample: [pg_dumpall]
+            ready:
+              description: A command in the container that succeeds when that is ready.
+              type: list
+              elements: str
+              sample: [pg_isready]
+            route:
+              description: Its C(proxy) section of the configuration, null if it is not behind kamal-proxy.
+              type: dict
+            deploy_timeout:
+              description: Seconds that it has to answer kamal-proxy's health check.
+              type: int
+              sample: 30
+            drain_timeout:
+              description: Seconds that requests under way may take.
+              type: int
+              sample: 30
+            ready_timeout:
+              description: Seconds that a new container has to become ready.
+              type: int
+              sample: 60
+            readiness_delay:
+              description: Seconds that a container without a health check must have run to count as ready.
+              type: int
+              sample: 7
             hosts:
               description: Its hosts, whatever part this run covers.
               type: list
@@ -397,11 +476,9 @@ plan:
                   description: 'Where the password is: V({secret: NAME}), or V({config: KEY/PATH}) where no secret
                     holds it.'
                   type: raw
-            unsupported:
-              description: Keys that it has and nothing acts on yet.
-              type: list
-              elements: str
-              sample: [files]
+            proxies:
+              description: By host the kamal-proxy container for Docker's API; empty if it is not behind kamal-proxy.
+              type: dict
     secrets:
       description: The names of all secrets that are needed.
       type: list

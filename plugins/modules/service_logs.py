@@ -16,6 +16,11 @@ options:
     type: list
     elements: str
     default: []
+  accessories:
+    description: The names of the containers of accessories to read, instead of the roles.
+    type: list
+    elements: str
+    default: []
   lines:
     description: How many lines of each role. By default 100, or all of them with O(since) or O(grep).
     type: int
@@ -49,7 +54,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 logs:
-  description: By role its container, the state of that and the lines, each with its time.
+  description: By role or container of an accessory its container, the state of that and the lines, each with its time.
   returned: success
   type: dict
   sample:
@@ -69,6 +74,7 @@ OPTIONS: Dict[str, Any] = {
     "service": {"type": "str", "required": True},
     "destination": {"type": "str"},
     "roles": {"type": "list", "elements": "str", "default": []},
+    "accessories": {"type": "list", "elements": "str", "default": []},
     "lines": {"type": "int"},
     "since": {"type": "str"},
     "grep": {"type": "str"},
@@ -77,8 +83,10 @@ OPTIONS: Dict[str, Any] = {
 
 def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
-    names = Names(params["service"], params["destination"])
     limits = (params["lines"], params["since"], params["grep"])
+    if params["accessories"]:
+        return {"logs": logs.read_named(request.engine(), params["accessories"], *limits)}
+    names = Names(params["service"], params["destination"])
     return {"logs": logs.read(request.engine(), names, params["roles"], *limits)}
 
 

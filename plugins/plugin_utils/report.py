@@ -30,10 +30,15 @@ def details(answers: Answers) -> str:
         ),
         table(("HOST", "PROXY", "IMAGE"), [_proxy_row(host, answer) for host, answer in answers.items() if answer]),
     ]
-    accessories = [row for host, answer in answers.items() if answer for row in _accessory_rows(host, answer)]
-    if accessories:
-        parts.append(table(("HOST", "ACCESSORY", "STATE", "SINCE", "IMAGE"), accessories))
+    if any(answer["accessories"] for answer in answers.values() if answer):
+        parts.append(accessories({host: answer for host, answer in answers.items() if answer}))
     return "\n\n".join(parts)
+
+
+def accessories(answers: Answers) -> str:
+    """Answers of service_info: accessories alone."""
+    rows = [row for host, answer in answers.items() for row in _accessory_rows(host, answer)]
+    return table(("HOST", "ACCESSORY", "STATE", "SINCE", "IMAGE"), rows)
 
 
 def _role_rows(host: str, answer: Optional[Mapping[str, Any]]) -> List[Sequence[str]]:
@@ -83,7 +88,10 @@ def _proxy_row(host: str, answer: Mapping[str, Any]) -> Sequence[str]:
     return (host, answer["proxy"]["state"], answer["proxy"]["image"] or "")
 
 
-def _accessory_rows(host: str, answer: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+def _accessory_rows(host: str, answer: Optional[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+    if answer is None:
+        yield (host, "", NOT_REACHED, "", "")
+        return
     for name, accessory in answer["accessories"].items():
         if accessory:
             yield (host, name, accessory["state"], accessory["status"], accessory["image"])
@@ -101,10 +109,12 @@ def logs(answers: Answers) -> str:
 
 def _log_sections(answers: Answers) -> Iterator[Tuple[str, Optional[List[str]]]]:
     for host, answer in answers.items():
-        if not answer or not answer["logs"]:
+        # Of a task, or of each item of a task with a loop.
+        results = answer.get("results", [answer]) if answer else []
+        read = [item for result in results for item in result["logs"].items()]
+        if not read:
             yield host, [] if answer else None
-            continue
-        for role, log in answer["logs"].items():
+        for role, log in read:
             yield f"{host} {role} ({log['container']}, {log['state']})", log["lines"]
 
 
@@ -125,4 +135,10 @@ def _sections(sections: Any) -> str:
     return "\n\n".join(parts)
 
 
-TEXTS: Dict[str, Any] = {"details": details, "audit": audit, "logs": logs, "actions": actions}
+TEXTS: Dict[str, Any] = {
+    "details": details,
+    "accessories": accessories,
+    "audit": audit,
+    "logs": logs,
+    "actions": actions,
+}

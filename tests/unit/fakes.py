@@ -10,7 +10,7 @@ import itertools
 import json
 import tarfile
 from dataclasses import replace
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ansible_collections.caravan.kamal.plugins.module_utils._durations import duration
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError
@@ -23,13 +23,18 @@ NETWORK = "kamal"
 NO_NETWORK = ("host", "none", "default", "bridge")
 
 
+def long_ago() -> str:
+    return "2026-01-01T00:00:00.25Z"
+
+
 class FakeEngine:
     """An `Engine` whose containers are kept as `docker inspect` shows them, by name, in `here`.
 
     `calls` holds every call that changed something. Names or images in `dying` exit at once with code 1, those in
     `crashing` exit with the code given there and are restarted by their policy, and those in `sick` start but never
-    become healthy. `contents` has the files in an image, by its ID and their path. `state_file` is what kamal-proxy's
-    state file holds instead of its routes, until it is written anew.
+    become healthy. `contents` has the files in an image, by its ID and their path, `answers` what commands in
+    containers end with by their first word. `state_file` is what kamal-proxy's state file holds instead of its routes,
+    until it is written anew.
     """
 
     def __init__(self) -> None:
@@ -50,6 +55,9 @@ class FakeEngine:
         self.output: dict[str, str] = {}
         self.stop_timeouts: dict[str, int | None] = {}
         self.lost_volumes: list[str] = []
+        self.volumes: set[str] = set()
+        self.answers: dict[str, Executed] = {}
+        self.now: Callable[[], str] = long_ago
         self._exits: dict[str, list[int]] = {}
         self._created: dict[str, int] = {}
         self._numbers = itertools.count(1)
@@ -177,7 +185,7 @@ class FakeEngine:
         if known == PROXY and self.state_file is not None:
             self.routes.clear()
         state, names = container["State"], {known, final, container["Config"]["Image"]}
-        state["StartedAt"] = "2026-01-01T00:00:00.25Z"
+        state["StartedAt"] = self.now()
         codes = [self.crashing[each] for each in names if each in self.crashing]
         if codes:
             self._exits[container["Id"]] = codes
@@ -274,6 +282,15 @@ class FakeEngine:
         self.registry[f"{repository}:{tag}"] = self.pictures[f"{repository}:{tag}"]
         yield {"aux": {"Tag": tag, "Digest": f"sha256:{tag}"}}
 
+    def has_volume(self, name: str) -> bool:
+        return name in self.volumes
+
+    def remove_volume(self, name: str) -> None:
+        self.calls.append(f"remove volume {name}")
+        if any(name in str(container.get("Mounts")) for container in self.here.values()):
+            raise EngineError(f"Docker could not remove volume {name}: volume is in use")
+        self.volumes.discard(name)
+
     def has_network(self, name: str) -> bool:
         return name in self.networks
 
@@ -304,6 +321,9 @@ class FakeEngine:
         known, inspected = self._find(container)
         if inspected["State"]["Status"] != "running":
             raise EngineError(f"Docker could not run it: container {known} is not running")
+        if known != PROXY:
+            self.calls.append(f"run {argv[0]} in {known}")
+            return self.answers.get(argv[0], Executed(0, ""))
         if argv[1] != "list":
             self.calls.append(" ".join(argv[:3]))
             self.state_file = None  # which kamal-proxy writes anew after each such command, refused ones too

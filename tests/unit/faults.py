@@ -12,8 +12,10 @@ from unittest.mock import Mock
 import docker.errors
 import requests
 import urllib3.exceptions
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError
 from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Engine
+from fakes import FakeEngine
 
 VERBS = {
     name: inspect.signature(verb) for name, verb in vars(Engine).items() if inspect.isfunction(verb) and name[0] != "_"
@@ -33,6 +35,58 @@ FAULTS = {
     "socket": ConnectionResetError("Connection reset by peer"),
     "half an answer": ValueError("Unterminated string"),
 }
+
+# What is counted of an engine.
+CALLS = {
+    *(
+        "containers",
+        "inspect",
+        "create",
+        "start",
+        "stop",
+        "rename",
+        "remove",
+        "execute",
+        "read_file",
+        "archive",
+        "logs",
+    ),
+    *("image", "images", "tag", "remove_image"),
+}
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Fragile(FakeEngine):
+    """Fails at the call of this number, counted from one; with Killed every call after it fails too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+        self.breaks_at = 0
+        self.error: type[BaseException] = EngineError
+
+    def arm(self, number: int, error: type[BaseException]) -> None:
+        self.number, self.breaks_at, self.error = 0, number, error
+
+    def __getattribute__(self, name: str) -> Any:
+        method = super().__getattribute__(name)
+        if name not in CALLS or not super().__getattribute__("breaks_at"):
+            return method
+
+        def counted(*arguments: Any, **named: Any) -> Any:
+            self.number += 1
+            if self.number == self.breaks_at or (self.error is Killed and self.number > self.breaks_at):
+                raise self.error(f"Docker could not {name}")
+            at, self.breaks_at = self.breaks_at, 0  # what a call does inside is no call
+            try:
+                return method(*arguments, **named)
+            finally:
+                self.breaks_at = at
+
+        return counted
 
 
 class Failing:

@@ -1,83 +1,221 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An accessory on a host: a container that outlives releases, started where it is missing and never replaced."""
+"""An accessory on a host: a container that outlives releases, replaced only where its own configuration has changed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Optional
 
-from .. import _body
-from .._body import Body
-from .._errors import EngineError
-from .._host import files
-from .._host.changes import Changes
-from .._host.engine import RUNNING, Engine, Inspected
+from .. import _body, _names, _references
+from .._errors import AccessoryError
+from .._host.engine import Image, Inspected
 from .._host.health import is_connected
 from .._names import DESTINATION_LABEL
-from .._shares import AccessoryShare, values
-from . import env_file, history
+from . import env_file
+from .accessory_data import AccessoryData
+from .accessory_host import AccessoryHost, is_running
+from .accessory_route import AccessoryRoute
+from .replacement import Replacement
 
 
-@dataclass
 class Accessory:
-    """`share` is the accessory on this host; `secrets` has the values by secret name.
+    """The states of an accessory. Each returns `container`, the name of its container, and the `routes` that it has."""
 
-    Each state returns `container`, the name of the accessory's container.
-    """
-
-    engine: Engine
-    changes: Changes
-    share: AccessoryShare
-    secrets: Mapping[str, str]
-    credentials: Optional[Mapping[str, str]] = None
-
-    def __post_init__(self) -> None:
-        self.name = self.share.service
+    def __init__(self, host: AccessoryHost) -> None:
+        self.host, self.share, self.changes, self.engine = host, host.share, host.changes, host.engine
+        self.name = host.name
         self.container = self.engine.inspect(self.name)
+        self.staged = self.engine.inspect(_names.staged(self.name))
+        self.route = AccessoryRoute(host)
+        self.was_interrupted = host.files.interrupted = self.staged is not None
+        self._require_ours()
 
-    def present(self) -> Dict[str, Any]:
-        if self.container is None:
-            self._boot()
+    def present(self, recreate: bool = False, pull: bool = False, backup: bool = True) -> Dict[str, Any]:
+        """There and running as the configuration says. With `pull` the registry is asked for a newer image."""
+        self.route.prepare()
+        self._clear_up(resume=not recreate)
+        newest = self._image(newest=True) if pull else None
+        container, goes_on = self.container, self.staged is not None
+        if goes_on or container is None or recreate or self._must_be_replaced(container, newest):
+            if not newest:
+                self._image(newest=False)
+            ran = is_running(container) or self.was_interrupted
+            Replacement(self.host, container, ran=ran, goes_on=goes_on, backup=backup).run()
         else:
-            self._tell_what_differs(self.container)
-            self._connect(self.container)
-            if self.container["State"]["Status"] != "running":
-                self._do(f"start container {self.name}", f"Started {self.share.name} accessory", self.engine.start)
+            self._keep(container)
+        if container is None or recreate or _body.is_made_here(container):
+            env_file.ensure(self.changes, self.share.env_file, self.host.values)
         return self._answer()
 
-    def _connect(self, container: Inspected) -> None:
-        network = container["HostConfig"]["NetworkMode"]
-        if not is_connected(container):
-            self._ensure_network(network)
-            text = f"Connected {self.share.name} accessory"
-            self._do(f"connect {self.name} to network {network}", text, partial(self.engine.attach, network))
-
-    def _ensure_network(self, network: str) -> None:
-        if not self.engine.has_network(network):
-            self.changes.do(f"create network {network}", lambda: self.engine.create_network(network))
+    def started(self) -> Dict[str, Any]:
+        """The container that there is runs, whatever its configuration says by now."""
+        self._clear_up(resume=False)
+        if self.container is None:
+            raise AccessoryError(
+                f"{self.name} is not on {self.share.host}: it was never booted there. Boot it with "
+                f"caravan.kamal.accessory.boot -e kamal_accessory={self.share.name}."
+            )
+        self._start(self.container)
+        return self._answer()
 
     def stopped(self) -> Dict[str, Any]:
-        if self.container and self.container["State"]["Status"] in RUNNING:
-            text = f"Stopped {self.share.name} accessory"
-            self._do(f"stop container {self.name}", text, lambda name: self.engine.stop(name, None))
+        self.route.remove()
+        for name in self.host.names[:2]:
+            if is_running(self.engine.inspect(name)):
+                self.host.stop(name)
         return self._answer()
 
-    def absent(self) -> Dict[str, Any]:
-        """Its container and env file go; its image, volumes and data stay. So does one of another destination."""
+    def restarted(self) -> Dict[str, Any]:
+        self._clear_up(resume=False)
+        if self.container and is_running(self.container):
+            self.host.stop(self.name)
+            self.host.start()
+            self.route.lead_to(self.container["Id"])
+            return self._answer()
+        return self.started()
+
+    def absent(self, with_data: bool = False) -> Dict[str, Any]:
+        """Its container, env file and image go, its data only if asked. One of another destination stays."""
         other = self._other_destination()
         if other is not None:
             self.changes.notice(
                 f"{self.name} stays on this host: {other}. "
                 f"If nothing needs it, remove it there: docker rm -f {self.name}"
             )
-        elif self.container:
+        else:
             self.stopped()
-            text = f"Remove {self.share.name} accessory container"
-            self._do(f"remove container {self.name}", text, self.engine.remove)
+            data = AccessoryData(self.host, self.container)
+            for name in self.host.names:
+                if self.engine.inspect(name):
+                    text = f"Remove {self.share.name} accessory container"
+                    self.host.do(f"remove container {name}", text, partial(self.engine.remove, name))
+            self._remove_image()
+            if with_data:
+                data.remove()
+            else:
+                data.tell_that_it_stays()
         env_file.remove(self.changes, self.share.env_file)
         return self._answer()
+
+    def _remove_image(self) -> None:
+        """Unless something else was made from it."""
+        reference: str = self.share.body["Image"]
+        image = self.engine.image(reference)
+        others = [each for each in self.engine.containers() if each.name not in self.host.names]
+        if image and image.id not in [each.image_id for each in others]:
+            text = f"Removed {self.share.name} accessory image"
+            self.host.do(f"remove image {reference}", text, partial(self.engine.remove_image, reference))
+
+    # What a run that did not end has left
+
+    def _clear_up(self, resume: bool) -> None:
+        """Its new container goes on if that is wanted now; what else it left goes, and the old files come back."""
+        aside = self.engine.inspect(_names.put_aside(self.name))
+        if self.container is None and aside is not None:
+            aside = self._give_name_back(aside)
+        if self.staged is not None and not (resume and self._can_go_on(self.staged)):
+            self.changes.do(f"remove container {_names.staged(self.name)}", self._remove_staged)
+            self.staged = None
+        if aside is not None:
+            name = _names.put_aside(self.name)
+            self.changes.do(f"remove container {name}", partial(self._remove, name))
+        if self.staged is None and not self.host.files.interrupted and not self.changes.check_mode:
+            self.host.files.forget()
+
+    def _give_name_back(self, aside: Inspected) -> Optional[Inspected]:
+        """Killed between two renames: the new one was ready, or is gone."""
+        successor = _names.staged(self.name) if self.staged else _names.put_aside(self.name)
+        self.changes.do(f"rename container {successor} to {self.name}", partial(self._rename, successor))
+        self.container, rest = (self.staged, aside) if self.staged else (aside, None)
+        self.staged, self.host.files.interrupted = None, False
+        return rest
+
+    def _rename(self, name: str) -> None:
+        self.engine.rename(name, self.name)
+
+    def _can_go_on(self, staged: Inspected) -> bool:
+        self.host.files.interrupted = False
+        goes_on = is_running(staged) and not staged.get("RestartCount") and self.host.is_wanted(staged)
+        self.host.files.interrupted = not goes_on
+        return goes_on
+
+    def _remove_staged(self) -> None:
+        self.engine.stop(_names.staged(self.name), None)
+        self.host.files.restore()
+        self.engine.remove(_names.staged(self.name))
+        self.host.files.interrupted = False
+
+    def _remove(self, name: str) -> None:
+        self.engine.stop(name, None)
+        self.engine.remove(name)
+
+    # What has to change
+
+    def _image(self, newest: bool) -> Optional[str]:
+        """The ID of the image, which is pulled where it is missing or, if asked, where the registry has a newer one."""
+        reference: str = self.share.body["Image"]
+        image = self.engine.image(reference)
+        if image is None or (newest and self._is_old(reference, image)):
+            self.changes.do(f"pull {reference}", lambda: self.engine.pull(reference, self.host.credentials))
+            image = self.engine.image(reference) if not self.changes.check_mode else None
+            return image.id if image else "to be pulled"
+        return image.id
+
+    def _is_old(self, reference: str, image: Image) -> bool:
+        repository = _references.split(reference)[0]
+        digest = self.engine.registry_digest(reference, self.host.credentials)
+        return digest is not None and digest not in image.digests_in(repository)
+
+    def _must_be_replaced(self, container: Inspected, image_id: Optional[str]) -> bool:
+        if not _body.is_made_here(container):
+            return self._tell_that_it_is_kamals(container)
+        if self.host.is_wanted(container, image_id):
+            return False
+        booted_for = (container["Config"].get("Labels") or {}).get(DESTINATION_LABEL, "")
+        if booted_for == (self.share.destination or ""):
+            return True
+        self.changes.notice(
+            f"{self.name} runs with other settings than accessories/{self.share.name} says, but it was booted for "
+            f"{_destination(booted_for)}. Each destination that is to have one of its own needs another "
+            f"accessories/{self.share.name}/service."
+        )
+        return False
+
+    def _tell_that_it_is_kamals(self, container: Inspected) -> bool:
+        """Its settings cannot be compared, but what can be seen is."""
+        if container["Config"]["Image"] != self.share.body["Image"] or self.host.files.differing():
+            self.changes.notice(
+                f"{self.name} was booted by Kamal and is not as accessories/{self.share.name} says. It is left alone "
+                f"until caravan.kamal.accessory.reboot -e kamal_accessory={self.share.name} makes it anew."
+            )
+        return False
+
+    def _keep(self, container: Inspected) -> None:
+        network = container["HostConfig"]["NetworkMode"]
+        if not is_connected(container):
+            self.host.ensure_network(network)
+            text = f"Connected {self.share.name} accessory"
+            connect = partial(self.engine.attach, network, self.name)
+            self.host.do(f"connect {self.name} to network {network}", text, connect)
+        if _body.is_made_here(container):
+            self.host.files.adjust()
+        self._start(container)
+
+    def _start(self, container: Inspected) -> None:
+        if container["State"]["Status"] != "running":
+            self.host.start()
+        self.route.lead_to(container["Id"])
+
+    # Whose it is
+
+    def _require_ours(self) -> None:
+        labels = (self.container or {}).get("Config", {}).get("Labels") or {}
+        if labels.get("service") not in (None, self.name):
+            raise AccessoryError(
+                f"The container {self.name} on this host belongs to the service {labels['service']}. "
+                f"Give accessories/{self.share.name}/service another name."
+            )
 
     def _other_destination(self) -> Optional[str]:
         """Why the container may be another destination's, which can have it under the same name; None if it is ours."""
@@ -91,59 +229,8 @@ class Accessory:
         others = sorted(there - {ours})
         return f"{self.share.app} is also here for {', '.join(map(_destination, others))}" if others else None
 
-    @property
-    def _wanted(self) -> Body:
-        env = [f"KAMAL_HOST={self.share.host}", *self.share.body.get("Env", ())]
-        return {**self.share.body, "Env": env}
-
-    @property
-    def _values(self) -> Dict[str, str]:
-        return values(self.share.secrets, self.secrets)
-
-    def _boot(self) -> None:
-        image, network = self.share.body["Image"], self.share.network
-        if self.engine.image(image) is None:
-            self.changes.do(f"pull {image}", lambda: self.engine.pull(image, self.credentials))
-        self._ensure_network(network)
-        env_file.ensure(self.changes, self.share.env_file, self._values)
-        self.changes.show(self.name, None, _body.shown(self._wanted, self.share.secrets))
-        self._do(f"boot container {self.name}", f"Booted {self.share.name} accessory", self._create_and_start)
-
-    def _create_and_start(self, name: str) -> None:
-        body = _body.complete(self._wanted, self.share.secrets, self._values)
-        # Not in what is compared: several destinations may share an accessory.
-        body["Labels"] = {**body["Labels"], DESTINATION_LABEL: self.share.destination or ""}
-        self.engine.create(name, files.absolute_binds(body))
-        try:
-            self.engine.start(name)
-        except EngineError:
-            self.engine.remove(name)
-            raise
-
-    def _tell_what_differs(self, container: Mapping[str, Any]) -> None:
-        labels = container["Config"].get("Labels") or {}
-        if _body.is_made_here(container) and not _body.is_same(
-            container, self._wanted, self.share.secrets, self._values, container["Image"]
-        ):
-            self.changes.notice(
-                f"{self.name} runs with other settings than accessories/{self.share.name} says. "
-                "An accessory is never replaced by itself: make it absent and then present to apply them."
-            )
-        if labels.get("service") not in (None, self.name):
-            raise EngineError(
-                f"The container {self.name} on this host belongs to the service {labels['service']}. "
-                f"Give accessories/{self.share.name}/service another name."
-            )
-
-    def _do(self, text: str, audited: str, act: Any) -> None:
-        def act_and_audit() -> None:
-            act(self.name)
-            files.append(self.share.audit_log, history.audit_line(self.share.performer, (), audited))
-
-        self.changes.do(text, act_and_audit)
-
     def _answer(self) -> Dict[str, Any]:
-        return {"container": self.name}
+        return {"container": self.name, "routes": [self.name] if self.share.route is not None else []}
 
 
 def _destination(name: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -19,23 +20,50 @@ DEFAULT_LINES = 100
 NANOSECONDS = 10**9
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Which lines are wanted: so many of the last ones, since a moment in Unix seconds, that match a pattern."""
+
+    lines: Optional[int]
+    start: Optional[int]
+    pattern: Optional[re.Pattern[str]]
+
+    @classmethod
+    def of(cls, lines: Optional[int], since: Optional[str], grep: Optional[str]) -> Limits:
+        """As an operator says it."""
+        limit = lines or (None if since or grep else DEFAULT_LINES)
+        return cls(limit, _timestamp(since) if since else None, _pattern(grep) if grep else None)
+
+
 def read(
     engine: Engine, names: Names, roles: Sequence[str], lines: Optional[int], since: Optional[str], grep: Optional[str]
 ) -> Dict[str, Any]:
     """By role: the container that runs, or else the newest one, with its lines. Without any limit the last 100."""
-    start = _timestamp(since) if since else None
-    pattern = _pattern(grep) if grep else None
-    limit = lines or (None if since or grep else DEFAULT_LINES)
-    logs: Dict[str, Any] = {}
-    for role, container in _chosen(of_service(engine.containers(*_labels(names)), names, roles)).items():
-        text = engine.logs(container.id, None if pattern else limit, start, timestamps=True).splitlines()
-        matching = [line for line in text if pattern is None or pattern.search(line)]
-        logs[role] = {
-            "container": container.name,
-            "state": container.state,
-            "lines": matching[-limit:] if limit else matching,
-        }
-    return logs
+    limits = Limits.of(lines, since, grep)
+    chosen = _chosen(of_service(engine.containers(*_labels(names)), names, roles))
+    return {
+        role: _read(engine, container.id, container.name, container.state, limits) for role, container in chosen.items()
+    }
+
+
+def read_named(
+    engine: Engine, containers: Sequence[str], lines: Optional[int], since: Optional[str], grep: Optional[str]
+) -> Dict[str, Any]:
+    """By name, as far as they are there."""
+    limits = Limits.of(lines, since, grep)
+    found = {name: engine.inspect(name) for name in containers}
+    return {
+        name: _read(engine, name, name, container["State"]["Status"], limits)
+        for name, container in found.items()
+        if container
+    }
+
+
+def _read(engine: Engine, container: str, name: str, state: str, limits: Limits) -> Dict[str, Any]:
+    pattern, limit = limits.pattern, limits.lines
+    text = engine.logs(container, None if pattern else limit, limits.start, timestamps=True).splitlines()
+    matching = [line for line in text if pattern is None or pattern.search(line)]
+    return {"container": name, "state": state, "lines": matching[-limit:] if limit else matching}
 
 
 def _labels(names: Names) -> List[str]:

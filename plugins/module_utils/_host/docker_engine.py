@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import sys
 import tarfile
 import time
@@ -13,6 +12,7 @@ from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .. import _references
 from .._errors import EngineError, ImageError, PortError
+from . import docker_answers as _answers
 from .engine import Container, Executed, Image, Inspected
 
 try:
@@ -58,7 +58,9 @@ class DockerEngine:
     def containers(self, *labels: str) -> List[Container]:
         with _asking("list containers"):
             items = self.api.containers(all=True, filters={"label": list(labels)})
-            return sorted((_listed(item) for item in items), key=lambda container: container.created, reverse=True)
+            return sorted(
+                (_answers.listed(item) for item in items), key=lambda container: container.created, reverse=True
+            )
 
     def inspect(self, name: str) -> Optional[Inspected]:
         with _asking(f"inspect container {name}"):
@@ -111,7 +113,7 @@ class DockerEngine:
                 content = b"".join(chunks)
             except docker.errors.NotFound:
                 return None
-            return _only_file(content)
+            return _answers.only_file(content)
 
     def archive(self, container: str, path: str) -> Optional[Iterator[bytes]]:
         what = f"read {path} in container {container}"
@@ -147,11 +149,11 @@ class DockerEngine:
                 item = self.api.inspect_image(reference)
             except docker.errors.NotFound:
                 return None
-            return _image(item, (item.get("Config") or {}).get("Labels"))
+            return _answers.image(item, (item.get("Config") or {}).get("Labels"))
 
     def images(self, label: str) -> List[Image]:
         with _asking("list images"):
-            return [_image(item, item.get("Labels")) for item in self.api.images(filters={"label": label})]
+            return [_answers.image(item, item.get("Labels")) for item in self.api.images(filters={"label": label})]
 
     def pull(self, reference: str, credentials: Optional[Mapping[str, str]]) -> None:
         repository, tag = _references.split(reference)
@@ -192,6 +194,20 @@ class DockerEngine:
         with _asking(f"push {repository}:{tag}"):
             yield from self.api.push(repository, tag=tag, auth_config=auth, stream=True, decode=True)
 
+    # Volumes
+
+    def has_volume(self, name: str) -> bool:
+        with _asking(f"inspect volume {name}"):
+            try:
+                self.api.inspect_volume(name)
+            except docker.errors.NotFound:
+                return False
+            return True
+
+    def remove_volume(self, name: str) -> None:
+        with _asking(f"remove volume {name}"), contextlib.suppress(docker.errors.NotFound):
+            self.api.remove_volume(name)
+
     # The rest
 
     def has_network(self, name: str) -> bool:
@@ -209,30 +225,6 @@ class DockerEngine:
     def id(self) -> str:
         with _asking("say which engine it is"):
             return str(self.api.info()["ID"])
-
-
-def _listed(item: Mapping[str, Any]) -> Container:
-    return Container(
-        id=item["Id"],
-        name=(item["Names"] or ["/"])[0].lstrip("/"),
-        state=item["State"],
-        image_id=item["ImageID"],
-        created=item["Created"],
-        image=item.get("Image", ""),
-        status=item.get("Status", ""),
-        labels=item.get("Labels") or {},
-    )
-
-
-def _image(item: Mapping[str, Any], labels: Optional[Mapping[str, str]]) -> Image:
-    return Image(item["Id"], item.get("RepoTags") or (), item.get("RepoDigests") or (), labels or {})
-
-
-def _only_file(archive: bytes) -> bytes:
-    """The content of the one file of an archive."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
-        file = members.extractfile(members.getmembers()[0])
-        return file.read() if file else b""
 
 
 @contextlib.contextmanager

@@ -134,6 +134,14 @@ class Engine(Protocol):
     def push(self, repository: str, tag: str, credentials: Optional[Mapping[str, str]]) -> Iterator[Mapping[str, Any]]:
         """Push a tag; credentials are username, password and serveraddress. Gives the engine's events, as `build`."""
 
+    # Volumes
+
+    def has_volume(self, name: str) -> bool:
+        """Whether there is a volume of this name."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume with all that is in it. One that is gone is no error, one that a container uses is."""
+
     # The rest
 
     def has_network(self, name: str) -> bool:

@@ -53,7 +53,7 @@ def alive(engine: Engine, container: str, since: Optional[float] = None) -> Mapp
     if inspected is None:
         raise HealthError("the container is gone")
     state: Mapping[str, Any] = inspected["State"]
-    restarted = inspected.get("RestartCount") if since is None else _started_at(state) > since
+    restarted = inspected.get("RestartCount") if since is None else started_at(state) > since
     if state["Status"] != "running" or restarted:
         code = exit_code(engine, container, inspected)
         reason = " (out of memory)" if state.get("OOMKilled") else ""
@@ -61,7 +61,7 @@ def alive(engine: Engine, container: str, since: Optional[float] = None) -> Mapp
     return state
 
 
-def _started_at(state: Mapping[str, Any]) -> float:
+def started_at(state: Mapping[str, Any]) -> float:
     """Unix seconds of the last start; Docker writes 2026-01-31T12:00:00.123456789Z."""
     seconds = calendar.timegm(time.strptime(state["StartedAt"][:19], "%Y-%m-%dT%H:%M:%S"))
     return seconds + float("0" + (state["StartedAt"][19:].rstrip("Z") or ".0"))

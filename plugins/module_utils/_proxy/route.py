@@ -29,15 +29,18 @@ class Route:
     def __post_init__(self) -> None:
         self.current: Optional[Service] = commands.look(self.engine, self.changes).get(self.name)
 
-    def deploy(self, target: str, options: flags.Options, port: int) -> None:
-        """Send requests to a container by name, or to HOST:PORT, as soon as it answers its health check."""
+    def deploy(self, target: str, options: flags.Options, port: int, called: str = "") -> None:
+        """Send requests to a container by name, or to HOST:PORT, as soon as it answers its health check.
+
+        `called` is what people know the target by.
+        """
         address, container = self._resolve(target, port)
         if routes_to(self.current, address, options):
             return
         argv = flags.deploy_argv(self.name, address, options)
         watch: Callable[[], object] = (lambda: health.alive(self.engine, container)) if container else (lambda: None)
         self._show({**options.shown(), "target": address})
-        self._do(f"route {self.name} to {target}", lambda: Deployment(self.engine, argv).wait(watch))
+        self._do(f"route {self.name} to {called or target}", lambda: Deployment(self.engine, argv).wait(watch))
 
     def live(self) -> None:
         if self.current is None or self.current.state != "running":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from ...module_utils._names import OWN_LABELS
+from . import rules_accessories as accessories
 from . import rules_env as env
 from . import rules_proxy as proxy
 from . import rules_sections as parts
@@ -160,7 +161,7 @@ def volumes(view: View) -> Iterator[Finding]:
             if not volume.strip() or re.search(r"[\0\n]", volume):
                 yield path + (index,), f"found {shown(volume)}, expected a volume such as data:/data"
             elif "$" in re.sub(r"^\$(HOME|PWD|\{(HOME|PWD)\})(?=/)", "", volume):
-                yield path + (index,), parts.not_expanded(volume)
+                yield path + (index,), accessories.not_expanded(volume)
 
 
 def unknown_hooks(view: View) -> Iterator[Finding]:
@@ -183,6 +184,7 @@ RULES: Sequence[Rule] = (
     *env.RULES,
     own_labels,
     volumes,
+    *accessories.RULES,
     *parts.RULES,
     *proxy.RULES,
 )

@@ -35,9 +35,10 @@ class Supply:
 
     @cached_property
     def secrets(self) -> Secrets:
-        return handover.secrets(self.plan, self._value, Display().display)
+        return handover.secrets(self.plan, self.value, Display().display)
 
-    def _value(self, name: str) -> Any:
+    def value(self, name: str) -> Any:
+        """A variable, templated; None where it is not set."""
         return self._template(self._task_vars.get(name))
 
     def login(self, registry: Optional[Registry]) -> Optional[Dict[str, str]]:

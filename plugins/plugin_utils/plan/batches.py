@@ -26,16 +26,20 @@ def serial(limit: Optional[Union[str, int]], hosts: int) -> int:
     return int(limit)
 
 
-def lease_seconds(wait: int, roles: Iterable[Times], hosts: int, batch: int, forks: int) -> int:
+def lease_seconds(
+    wait: int, roles: Iterable[Times], hosts: int, batch: int, forks: int, accessories: Iterable[int] = ()
+) -> int:
     """How long a lease of the lock lasts, which is renewed before each batch: a margin and the longer of
 
     staging (all `hosts`, each of which may have to pull) and a batch (its hosts, on each of which every role boots,
     drains and stops at its slowest, one after another, and old containers and images are removed; then the `wait`).
-    Ansible works on `forks` hosts at a time, so that more of them come in waves, one after another.
+    Ansible works on `forks` hosts at a time, so that more of them come in waves, one after another. `accessories` are
+    the seconds that each has to become ready, where they are booted, one after another.
     """
     slowest = sum(times.deploy + times.drain + times.readiness + (times.stop or DOCKER_STOP_TIMEOUT) for times in roles)
     staging = _waves(hosts, forks) * PULL
-    return LEASE_MARGIN + max(staging, _waves(min(batch, hosts), forks) * (slowest + PRUNE) + wait)
+    beside = sum(PULL + ready + DOCKER_STOP_TIMEOUT for ready in accessories)
+    return LEASE_MARGIN + max(staging, beside, _waves(min(batch, hosts), forks) * (slowest + PRUNE) + wait)
 
 
 def _waves(hosts: int, forks: int) -> int:

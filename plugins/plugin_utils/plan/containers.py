@@ -19,7 +19,7 @@ from ...module_utils._proxy.settings import proxy_container
 from ..config.lines import merge
 from ..config.load import Config
 from ..config.topology import Accessory, Role
-from . import assets
+from . import assets, mounts
 from .env import Env, text
 
 
@@ -65,7 +65,7 @@ def role_body(config: Config, role: Role, host: str, image: str, version: str, e
         env={**given, **env.clear},
         labels=labels,
         network=NETWORK,
-        cmd=_words(role.settings.get("cmd")),
+        cmd=words(role.settings.get("cmd")),
         logging=merge(config.data.get("logging") or {}, role.settings.get("logging") or {}),
     )
     _add_volumes(config, body, config.data, "volumes")
@@ -83,10 +83,13 @@ def accessory_body(config: Config, accessory: Accessory, service: str, env: Env)
         env=env.clear,
         labels={"service": service, **_texts(section.get("labels") or {})},
         network=section["network"],
-        cmd=_words(section.get("cmd")),
+        cmd=words(section.get("cmd")),
         logging=config.data.get("logging"),
     )
     _add_volumes(config, body, section, *path, "volumes")
+    for key, binds in (("files", mounts.file_binds), ("directories", mounts.directory_binds)):
+        with _at(config, *path, key):
+            options.add_volumes(binds(section, service), body)
     _add_port(config, body, section, *path, "port")
     options.apply(section.get("options") or {}, body)
     return body
@@ -112,7 +115,14 @@ def route_settings(config: Config, role: Role) -> Dict[str, Any]:
     return {key: value for key, value in merged.items() if key != "run"}
 
 
-def _words(command: Any) -> Optional[List[str]]:
+def accessory_route(section: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
+    """How kamal-proxy routes to an accessory: its own `proxy` section alone."""
+    if "proxy" not in section:
+        return None
+    return {key: value for key, value in section["proxy"].items() if key != "run"}
+
+
+def words(command: Any) -> Optional[List[str]]:
     return shlex.split(text(command)) or None
 
 

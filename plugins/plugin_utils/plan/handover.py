@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import fields
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Union
 
 from ...module_utils._data import from_data
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import Names
-from ...module_utils._shares import AccessoryShare, HostShare
+from ...module_utils._shares import AccessoryBase, AccessoryShare, HostShare
 from ..config import source
 from ..secrets import sources
 from ..secrets.sources import Secrets
 from .model import ConfigValue, Plan, Registry, SecretName
-from .unsupported import LATER
 
 FACT = "kamal_plan"
 LOCK = "_kamal_lock"
@@ -65,28 +65,18 @@ def accessory_share(plan: Plan, name: str, host: str) -> AccessoryShare:
     if name not in plan.accessories:
         known = ", ".join(plan.accessories) or "none"
         raise ConfigError([Problem(f"There is no accessory {name}; the configuration has {known}.", "accessories")])
-    accessory = plan.accessories[name]
+    accessory, names = plan.accessories[name], Names(plan.service, plan.destination)
+    base = {field.name: getattr(accessory, field.name) for field in fields(AccessoryBase)}
     return AccessoryShare(
-        name=accessory.name,
-        service=accessory.service,
-        body=accessory.body,
-        secrets=accessory.secrets,
-        env_file=accessory.env_file,
-        network=accessory.network,
+        **base,
         app=plan.service,
         destination=plan.destination,
         host=host,
+        proxy=accessory.proxies.get(host),
         performer=plan.performer,
-        audit_log=Names(plan.service, plan.destination).audit_log,
-        turn_file=Names(plan.service, plan.destination).turn_file,
+        audit_log=names.audit_log,
+        turn_file=names.turn_file,
     )
-
-
-def require_supported(plan: Plan, name: str) -> None:
-    """Raises ConfigError where an accessory of the plan has keys that nothing acts on yet."""
-    keys = plan.accessories[name].unsupported if name in plan.accessories else ()
-    if keys:
-        raise ConfigError([Problem(LATER, f"accessories/{name}/{key}") for key in keys])
 
 
 def wanted_secrets(plan: Plan, host: str, role: Optional[str], accessory: Optional[str]) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence, Union
 
+from ...module_utils._body import Body
 from ...module_utils._data import about
 from ...module_utils._shares import AccessoryBase, HostShare
 
@@ -48,7 +49,9 @@ class Accessory(AccessoryBase):
 
     hosts: Sequence[str] = field(metadata=about("Its hosts, whatever part this run covers.", ["db1"]))
     registry: Optional[Registry] = field(metadata=about("Where to log in for its image, or null."))
-    unsupported: Sequence[str] = field(metadata=about("Keys that it has and nothing acts on yet.", ["files"]))
+    proxies: Mapping[str, Body] = field(
+        metadata=about("By host the kamal-proxy container for Docker's API; empty if it is not behind kamal-proxy.")
+    )
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, List, Mapping, Optional
+from typing import Any, Dict, Iterable, List, Mapping, Optional
 
+from ...module_utils._body import Body
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK, Names, accessory_service, short_version
 from ...module_utils._shares import HostShare, RoleShare
 from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
 from ..config.topology import Role, Topology
-from . import assets, batches, containers, unsupported
+from . import accessories as beside
+from . import assets, batches, containers, mounts, unsupported
 from . import env as _env
 from .images import Images, registry
 from .model import Accessory, Lock, Plan, Registry
-from .run import BOOTING, Run
+from .run import ABOUT_ACCESSORIES, BOOTING, WITH_ACCESSORIES, Run
 
+ALL = "all"
 NO_HOST_OF_A_ROLE = (
     "No host of a role takes part in this run, so that there is nothing to deploy to. The roles have {hosts}: choose "
     "among them with --limit, or run over all of them. Accessories are started by caravan.kamal.setup."
@@ -38,7 +41,9 @@ class _Planner:
         self.images = Images(config, run.version)
         self.boot: Mapping[str, Any] = self.data["boot"]
         self.topology = Topology(self.data)
-        self.order = [host for host in self.topology.boot_order if host in run.hosts]
+        about = run.command in ABOUT_ACCESSORIES
+        self.accessories = _named(self.topology, run.accessory) if about else self.topology.accessories
+        self.order = [] if about else [host for host in self.topology.boot_order if host in run.hosts]
         self.gate = self.topology.gate(self.order)
         self.serial = batches.serial(self.boot.get("limit"), len(self.order))
 
@@ -46,7 +51,9 @@ class _Planner:
         if self.run.command in BOOTING:
             self._refuse()
         hosts = {host: self._host(host) for host in self.order}
-        accessories = {accessory.name: self._accessory(accessory) for accessory in self.topology.accessories}
+        accessories = {accessory.name: self._accessory(accessory) for accessory in self.accessories}
+        booted = list(accessories.values()) if self.run.command in WITH_ACCESSORIES else []
+        beside.refuse(self.config, booted)
         remote = self._remote_hosts()
         return Plan(
             service=self.names.service,
@@ -68,7 +75,10 @@ class _Planner:
             accessories=accessories,
             secrets=self._secret_names(hosts.values(), accessories.values()),
             registry=self.images.registry(),
-            notices=self._notices() if self.run.command in BOOTING else [],
+            notices=[
+                *(self._notices() if self.run.command in BOOTING else []),
+                *beside.notices(self.config, booted),
+            ],
         )
 
     def _refuse(self) -> None:
@@ -83,6 +93,7 @@ class _Planner:
 
     def _lock(self) -> Lock:
         """On the first host of the full plan, whatever part this run covers: part and whole exclude each other."""
+        boots = self.run.command in WITH_ACCESSORIES
         return Lock(
             host=self._lock_host(),
             directory=self.names.lock_directory,
@@ -92,6 +103,7 @@ class _Planner:
                 hosts=len(self.order),
                 batch=self.serial,
                 forks=self.run.forks,
+                accessories=[int(each.settings["ready_timeout"]) for each in self.accessories if boots],
             ),
         )
 
@@ -164,9 +176,27 @@ class _Planner:
             secrets=env.needed(),
             env_file=self.names.accessory_env_file(name),
             network=section["network"],
+            files=mounts.files(section, service, bool(env.needed())),
+            directories=mounts.directories(section, service),
+            update=section["update"],
+            backup=containers.words(section.get("backup")) or [],
+            ready=containers.words(section.get("ready")) or [],
+            route=containers.accessory_route(section),
+            deploy_timeout=self.data["deploy_timeout"],
+            drain_timeout=self.data["drain_timeout"],
+            ready_timeout=section["ready_timeout"],
+            readiness_delay=self.data["readiness_delay"],
             registry=self._accessory_registry(accessory),
-            unsupported=[key for key in unsupported.IN_ACCESSORIES if key in section],
+            proxies=self._proxies(accessory),
         )
+
+    def _proxies(self, accessory: AccessorySection) -> Dict[str, Body]:
+        """The kamal-proxy of each of its hosts, if it is behind one."""
+        hosts = accessory.hosts if "proxy" in accessory.settings else ()
+        return {
+            host: containers.proxy_body(self.config, self.topology.on_host(host), self.topology.accessories_on(host))
+            for host in hosts
+        }
 
     def _accessory_registry(self, accessory: AccessorySection) -> Optional[Registry]:
         """Its own registry, or the app's where its image lies there too."""
@@ -178,7 +208,8 @@ class _Planner:
     # What the operator should know
 
     def _secret_names(self, hosts: Iterable[HostShare], accessories: Iterable[Accessory]) -> List[str]:
-        logins = [self.images.registry(), *(accessory.registry for accessory in accessories)]
+        app = [self.images.registry()] if self.run.command not in ABOUT_ACCESSORIES else []
+        logins = [*app, *(accessory.registry for accessory in accessories)]
         names = {name for login in logins if login for name in login.secret_names}
         names.update(name for host in hosts for role in host.roles for name in role.secrets.values())
         names.update(name for accessory in accessories for name in accessory.secrets.values())
@@ -192,6 +223,16 @@ class _Planner:
                 f"{self.gate.name} is the role that the others wait for."
             ]
         return [*self.config.notices, *gate, *unsupported.notices(self.config, self.topology.roles, self.run.build)]
+
+
+def _named(topology: Topology, name: Optional[str]) -> List[AccessorySection]:
+    """The accessories that the operator asks for."""
+    names = [accessory.name for accessory in topology.accessories]
+    if name and (name == ALL or name in names):
+        return [accessory for accessory in topology.accessories if name in (ALL, accessory.name)]
+    there = f"name one of {', '.join(names)}, or all" if names else "the configuration has none"
+    found = f"there is no accessory {name}" if name else "this says which accessory it is about"
+    raise ConfigError([Problem(f"{found}; {there}", where="kamal_accessory")])
 
 
 def _with_accessories(hosts: Iterable[str], accessories: Iterable[Accessory]) -> List[str]:

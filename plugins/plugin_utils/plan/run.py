@@ -7,12 +7,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-COMMANDS = ("deploy", "redeploy", "rollback", "setup", "remove", "inspect")
+COMMANDS = ("deploy", "redeploy", "rollback", "setup", "remove", "inspect", "accessory", "accessory_boot")
 BOOTING = ("deploy", "redeploy", "rollback", "setup")
+# They boot accessories.
+WITH_ACCESSORIES = ("setup", "accessory_boot")
+# They are about accessories alone: those that the operator names.
+ABOUT_ACCESSORIES = ("accessory", "accessory_boot")
 BUILDING = ("deploy", "redeploy", "setup")
 # They serve whatever version there is.
-WITHOUT_VERSION = ("remove", "inspect")
-WITHOUT_SECRETS = ("remove", "inspect")
+WITHOUT_VERSION = ("remove", "inspect", "accessory", "accessory_boot")
+WITHOUT_SECRETS = ("remove", "inspect", "accessory")
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Run:
     """The version of a run, the hosts that take part, and what the operator asked for.
 
     `local_hosts` are those of the inventory that are this machine; `lock_host` is to keep the lock instead of the first
-    of the plan; `forks` is how many hosts Ansible works on at a time.
+    of the plan; `forks` is how many hosts Ansible works on at a time; `accessory` is the one that a command is about,
+    or `all`.
     """
 
     version: str
@@ -32,3 +37,4 @@ class Run:
     skip_hooks: bool = False
     lock_host: Optional[str] = None
     forks: int = 5
+    accessory: Optional[str] = None

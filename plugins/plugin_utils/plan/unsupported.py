@@ -13,9 +13,9 @@ from ...module_utils._names import NETWORK
 from ..config.load import Config
 from ..config.rules_sections import HOOKS
 from ..config.topology import Role
+from .run import WITH_ACCESSORIES
 
 IN_BUILDER = ("remote", "secrets", "ssh", "pack")
-IN_ACCESSORIES = ("files", "directories", "proxy")
 LATER = "is understood, but this version of caravan.kamal does not act on it yet. Remove it to deploy without it."
 OUR_DRIVER = "docker"
 
@@ -30,7 +30,7 @@ def refuse(
     problems += _networks(config, roles)
     if "error_pages_path" in config.written:
         problems.append(_later(config, "error_pages_path"))
-    if command == "setup":
+    if command in WITH_ACCESSORIES:
         problems += _accessories(config)
     if command != "rollback":
         problems += _registry(config, remote_hosts)
@@ -73,10 +73,9 @@ def _leaves(section: Mapping[str, Any]) -> bool:
 def _accessories(config: Config) -> List[Problem]:
     accessories = config.written.get("accessories") or {}
     return [
-        _later(config, f"accessories/{name}/{key}")
+        _later(config, f"accessories/{name}/proxy/ssl")
         for name, section in accessories.items()
-        for key in IN_ACCESSORIES
-        if key in section
+        if isinstance(_map(section.get("proxy")).get("ssl"), Mapping)
     ]
 
 

@@ -4,13 +4,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Callable
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, image_build, proxy, release
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host.module import DOCKER_OPTIONS
@@ -41,9 +46,9 @@ def act(
     task = SimpleNamespace(
         args=arguments, async_val=0, check_mode=False, diff=False, environment=None, delegate_to=delegate_to
     )
-    templar = SimpleNamespace(template=lambda value: value)
+    templar = Templar(loader=DataLoader(), variables=variables)
     made = action.ActionModule.__new__(action.ActionModule)
-    made._task, made._connection, made._templar = task, connection, templar
+    made._task, made._connection, made._templar, made._loader = task, connection, templar, DataLoader()
     made._supports_check_mode = made._supports_async = True
 
     def execute(module: str, given: dict[str, Any], task_vars: Any) -> dict[str, Any]:
@@ -86,16 +91,28 @@ def test_an_accessory_is_handed_its_entry(variables: dict[str, Any]) -> None:
     assert json.loads(given["secrets"]) == {"DB": "d"}
 
 
-@pytest.mark.parametrize(("state", "refused"), [("present", True), ("stopped", False), ("absent", False)])
-def test_an_accessory_with_keys_that_nothing_acts_on_is_not_booted(
-    plan_of: MakePlan, variables: dict[str, Any], state: str, refused: bool
+def test_an_accessory_is_handed_its_files_rendered_and_its_proxy(
+    plan_of: MakePlan, variables: dict[str, Any], tmp_path: Path
 ) -> None:
-    accessories = {"db": {"image": "postgres", "host": "host1", "files": ["a:/b"], "directories": ["data:/data"]}}
-    variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan_of("v1", accessories=accessories))
-    result = act(accessory, {"name": "db", "state": state}, variables)
-    assert bool(result.get("failed")) is refused
-    if refused:
-        assert "accessories/db/files: is understood" in result["msg"] and "accessories/db/directories" in result["msg"]
+    (tmp_path / "a.erb").write_text('<%= ENV["PASSWORD"] %>')
+    (tmp_path / "b.j2").write_text("{{ kamal_env.PASSWORD }} {{ inventory_hostname }} [1, 2]")
+    accessories = {
+        "db": {
+            "image": "postgres",
+            "host": "host1",
+            "env": {"secret": ["PASSWORD:DB"]},
+            "files": ["a.erb:/a", "b.j2:/b"],
+            "proxy": {"host": "db.example.com"},
+        }
+    }
+    plan = replace(plan_of("v1", accessories=accessories), project_root=str(tmp_path))
+    variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan)
+    given = act(accessory, {"name": "db"}, variables)["given"]
+    contents = {path: base64.b64decode(text).decode() for path, text in json.loads(given["files"]).items()}
+    assert contents == {"hello-db/a": "d", "hello-db/b": "d host1 [1, 2]"}
+    assert given["plan"]["route"]["host"] == "db.example.com"
+    assert given["plan"]["proxy"]["Image"] == "basecamp/kamal-proxy:v0.9.2"
+    assert "files" not in act(accessory, {"name": "db", "state": "stopped"}, variables)["given"]
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,40 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An accessory: booted where it is missing, started where it is stopped, never replaced."""
+"""An accessory: booted where it is missing, replaced where its configuration changed, put back where that fails."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._app import replacement
 from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory import Accessory
+from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory_host import AccessoryHost
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError, EngineError, PortError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
+    AccessoryError,
+    CaravanError,
+    ConfigError,
+    HealthError,
+    PortError,
+)
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import AccessoryShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 from fakes import FakeEngine
 
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
 SECTION = {"image": "postgres:16", "host": "host1", "port": 5432, "env": {"secret": ["PASSWORD:DB_PASSWORD"]}}
+FILES = {"files": ["config/db.conf:/etc/db.conf:ro"], "directories": ["data:/data"]}
 SECRET = "s3cr3t-value"
+ENV_FILE = ".kamal/apps/hello/env/accessories/db.env"
+CONF = "hello-db/etc/db.conf"
 MakePlan = Callable[..., Plan]
 Share = Callable[..., AccessoryShare]
 
@@ -28,35 +42,59 @@ Share = Callable[..., AccessoryShare]
 @pytest.fixture
 def db(plan_of: MakePlan) -> Share:
     def make(destination: str | None = None, **changed: Any) -> AccessoryShare:
-        plan = plan_of("v1", command="setup", accessories={"db": {**SECTION, **changed}})
-        plan = replace(plan, destination=destination)
+        section = {key: value for key, value in {**SECTION, **changed}.items() if value is not None}
+        plan = plan_of("v1", command="setup", destination=destination, accessories={"db": section})
         return handover.accessory_share(plan, "db", "host1")
 
     return make
 
 
 @pytest.fixture
-def host(engine: FakeEngine, home: Path) -> FakeEngine:
-    engine.add_image("postgres:16", "ipg", service=None)
+def host(engine: FakeEngine, home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    monkeypatch.setattr(replacement, "POLL", 0.001)
+    for tag in ("16", "17"):
+        engine.add_image(f"postgres:{tag}", f"ipg{tag}", service=None)
     engine.networks.add("kamal")
+    engine.now = lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return engine
 
 
-def act(engine: FakeEngine, share: Any, verb: str = "present", check: bool = False, password: str = SECRET) -> Changes:
+def act(
+    engine: FakeEngine,
+    share: Any,
+    verb: str = "present",
+    check: bool = False,
+    password: str = SECRET,
+    conf: str = "a = 1\n",
+    **options: Any,
+) -> Changes:
     changes = Changes(check_mode=check)
-    accessory = Accessory(engine, changes, share, {"DB_PASSWORD": password}, {"username": "u", "password": "p"})
-    getattr(accessory, verb)()
+    login = {"username": "u", "password": "p"}
+    contents = {file.path: conf.encode() for file in share.files}
+    accessory = Accessory(AccessoryHost(engine, changes, share, {"DB_PASSWORD": password}, login, contents))
+    getattr(accessory, verb)(**options)
     return changes
 
 
-ENV_FILE = ".kamal/apps/hello/env/accessories/db.env"
+def foreseen_and_done(engine: FakeEngine, share: Any, *arguments: Any, **options: Any) -> Changes:
+    """What a run does, after a dry run that listed the same and changed nothing."""
+    engine.calls.clear()
+    dry = act(engine, share, *arguments, check=True, **options)
+    assert engine.calls == []
+    done = act(engine, share, *arguments, **options)
+    assert dry.actions == done.actions
+    return done
+
+
+def containers(engine: FakeEngine) -> dict[str, str]:
+    return {name: container["State"]["Status"] for name, container in engine.here.items()}
 
 
 def test_one_that_is_missing_is_booted(host: FakeEngine, db: Share, home: Path) -> None:
     predicted = act(host, db(), check=True)
     assert host.calls == [] and list(home.iterdir()) == []
     changes = act(host, db())
-    assert predicted.actions == changes.actions == [f"write {ENV_FILE}", "boot container hello-db"]
+    assert predicted.actions == changes.actions == ["boot container hello-db", f"write {ENV_FILE}"]
     config = host.here["hello-db"]["Config"]
     assert {f"PASSWORD={SECRET}", "KAMAL_HOST=host1"} <= set(config["Env"])
     assert host.here["hello-db"]["HostConfig"]["PortBindings"]["5432/tcp"][0]["HostPort"] == "5432"
@@ -77,49 +115,352 @@ def test_one_that_was_cut_off_from_its_network_is_connected_again(host: FakeEngi
     host.disconnect("hello-db")
     host.networks.clear()
     expected = ["create network kamal", "connect hello-db to network kamal"]
-    assert act(host, db(), check=True).actions == act(host, db()).actions == expected
+    assert foreseen_and_done(host, db()).actions == expected
     assert act(host, db()).actions == []
 
 
-def test_one_that_was_stopped_is_started(host: FakeEngine, db: Share) -> None:
+def test_it_is_stopped_started_and_restarted_as_it_is(host: FakeEngine, db: Share) -> None:
     act(host, db())
-    before = host.here["hello-db"]["Id"]
-    assert act(host, db(), "stopped").actions == ["stop container hello-db"]
-    assert act(host, db(), "stopped").actions == []
-    assert act(host, db()).actions == ["start container hello-db"]
+    before, changed = host.here["hello-db"]["Id"], db(image="postgres:17")
+    for verb, actions in (
+        ("stopped", ["stop container hello-db"]),
+        ("stopped", []),
+        ("restarted", ["start container hello-db"]),
+        ("restarted", ["stop container hello-db", "start container hello-db"]),
+        ("stopped", ["stop container hello-db"]),
+        ("started", ["start container hello-db"]),
+        ("started", []),
+    ):
+        assert foreseen_and_done(host, changed, verb).actions == actions
     assert host.here["hello-db"]["Id"] == before
 
 
-@pytest.mark.parametrize("difference", [{"image": "postgres:17"}, {"port": 5433}, {"cmd": "postgres -c x=y"}])
-def test_one_that_differs_is_left_alone_with_a_warning(host: FakeEngine, db: Share, difference: dict[str, Any]) -> None:
-    act(host, db())
-    changes = act(host, db(**difference))
-    assert not changes.changed
-    assert "never replaced" in changes.notices[0]
+@pytest.mark.parametrize("verb", ["started", "restarted"])
+def test_one_that_is_not_there_cannot_be_started(host: FakeEngine, db: Share, verb: str) -> None:
+    with pytest.raises(AccessoryError, match="never booted there. Boot it with"):
+        act(host, db(), verb)
 
 
-def test_a_changed_secret_is_told_as_well(host: FakeEngine, db: Share) -> None:
+# Convergence
+
+
+@pytest.mark.parametrize(
+    ("changed", "options"),
+    [
+        ({"image": "postgres:17"}, {}),
+        ({"port": 5433}, {}),
+        ({"cmd": "postgres -c x=y"}, {}),
+        ({"options": {"cpus": 2}}, {}),
+        (FILES, {}),
+        ({}, {"password": "rotated"}),
+        ({}, {"recreate": True}),
+    ],
+    ids=["image", "port", "command", "option", "files", "secret", "asked for"],
+)
+def test_one_that_differs_is_replaced(host: FakeEngine, db: Share, changed: Any, options: Any) -> None:
     act(host, db())
-    assert act(host, db(), password="rotated").notices
+    before = host.here["hello-db"]["Id"]
+    done = foreseen_and_done(host, db(**changed), **options)
+    assert done.actions[0] == "make folder hello-db/data" if changed == FILES else "stop container hello-db"
+    for action in ("boot container hello-db", "remove container hello-db_before"):
+        assert action in done.actions
+    assert containers(host) == {"hello-db": "running"} and host.here["hello-db"]["Id"] != before
+    assert host.lost_volumes == []
+    options.pop("recreate", None)
+    assert act(host, db(**changed), **options).actions == []
+
+
+def test_what_changes_is_shown(host: FakeEngine, db: Share) -> None:
+    act(host, db())
+    diff = act(host, db(image="postgres:17"), check=True, password="rotated").result()["diff"]
+    assert "db/Image: postgres:16\n" in diff["before"] and "db/Image: postgres:17\n" in diff["after"]
+    assert "db/secrets changed: PASSWORD\n" in diff["before"]
+    assert SECRET not in str(diff) and "rotated" not in str(diff)
+
+
+def test_the_old_one_stops_before_the_new_one_starts_or_after(host: FakeEngine, db: Share) -> None:
+    act(host, db(port=None))
+    host.calls.clear()
+    act(host, db(port=None, cmd="a"))
+    assert host.calls[:3] == ["create hello-db_staged", "stop hello-db", "start hello-db_staged"]
+    host.calls.clear()
+    act(host, db(port=None, cmd="b", update="start_first"))
+    assert host.calls == [
+        "create hello-db_staged",
+        "start hello-db_staged",
+        "rename hello-db hello-db_before",
+        "rename hello-db_staged hello-db",
+        "stop hello-db_before",
+        "remove hello-db_before",
+    ]
+
+
+def test_data_in_a_volume_without_a_name_goes_on(host: FakeEngine, db: Share) -> None:
+    """Also the second time, when the volume has become one of the container's own binds."""
+    act(host, db(port=None))
+    anonymous = {"Type": "volume", "Name": "f00d", "Destination": "/var/lib/data"}
+    host.here["hello-db"]["Mounts"] = [anonymous]
+    done = act(host, db(port=None, cmd="a", update="start_first"))
+    assert "stopped first this time" in done.notices[0]
+    assert host.here["hello-db"]["HostConfig"]["Binds"] == ["f00d:/var/lib/data"]
+    host.here["hello-db"]["Mounts"] = [anonymous]
+    act(host, db(port=None, cmd="b"))
+    assert host.here["hello-db"]["HostConfig"]["Binds"] == ["f00d:/var/lib/data"]
+    host.here["hello-db"]["Mounts"] = [anonymous]
+    act(host, db(port=None, volumes=["named:/var/lib/data"]))
+    assert host.here["hello-db"]["HostConfig"]["Binds"] == ["named:/var/lib/data"]
+
+
+def test_a_newer_image_under_the_same_tag_is_taken_if_asked_for(host: FakeEngine, db: Share) -> None:
+    act(host, db())
+    host.registry["postgres:16"] = FakeEngine().add_image("postgres:16", "newer", service=None, digest="sha256:2")
+    assert act(host, db()).actions == []
+    done = foreseen_and_done(host, db(), pull=True)
+    assert done.actions[:2] == ["pull postgres:16", "stop container hello-db"]
+    assert host.here["hello-db"]["Image"] == "newer"
+    assert act(host, db(), pull=True).actions == []
 
 
 def test_one_of_kamal_is_taken_as_it_is(host: FakeEngine, db: Share) -> None:
-    host.add("hello-db", "ipg", service="hello-db")
+    host.add("hello-db", "postgres:16", service="hello-db")
     changes = act(host, db())
     assert (changes.actions, changes.notices) == ([], [])
+    changes = act(host, db(image="postgres:17"))
+    assert changes.actions == [] and "caravan.kamal.accessory.reboot" in changes.notices[0]
+    assert "boot container hello-db" in foreseen_and_done(host, db(), recreate=True).actions
 
 
 def test_a_container_of_another_service_is_not_ours(host: FakeEngine, db: Share) -> None:
-    host.add("hello-db", "ipg", service="shop")
-    with pytest.raises(EngineError, match="belongs to the service shop"):
+    host.add("hello-db", "ipg16", service="shop")
+    with pytest.raises(AccessoryError, match="belongs to the service shop"):
         act(host, db())
 
 
-def test_one_that_cannot_start_is_not_left_half_made(host: FakeEngine, db: Share) -> None:
+def test_one_of_another_destination_is_not_replaced(host: FakeEngine, db: Share) -> None:
+    act(host, db("staging"))
+    changes = act(host, db(None))
+    assert ([a for a in changes.actions if "container" in a], changes.notices) == ([], [])
+    changes = act(host, db(None, port=1))
+    assert not changes.changed
+    assert "booted for the destination staging" in changes.notices[0]
+
+
+# Readiness, and the way back
+
+
+def assert_told(error: Any, *words: str) -> None:
+    for word in words:
+        assert word in error.value.message
+
+
+def test_what_is_not_ready_in_time_is_given_up_and_the_old_comes_back(host: FakeEngine, db: Share, home: Path) -> None:
+    act(host, db(**FILES))
+    before = host.here["hello-db"]["Id"]
+    host.answers["check"] = Executed(1, "no connection\n")
+    host.output["hello-db"] = "cannot read my files"
+    with pytest.raises(HealthError) as error:
+        act(host, db(**FILES, ready="check it", ready_timeout=0), conf="a = 2\n", password="rotated")
+    assert_told(
+        error, "not get ready on host1: check it still ended with code 1 after ready_timeout (0 s): no connection"
+    )
+    assert_told(error, "cannot read my files", "The container that was there before runs again.")
+    assert containers(host) == {"hello-db": "running", "hello-db_failed": "exited"}
+    assert host.here["hello-db"]["Id"] == before
+    assert (home / CONF).read_text() == "a = 1\n"
+    assert (home / ENV_FILE).read_text() == f"PASSWORD={SECRET}\n"
+    assert act(host, db(**FILES)).actions == []
+    host.answers.clear()
+    act(host, db(**FILES, ready="check it", ready_timeout=0), conf="a = 2\n")
+    assert (home / CONF).read_text() == "a = 2\n"
+    assert not list(home.rglob(".*.before"))
+
+
+@pytest.mark.parametrize("kind", ["dying", "crashing", "sick"])
+def test_what_ends_or_cannot_start_is_given_up(host: FakeEngine, db: Share, kind: str) -> None:
+    act(host, db())
+    health = {"options": {"health-cmd": "x"}} if kind == "sick" else {}
+    if kind == "crashing":
+        host.crashing["postgres:17"] = 3
+    else:
+        getattr(host, kind).add("postgres:17")
+    with pytest.raises(CaravanError) as error:
+        act(host, db(image="postgres:17", **health))
+    assert_told(error, "hello-db did not get ready")
+    assert containers(host) == {"hello-db": "running", "hello-db_failed": "exited"}
+
+
+def test_the_first_one_that_is_not_ready_in_time_runs_on_and_is_looked_at_again(host: FakeEngine, db: Share) -> None:
+    """To stop a database in the middle of its first steps would leave half of one."""
+    share = db(ready="check", ready_timeout=0)
+    host.answers["check"] = Executed(1, "still copying")
+    with pytest.raises(HealthError, match="It runs on as hello-db_staged; the next run looks at it again"):
+        act(host, share)
+    new = host.here["hello-db_staged"]["Id"]
+    host.answers.clear()
+    assert foreseen_and_done(host, share).actions == ["boot container hello-db", f"write {ENV_FILE}"]
+    assert containers(host) == {"hello-db": "running"} and host.here["hello-db"]["Id"] == new
+
+
+def test_the_first_one_that_cannot_start_is_not_left_half_made(host: FakeEngine, db: Share) -> None:
     host.unstartable["hello-db"] = PortError("Docker could not start it: port is already allocated")
-    with pytest.raises(PortError):
+    with pytest.raises(HealthError, match="port is already allocated"):
         act(host, db())
     assert host.here == {}
+
+
+def test_a_backup_is_made_before_anything_changes(host: FakeEngine, db: Share) -> None:
+    act(host, db())
+    done = foreseen_and_done(host, db(image="postgres:17", backup="dump all"))
+    assert done.actions[:2] == ["back up hello-db", "stop container hello-db"]
+    assert host.calls[0] == "run dump in hello-db"
+    assert "back up hello-db" not in act(host, db(backup="dump"), backup=False).actions
+
+
+@pytest.mark.parametrize("state", ["running", "exited"])
+def test_without_its_backup_nothing_changes(host: FakeEngine, db: Share, state: str) -> None:
+    act(host, db(**FILES))
+    if state == "exited":
+        act(host, db(**FILES), "stopped")
+    host.answers["dump"] = Executed(2, "disk full")
+    with pytest.raises(AccessoryError) as error:
+        act(host, db(**FILES, backup="dump"), conf="a = 2\n")
+    assert_told(
+        error, "failed, so it was not replaced", "It ended with code 2: disk full", "kamal_accessory_backup=false"
+    )
+    assert containers(host) == {"hello-db": state}
+    assert act(host, db(**FILES), check=True).actions == ([] if state == "running" else ["start container hello-db"])
+
+
+# Behind kamal-proxy
+
+ROUTED = {"port": None, "proxy": {"host": "db.example.com", "app_port": 9200}}
+
+
+@pytest.fixture
+def proxied(host: FakeEngine) -> FakeEngine:
+    host.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
+    return host
+
+
+def test_kamal_proxy_is_booted_and_leads_to_it(proxied: FakeEngine, db: Share) -> None:
+    proxied.networks.clear()
+    done = foreseen_and_done(proxied, db(**ROUTED))
+    expected = [
+        "create network kamal",
+        "boot kamal-proxy",
+        "boot container hello-db",
+        "route hello-db to hello-db",
+        f"write {ENV_FILE}",
+    ]
+    assert done.actions == expected
+    assert proxied.target("hello-db") == "hello-db"
+    assert proxied.routes["hello-db"]["active_targets"][0].endswith(":9200")
+    assert act(proxied, db(**ROUTED)).actions == []
+
+
+def test_its_route_goes_when_it_stops_and_comes_back_when_it_starts(proxied: FakeEngine, db: Share) -> None:
+    act(proxied, db(**ROUTED))
+    assert foreseen_and_done(proxied, db(**ROUTED), "stopped").actions == [
+        "remove route hello-db",
+        "stop container hello-db",
+    ]
+    assert foreseen_and_done(proxied, db(**ROUTED), "started").actions == [
+        "start container hello-db",
+        "route hello-db to hello-db",
+    ]
+    act(proxied, db(**ROUTED), "restarted")
+    assert proxied.target("hello-db") == "hello-db"
+    act(proxied, db(**ROUTED), "absent")
+    assert proxied.routes == {}
+
+
+def test_the_route_follows_the_new_container_or_stays(proxied: FakeEngine, db: Share) -> None:
+    first = db(**ROUTED)
+    act(proxied, first)
+    changed = db(**ROUTED, image="postgres:17", update="start_first")
+    diff = act(proxied, changed, check=True).result()["diff"]
+    assert "db/Image: postgres:17\n" in diff["after"] and "hello-db/target: the new container:9200\n" in diff["after"]
+    foreseen_and_done(proxied, changed)
+    assert proxied.target("hello-db") == "hello-db"
+    before = proxied.routes["hello-db"]["active_targets"]
+    proxied.sick.add("postgres:16")
+    with pytest.raises(HealthError, match="failed to become healthy"):
+        act(proxied, db(**ROUTED, image="postgres:16", update="start_first"))
+    assert proxied.routes["hello-db"]["active_targets"] == before
+    assert containers(proxied) == {"kamal-proxy": "running", "hello-db": "running", "hello-db_failed": "exited"}
+
+
+def test_another_option_of_the_route_needs_no_new_container(proxied: FakeEngine, db: Share) -> None:
+    act(proxied, db(**ROUTED))
+    changed = db(port=None, proxy={"host": "other.example.com", "app_port": 9200})
+    assert foreseen_and_done(proxied, changed).actions == ["route hello-db to hello-db"]
+    assert "remove route hello-db" in foreseen_and_done(proxied, db(port=None)).actions
+
+
+# Files and folders
+
+
+def test_files_and_folders_lie_where_kamal_puts_them(host: FakeEngine, db: Share, home: Path) -> None:
+    long = {"local": "a", "remote": "/etc/secret", "mode": "0640", "options": "ro"}
+    share = db(files=["config/db.conf:/etc/db.conf", long], directories=["data:/data", f"{home}/srv:/srv:ro"])
+    done = foreseen_and_done(host, share)
+    assert done.actions == [
+        "make folder hello-db/data",
+        f"make folder {home}/srv",
+        f"write {CONF}",
+        "write hello-db/etc/secret",
+        "boot container hello-db",
+        f"write {ENV_FILE}",
+    ]
+    assert host.here["hello-db"]["HostConfig"]["Binds"] == [
+        f"{home}/{CONF}:/etc/db.conf",
+        f"{home}/hello-db/etc/secret:/etc/secret:ro",
+        f"{home}/hello-db/data:/data",
+        f"{home}/srv:/srv:ro",
+    ]
+    modes = {path: (home / path).stat().st_mode & 0o777 for path in (CONF, "hello-db/etc/secret", "hello-db/data")}
+    assert modes == {CONF: 0o755, "hello-db/etc/secret": 0o640, "hello-db/data": 0o755}
+    assert (home / "hello-db").stat().st_mode & 0o777 == 0o700
+    assert act(host, share).actions == []
+
+
+def test_a_file_that_changed_replaces_the_accessory(host: FakeEngine, db: Share, home: Path) -> None:
+    act(host, db(**FILES))
+    done = foreseen_and_done(host, db(**FILES), conf="a = 2\n")
+    assert done.actions[:2] == ["stop container hello-db", f"write {CONF}"]
+    diff = done.result()["diff"]
+    assert f"{CONF}[0]: a = 1\n" in diff["before"] and f"{CONF}[0]: a = 2\n" in diff["after"]
+    assert (home / CONF).read_text() == "a = 2\n"
+    assert not list(home.rglob(".*.before"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("db.conf", "db.conf.erb"), ("db.conf.erb", "db.conf"), ("a.j2", "b.j2")]
+)
+def test_what_may_hold_a_secret_is_not_shown(host: FakeEngine, db: Share, before: str, after: str) -> None:
+    act(host, db(files=[f"{before}:/etc/db.conf"]), conf="old-words")
+    diff = act(host, db(files=[f"{after}:/etc/db.conf"]), conf="new-words", check=True).result()["diff"]
+    assert f"{CONF}: set\n" in diff["before"] and f"{CONF}: set anew\n" in diff["after"]
+    assert "words" not in str(diff)
+
+
+def test_a_file_with_another_mode_is_mended_without_a_restart(host: FakeEngine, db: Share, home: Path) -> None:
+    act(host, db(**FILES))
+    (home / CONF).chmod(0o600)
+    (home / "hello-db/data").chmod(0o700)  # which a database may do itself
+    assert foreseen_and_done(host, db(**FILES)).actions == [f"give {CONF} its mode and owner"]
+    assert (home / CONF).stat().st_mode & 0o777 == 0o755
+    assert (home / "hello-db/data").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_that_its_container_has_not_seen_is_found(host: FakeEngine, db: Share, home: Path) -> None:
+    """Written by a run that was killed, or by hand."""
+    act(host, db(**FILES))
+    host.here["hello-db"]["State"]["StartedAt"] = "2020-01-01T00:00:00Z"
+    assert "boot container hello-db" in foreseen_and_done(host, db(**FILES)).actions
+
+
+# Removal
 
 
 def test_removing_it_takes_its_secrets_along(host: FakeEngine, db: Share, home: Path) -> None:
@@ -127,6 +468,7 @@ def test_removing_it_takes_its_secrets_along(host: FakeEngine, db: Share, home: 
     assert act(host, db(), "absent").actions == [
         "stop container hello-db",
         "remove container hello-db",
+        "remove image postgres:16",
         f"remove {ENV_FILE}",
     ]
     assert host.here == {} and not (home / ENV_FILE).exists()
@@ -150,23 +492,45 @@ def test_one_that_another_destination_may_need_stays(
     host: FakeEngine, db: Share, booted: str | None, removed: str | None, app: list[str], stays: str | None
 ) -> None:
     if booted == "kamal":
-        host.add("hello-db", "ipg", service="hello-db")
+        host.add("hello-db", "ipg16", service="hello-db")
     else:
         act(host, db(booted))
     for destination in app:
         host.add(f"hello-web-{destination}v1", "i1", "exited", service="hello", role="web", destination=destination)
-    predicted = act(host, db(removed), "absent", check=True)
-    changes = act(host, db(removed), "absent")
-    assert predicted.actions == changes.actions
+    changes = foreseen_and_done(host, db(removed), "absent")
     assert ("hello-db" in host.running) is (stays is not None)
     notices = [f"hello-db stays on this host: {stays}. If nothing needs it, remove it there: docker rm -f hello-db"]
     assert changes.notices == (notices if stays else [])
 
 
-def test_destinations_that_share_one_are_told_of_no_difference(host: FakeEngine, db: Share) -> None:
-    act(host, db("staging"))
-    changes = act(host, db(None))
-    assert ([a for a in changes.actions if "container" in a], changes.notices) == ([], [])
+def test_an_image_that_something_else_needs_stays(host: FakeEngine, db: Share) -> None:
+    act(host, db())
+    host.add("other", "postgres:16", "exited")
+    assert "remove image postgres:16" not in foreseen_and_done(host, db(), "absent").actions
+
+
+@pytest.mark.parametrize("with_data", [False, True])
+def test_its_data_stays_unless_it_is_to_go(host: FakeEngine, db: Share, home: Path, with_data: bool) -> None:
+    volumes = ["named:/named", "shared:/shared"]
+    share = db(directories=["data:/data", f"{home}/srv:/srv"], volumes=volumes, files=["a:/a"])
+    act(host, share)
+    host.volumes |= {"named", "shared", "f00d", "others"}
+    host.here["hello-db"]["Mounts"] = [{"Type": "volume", "Name": "f00d", "Destination": "/var"}]
+    host.add("other", "i1")["Mounts"] = [{"Type": "volume", "Name": "shared"}]
+    done = act(host, share, "absent", with_data=with_data)
+    assert host.here.keys() == {"other"}
+    if with_data:
+        assert {"remove volume named", "remove volume f00d", "remove folder hello-db"} <= set(done.actions)
+        assert host.volumes == {"shared", "others"} and not (home / "hello-db").exists() and (home / "srv").exists()
+        assert "The volume shared stays on host1" in done.notices[0] and f"{home}/srv" in done.notices[1]
+    else:
+        assert host.volumes == {"named", "shared", "f00d", "others"} and (home / "hello-db/data").is_dir()
+        (notice,) = done.notices
+        for place in (f"{home}/hello-db", f"{home}/srv", "volume f00d", "volume named", "kamal_accessory_data=delete"):
+            assert place in notice
+
+
+# On the controller
 
 
 def test_an_accessory_that_is_not_in_the_plan_is_named_with_those_that_are(plan_of: MakePlan) -> None:
@@ -199,9 +563,9 @@ def test_which_login_its_image_is_pulled_with(plan_of: MakePlan, root: Any, own:
     assert login is None or login["secret"] in plan.secrets
 
 
-@pytest.mark.parametrize("key", ["files", "directories", "proxy"])
-def test_what_is_not_acted_on_yet_stops_a_setup_but_no_deploy(plan_of: MakePlan, key: str) -> None:
-    accessories = {"db": {**SECTION, key: {"host": "db.example.com"} if key == "proxy" else ["a:/b"]}}
+def test_a_certificate_of_ones_own_stops_a_setup_but_no_deploy(plan_of: MakePlan) -> None:
+    ssl = {"certificate_pem": "C", "private_key_pem": "K"}
+    accessories = {"db": {**SECTION, "proxy": {"host": "db.example.com", "ssl": ssl}}}
     plan_of("v1", command="deploy", accessories=accessories)
-    with pytest.raises(ConfigError, match=f"accessories/db/{key}"):
+    with pytest.raises(ConfigError, match="accessories/db/proxy/ssl"):
         plan_of("v1", command="setup", accessories=accessories)

@@ -41,6 +41,8 @@ CALLS: dict[str, Callable[[Engine], Any]] = {
     "remove_image": lambda engine: engine.remove_image("i"),
     "build": lambda engine: list(engine.build("i:1", "/folder")),
     "push": lambda engine: list(engine.push("i", "1", None)),
+    "has_volume": lambda engine: engine.has_volume("v"),
+    "remove_volume": lambda engine: engine.remove_volume("v"),
     "has_network": lambda engine: engine.has_network("n"),
     "create_network": lambda engine: engine.create_network("n"),
     "attach": lambda engine: engine.attach("n", "c"),

@@ -93,8 +93,10 @@ def proxy_run(place: str, extra: str) -> Effect:
     return Effect(f"{PROXY}/{place}", f"proxy: {{run: {{{extra}}}}}")
 
 
-def mounted(extra: str) -> Refused:
-    return Refused(database(f"files: [{{local: a, remote: /b, {extra}}}]"), f"{DB}/files", "setup")
+def mounted(place: str, local: str = "a", remote: str = "/b", extra: str = "mode: '0755'") -> Effect:
+    entry = "files: [{{local: {0}, remote: {1}, {2}}}]"
+    changed, plain = entry.format(local, remote, extra), entry.format("a", "/b", "mode: '0755'")
+    return Effect(f"{DB}/{place}", database(changed), database(plain))
 
 
 REGISTRY = "image: acme/app\nregistry: {server: r.example.com, username: me, password: [PASSWORD]}"
@@ -149,11 +151,15 @@ KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
     "accessory/labels": accessory("body/Labels", "labels: {a: b}"),
     "accessory/options": accessory("body/HostConfig", "options: {cpus: 2}"),
     "accessory/env": accessory("secrets", "env: {secret: [A]}"),
-    "accessory/files": Refused(database("files: [a:/b]"), f"{DB}/files", "setup"),
-    "accessory/directories": Refused(database("directories: [a:/b]"), f"{DB}/directories", "setup"),
+    "accessory/files": accessory("files", "files: [a:/b]"),
+    "accessory/directories": accessory("directories", "directories: [a:/b]"),
+    "accessory/update": accessory("update", "update: start_first"),
+    "accessory/backup": accessory("backup", "backup: dump it"),
+    "accessory/ready": accessory("ready", "ready: check it"),
+    "accessory/ready_timeout": accessory("ready_timeout", "ready_timeout: 5"),
     "accessory/volumes": accessory("body/HostConfig", "volumes: [data:/data]"),
     "accessory/network": accessory("network", "network: other"),
-    "accessory/proxy": Refused(database("proxy: {host: a.example.com}"), f"{DB}/proxy", "setup"),
+    "accessory/proxy": accessory("route", "proxy: {host: a.example.com}"),
     "boot/limit": Effect("serial", "servers: [h1, h2]\nboot: {limit: 1}", "servers: [h1, h2]"),
     "boot/wait": Effect("wait", "boot: {wait: 3}"),
     "boot/parallel_roles": Effect("hosts/h1/parallel_roles", "boot: {parallel_roles: true}"),
@@ -181,11 +187,11 @@ KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
     "env/tags": Effect(f"{BODY}/Env", "servers: [{h1: red}]\nenv: {tags: {red: {A: b}}}"),
     "logging/driver": Effect(f"{BODY}/HostConfig/LogConfig/Type", "logging: {driver: local}"),
     "logging/options": Effect(f"{BODY}/HostConfig/LogConfig/Config", "logging: {options: {max-file: 3}}"),
-    "mount/local": mounted("mode: '0640'"),
-    "mount/remote": mounted("mode: '0640'"),
-    "mount/mode": mounted("mode: '0640'"),
-    "mount/owner": mounted("owner: '1:1'"),
-    "mount/options": mounted("options: ro"),
+    "mount/local": mounted("files/0/local", local="c"),
+    "mount/remote": mounted("files/0/path", remote="/c"),
+    "mount/mode": mounted("files/0/mode", extra="mode: '0640'"),
+    "mount/owner": mounted("files/0/owner", extra="owner: '1:1'"),
+    "mount/options": mounted("body/HostConfig", extra="options: ro"),
     "output/otel": Told("output: {otel: {endpoint: 'http://otel'}}", "output "),
     "output/otel/endpoint": Told("output: {otel: {endpoint: 'http://otel'}}", "output "),
     "output/file": Told("output: {file: {path: log}}", "output "),

@@ -16,7 +16,8 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import 
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
 
 PEM = "ssl: {certificate_pem: A, private_key_pem: B}, host: a.example.com"
-DB = "accessories: {db: {image: a, host: h9, files: [a:/b], directories: [c:/d], proxy: {host: b.example.com}}}"
+PEM = "ssl: {certificate_pem: C, private_key_pem: K}"
+DB = f"accessories: {{db: {{image: a, host: h9, files: [a:/b], proxy: {{host: b.example.com, {PEM}}}}}}}"
 LOCAL_REGISTRY = "registry: {server: 'localhost:5555'}"
 
 
@@ -71,7 +72,7 @@ def test_what_a_deploy_refuses(text: str, keys: list[str]) -> None:
     ("text", "run", "keys"),
     [
         (DB, {}, []),
-        (DB, {"command": "setup"}, ["accessories/db/files", "accessories/db/directories", "accessories/db/proxy"]),
+        (DB, {"command": "setup"}, ["accessories/db/proxy/ssl"]),
         ("builder: {secrets: [A]}", {"build": False}, []),
         ("builder: {secrets: [A]}", {"command": "setup"}, ["builder/secrets"]),
         ("error_pages_path: a", {"command": "redeploy"}, ["error_pages_path"]),

@@ -1,0 +1,35 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What Docker's API answers, in the words of the engine."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import Any, Mapping, Optional
+
+from .engine import Container, Image
+
+
+def listed(item: Mapping[str, Any]) -> Container:
+    return Container(
+        id=item["Id"],
+        name=(item["Names"] or ["/"])[0].lstrip("/"),
+        state=item["State"],
+        image_id=item["ImageID"],
+        created=item["Created"],
+        image=item.get("Image", ""),
+        status=item.get("Status", ""),
+        labels=item.get("Labels") or {},
+    )
+
+
+def image(item: Mapping[str, Any], labels: Optional[Mapping[str, str]]) -> Image:
+    return Image(item["Id"], item.get("RepoTags") or (), item.get("RepoDigests") or (), labels or {})
+
+
+def only_file(archive: bytes) -> bytes:
+    """The content of the one file of an archive."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+        file = members.extractfile(members.getmembers()[0])
+        return file.read() if file else b""

@@ -1,0 +1,101 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A command for an accessory: in its container or in a new one like it, and what it wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._app import accessory_exec, logs
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import AccessoryError, ConfigError, EngineError
+from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
+from fakes import FakeEngine
+
+
+class Ending(FakeEngine):
+    """What is started ends at once, with this code and these words."""
+
+    code = 0
+
+    def start(self, name: str) -> None:
+        known, container = self._find(name)
+        self.started = known, container
+        self.output[known] = "a\nb\n"
+        container["State"].update(Status="exited", ExitCode=self.code)
+
+
+@pytest.fixture
+def engine() -> Ending:
+    engine = Ending()
+    body = {"Env": ["A=1"], "Labels": {"service": "hello-db"}, "Image": "i0", "User": "7"}
+    engine.create("hello-db", {**body, "HostConfig": {"Binds": ["data:/data"], "PortBindings": {"1/tcp": []}}})
+    engine.here["hello-db"]["State"]["Status"] = "running"
+    engine.calls.clear()
+    return engine
+
+
+def run(engine: FakeEngine, command: str = "dump 'a b'", reuse: bool = False, check: bool = False) -> Any:
+    changes = Changes(check)
+    return accessory_exec.run(engine, changes, "hello-db", command, reuse), changes.actions
+
+
+def test_in_a_new_container_like_it(engine: Ending) -> None:
+    answer, actions = run(engine)
+    assert answer == {"container": "a container like hello-db", "state": "exit code 0", "lines": ["a", "b"]}
+    assert actions == ["run dump in a container like hello-db"]
+    name, new = engine.started
+    config, host_config = new["Config"], new["HostConfig"]
+    assert (config["Cmd"], config["Env"], config["User"]) == (["dump", "a b"], ["A=1"], "7")
+    assert host_config["Binds"] == ["data:/data"] and "PortBindings" not in host_config
+    assert "service" not in config["Labels"] and name.startswith("hello-db_exec_")
+    assert list(engine.here) == ["hello-db"]
+
+
+def test_in_the_container_itself(engine: Ending) -> None:
+    engine.answers["dump"] = Executed(0, "done\n")
+    answer, _actions = run(engine, reuse=True)
+    assert (answer["container"], answer["lines"]) == ("hello-db", ["done"])
+    assert engine.calls == ["run dump in hello-db"]
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_command_that_fails_is_an_error_with_what_it_wrote(engine: Ending, reuse: bool) -> None:
+    engine.code = 3
+    engine.answers["dump"] = Executed(3, "a\nb\n")
+    with pytest.raises(AccessoryError, match=r"dump ended with code 3 in .*hello-db.\na\nb"):
+        run(engine, reuse=reuse)
+    assert list(engine.here) == ["hello-db"]
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_dry_run_runs_nothing(engine: Ending, reuse: bool) -> None:
+    answer, actions = run(engine, reuse=reuse, check=True)
+    assert engine.calls == [] and (answer["state"], len(actions)) == ("not run", 1)
+
+
+def test_what_a_killed_run_left_goes_with_the_next(engine: Ending) -> None:
+    engine.add("hello-db_exec_1", "i0", "exited", **{accessory_exec.LABEL: "hello-db"})
+    engine.add("hello-db_exec_2", "i0", "running", **{accessory_exec.LABEL: "hello-db"})
+    run(engine)
+    assert list(engine.here) == ["hello-db", "hello-db_exec_2"]
+
+
+def test_what_cannot_be_run_is_told(engine: Ending) -> None:
+    for command in ("", "a 'b"):
+        with pytest.raises(ConfigError, match="command: it"):
+            run(engine, command)
+    engine.here["hello-db"]["State"]["Status"] = "exited"
+    with pytest.raises(AccessoryError, match="does not run. Start it"):
+        run(engine, reuse=True)
+    engine.here.clear()
+    with pytest.raises((AccessoryError, EngineError), match="no container hello-db here. Boot it first"):
+        run(engine)
+
+
+def test_logs_of_accessories_are_read_by_name(engine: Ending) -> None:
+    engine.output["hello-db"] = "one\ntwo\nthree"
+    assert logs.read_named(engine, ["hello-db", "hello-x"], 1, None, "t") == {
+        "hello-db": {"container": "hello-db", "state": "running", "lines": ["three"]}
+    }
