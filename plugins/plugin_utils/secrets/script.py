@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Callable, List
+from typing import Callable, List, Optional
 
 from ..config import dotenv
 
@@ -21,7 +21,7 @@ _TOKEN = re.compile(r"\\\$|\\.|['\"()]|\$\(|\$(?P<brace>\{)?(?P<name>[A-Za-z0-9_
 _QUOTED_TOKEN = re.compile(r"\\\$|'|\$(?P<brace>\{)?(?P<name>[A-Za-z0-9_]+)(?P<end>\})?")
 
 # Answers a `kamal secrets` command; None where the text is none.
-RunKamal = Callable[[str], "dotenv.Output | None"]
+RunKamal = Callable[[str], Optional[dotenv.Output]]
 
 
 class Script:
