@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import time
@@ -92,6 +93,17 @@ def test_a_command_runs_once_and_what_it_says_is_shown(told: Told) -> None:
 
 def test_a_value_of_the_env_file_is_told_as_the_last_resort(told: Told) -> None:
     assert ".env, where secrets are looked for last" in " ".join(told.run.output.split())
+
+
+def test_a_process_that_shows_one_is_seen() -> None:
+    """Or else the next test would prove nothing."""
+    sleeping = ("sh", "-c", "read -r _line", "in-an-argument")
+    environment = {**os.environ, "WORD": "in-the-environment"}
+    with watched(("in-an-argument", "in-the-environment")) as sight:
+        process = subprocess.Popen(sleeping, stdin=subprocess.PIPE, env=environment)
+        while len(sight.found) < 2:
+            time.sleep(0.01)
+        process.communicate(b"\n", timeout=60)
 
 
 def test_no_process_shows_a_secret(told: Told) -> None:
