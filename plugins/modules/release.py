@@ -41,6 +41,12 @@ options:
         on the same engine, by ID.
     type: dict
     default: {}
+  image_id:
+    description:
+      - With O(state=live), the RV(image_id) that O(state=staged) answered on this host. That very image goes live, even
+        if another destination, that built the same version differently, has taken its tag meanwhile.
+      - Empty, as null is in check mode, it is still to come. Left out, it is the image that has the version's tag.
+    type: str
   foretold:
     description:
       - What an earlier task of this run has listed for kamal-proxy here, RV(caravan.kamal.proxy#module:actions).
@@ -171,6 +177,7 @@ OPTIONS: Dict[str, Any] = {
     "plan": {"type": "dict", "options": options(HostShare)},
     "roles": {"type": "list", "elements": "str"},
     "built": {"type": "dict", "default": {}},
+    "image_id": {"type": "str"},
     "foretold": {"type": "list", "elements": "str", "default": []},
     "force": {"type": "bool", "default": False},
     "since": {"type": "float"},
@@ -209,6 +216,7 @@ def release_of(request: _module.Request, share: HostShare) -> Release:
         credentials=request.credentials,
         force=request.params["force"],
         foretold=request.params["foretold"],
+        image_id=request.params["image_id"],
     )
 
 

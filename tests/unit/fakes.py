@@ -70,9 +70,11 @@ class FakeEngine:
         labels = {"service": service} if service else {}
         old = next((image for image in self.pictures.values() if image.id == image_id), None)
         tags = [*(old.tags if old else ()), reference]
+        self.pictures.pop(image_id, None)
         for name, image in list(self.pictures.items()):
             if reference in image.tags and image.id != image_id:
-                self.pictures[name] = Image(image.id, [t for t in image.tags if t != reference], (), image.labels)
+                left = Image(image.id, [t for t in image.tags if t != reference], image.digests, image.labels)
+                self.pictures[name if left.tags else image.id] = left
         image = Image(image_id, tags, [f"{reference.rpartition(':')[0]}@{digest}"] if digest else (), labels)
         for tag in tags:
             self.pictures[tag] = image
@@ -240,7 +242,8 @@ class FakeEngine:
     # Images and networks
 
     def image(self, reference: str) -> Image | None:
-        return self.pictures.get(reference)
+        by_id = (image for image in self.pictures.values() if image.id == reference)
+        return self.pictures.get(reference) or next(by_id, None)
 
     def images(self, label: str) -> list[Image]:
         name, _equals, value = label.partition("=")

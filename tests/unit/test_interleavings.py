@@ -186,17 +186,18 @@ class Fleet:
         lock, module = self.world.lock, partial(self._module, actor, token)
         lock.acquire(actor)
         try:
-            for share in shares.values():
-                module(share, "staged", None)
+            images: dict[str, str] = {}
+            for name, share in shares.items():
+                images[name] = module(share, "staged", None)["image_id"]
             live: dict[str, float] = {}
             for name, share in shares.items():
                 lock.renew(actor)
                 for earlier, at in live.items():
-                    module(shares[earlier], "proven", shares[earlier].gate_roles, at)
-                live[name] = module(share, "live", share.gate_roles)["at"]
-                module(share, "live", share.other_roles)
+                    module(shares[earlier], "proven", shares[earlier].gate_roles, since=at)
+                live[name] = module(share, "live", share.gate_roles, image_id=images[name])["at"]
+                module(share, "live", share.other_roles, image_id=images[name])
             for name, share in shares.items():
-                module(share, "proven", share.gate_roles, live[name])
+                module(share, "proven", share.gate_roles, since=live[name])
         finally:
             if not actor.killed:
                 lock.release(actor)
@@ -204,12 +205,12 @@ class Fleet:
         if max(host.highest for host in self.hosts.values()) <= (actor.number or 0) and not self.serves(version):
             raise Violation(f"{actor.name} ends well, and {version} is not what serves")
 
-    def _module(self, actor: Actor, token: str, share: HostShare, state: str, roles: Any, since: Any = None) -> Any:
+    def _module(self, actor: Actor, token: str, share: HostShare, state: str, roles: Any, **options: Any) -> Any:
         host, changes = self.hosts[share.host], Changes(check_mode=False)
         engine = Stepping(host, self.world, CHANGING, self.before)
         run = {"number": actor.number, "owner": actor.name}
         defaults = {name: option.get("default") for name, option in release.OPTIONS.items()}
-        params = {**defaults, "plan": share, "run": run, "state": state, "roles": roles, "since": since}
+        params = {**defaults, "plan": share, "run": run, "state": state, "roles": roles, **options}
         request: Any = SimpleNamespace(
             params=params, changes=changes, secrets={"TOKEN": token}, credentials=None, engine=lambda timeout: engine
         )

@@ -87,7 +87,8 @@ class Context:
         self._show(role, own)
         body = _body.complete(role.body, role.secrets, self.values(role), self.share.host)
         if image:
-            body["Image"] = self.share.image.reference
+            reference = self.share.image.reference
+            body["Image"] = reference if reference in image.tags else image.id
         files.absolute_binds(body)
         return self.changes.do(
             f"create container {role.container}", lambda: self.engine.create(_names.staged(role.container), body)

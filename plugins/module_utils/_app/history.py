@@ -88,6 +88,12 @@ def wanted_versions(records: Sequence[Record]) -> List[str]:
     return good_versions(records)[:2]
 
 
+def images_of(records: Sequence[Record], version: str) -> List[str]:
+    """The IDs of the images with which a version went live, the latest first."""
+    ids = (record.get("image_id") for record in reversed(records) if record["version"] == version)
+    return [image_id for image_id in dict.fromkeys(ids) if isinstance(image_id, str) and image_id]
+
+
 def live_container(records: Sequence[Record], role: str) -> Optional[str]:
     """The ID of the container that went live last in a role; None if its version is marked as bad, or unknown."""
     bad = bad_versions(records)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Sequence
 
 from .. import _references
 from .._errors import EngineError, ImageError
@@ -19,16 +19,17 @@ def ensure(
     wanted: ImageShare,
     built: Built,
     credentials: Optional[Mapping[str, str]],
-    kept: bool = False,
+    kept: Optional[Sequence[str]] = None,
 ) -> Optional[Image]:
     """The image of this release; `built` is what the build said of it. None only in check mode, where it would be
-    pulled or built. With `kept` the image that this host has is the right one, whatever the registry has.
+    pulled or built. With `kept` the image that this host has is the right one, whatever the registry has: the first of
+    these IDs that is here, else what has the tag.
 
     Raises ImageError where the image cannot be had or is one of another service, and where nothing was built and the
     registry does not say what it has.
     """
-    image = None if built.pending else engine.image(wanted.reference)
-    if image is not None and not kept and not _is_current(engine, changes, image, wanted, built, credentials):
+    image = None if built.pending else _here(engine, wanted, kept or ())
+    if image is not None and kept is None and not _is_current(engine, changes, image, wanted, built, credentials):
         image = None
     if image is None:
         from_registry = wanted.pull and not (built.pending and not built.pushed)
@@ -37,6 +38,11 @@ def ensure(
     if image is not None:
         _check_service(image, wanted)
     return image
+
+
+def _here(engine: Engine, wanted: ImageShare, ids: Sequence[str]) -> Optional[Image]:
+    images = (engine.image(name) for name in (*ids, wanted.reference))
+    return next((image for image in images if image is not None), None)
 
 
 def _is_current(
@@ -102,7 +108,7 @@ def _pull(
         engine.pull(source, credentials)
         if digest:
             engine.tag(source, wanted.repository, wanted.tag)
-        return engine.image(wanted.reference)
+        return engine.image(source)
 
     return changes.do(f"pull {source}", pull)
 

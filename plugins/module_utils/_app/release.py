@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .._errors import CaravanError, HealthError
+from .._errors import CaravanError, HealthError, ImageError
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._proxy import commands
@@ -30,6 +30,7 @@ class Release:
     """`share` is the host's part of the plan; `secrets` the values by secret name; `built` the build's answer.
 
     `foretold`: the actions that an earlier task of the run has listed for the network and kamal-proxy.
+    `image_id`: the image that was staged, empty where it is still to come (check mode), None where nobody says.
     """
 
     engine: Engine
@@ -40,6 +41,7 @@ class Release:
     credentials: Optional[Mapping[str, str]] = None
     force: bool = False
     foretold: Sequence[str] = ()
+    image_id: Optional[str] = None
 
     def __post_init__(self) -> None:
         self.records = history.read(self.share.history_file, self.changes.notice)
@@ -49,7 +51,8 @@ class Release:
 
         `roles` None means all of this host. Returns `version` and `image_id`.
         """
-        kept = self.share.command == "rollback"
+        version, is_rollback = self.share.version, self.share.command == "rollback"
+        kept = history.images_of(self.records, version) if is_rollback else None
         image = _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept)
         self._ensure_surroundings()
         context = self._context(self.changes)
@@ -67,7 +70,7 @@ class Release:
 
         `roles` None means all of this host. Returns `version`, `image_id` and `at`, when it was done.
         """
-        image = self.engine.image(self.share.image.reference)
+        image = self._staged_image()
         routes = self._look_up_routes()
         context = self._context(self.changes)
         wanted = context.roles(roles)
@@ -92,6 +95,19 @@ class Release:
 
     def _answer(self, image: Optional[Image]) -> Dict[str, Any]:
         return {"version": self.share.version, "image_id": image.id if image else None}
+
+    def _staged_image(self) -> Optional[Image]:
+        """The image of this run. Its tag may be another destination's by now, that built the version differently."""
+        reference = self.share.image.reference
+        if self.image_id is None:
+            return self.engine.image(reference)
+        image = self.engine.image(self.image_id) if self.image_id else None
+        if image is None and not self.changes.check_mode:
+            raise ImageError(
+                f"The image that was staged as {reference} is gone from {self.share.host}. See who removes images "
+                "there, and deploy again."
+            )
+        return image
 
     # Staging
 
@@ -148,7 +164,7 @@ class Release:
         if image is None or wanted.latest_reference not in image.tags:
             self.changes.do(
                 f"tag {wanted.reference} as {wanted.latest}",
-                lambda: self.engine.tag(wanted.reference, wanted.repository, wanted.latest),
+                lambda: self.engine.tag(image.id if image else "", wanted.repository, wanted.latest),
             )
 
 

@@ -25,11 +25,13 @@ STEPS = (("stage", None), ("live", "gate_roles"), ("live", "other_roles"))
 
 def rollout(engine: FakeEngine, share: HostShare, check: bool, token: str = "one") -> list[str]:
     """The three tasks of a rollout on one host."""
-    actions = []
+    actions, image_id = [], None
     for step, roles in STEPS:
         changes = Changes(check)
         names = list(getattr(share, roles)) if roles else None
-        getattr(Release(engine, changes, share, {"TOKEN": token}), step)(names)
+        release = Release(engine, changes, share, {"TOKEN": token}, image_id=image_id)
+        answer = getattr(release, step)(names)
+        image_id = answer["image_id"] or "" if step == "stage" else image_id
         actions += changes.actions
     return actions
 
@@ -128,6 +130,17 @@ def test_the_run_does_what_the_dry_run_listed(
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == files
     assert rollout(host, share, check=False, token=token) == foreseen
     assert rollout(host, share, check=False, token=token) == []
+
+
+def test_a_version_that_was_pushed_anew(engine: FakeEngine, share_of: Share) -> None:
+    share, reference = share_of("v3", registry={"server": "r.example.com"}), "r.example.com/hello:v3"
+    engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
+    deployed(engine, share)
+    engine.registry[reference] = FakeEngine().add_image(reference, "image anew", digest="sha256:3")
+    foreseen = rollout(engine, share, check=True)
+    assert "start container hello-web-v3" in foreseen
+    assert rollout(engine, share, check=False) == foreseen
+    assert engine.container("hello-web-v3")["Image"] == "image anew"
 
 
 def test_a_blank_host(engine: FakeEngine, share_of: Share) -> None:

@@ -64,12 +64,12 @@ def test_a_registry_that_does_not_answer_is_an_error_unless_nothing_has_to_be_as
     with pytest.raises(ImageError, match="pushed anew since: connection refused. Check registry/server"):
         ensure(engine)
     assert ensure(engine, LOCAL) == ensure(engine, digest="sha256:1") == ensure(engine, image_id="i1") == ([], image)
-    assert _image.ensure(engine, Changes(False), WANTED, Built(), LOGIN, kept=True) == image
+    assert _image.ensure(engine, Changes(False), WANTED, Built(), LOGIN, kept=[]) == image
 
 
 def test_a_rollback_pulls_what_is_missing(engine: FakeEngine) -> None:
     pushed(engine, "i1", "sha256:1")
-    image = _image.ensure(engine, Changes(False), WANTED, Built(), LOGIN, kept=True)
+    image = _image.ensure(engine, Changes(False), WANTED, Built(), LOGIN, kept=[])
     assert image is not None and image.id == "i1"
 
 

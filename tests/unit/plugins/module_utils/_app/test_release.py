@@ -35,11 +35,12 @@ def release(
     reference = f"hello:{share.version}"
     if reference not in engine.pictures and share.version != "v9":
         engine.add_image(reference, f"image of {share.version}")
+    image_id = None
     for step in ("stage", "live"):
         changes = Changes(check_mode=check)
         told.append(changes)
-        host = Release(engine, changes, share, {"TOKEN": token}, Built.of(built or {}), None, force)
-        getattr(host, step)(None)
+        host = Release(engine, changes, share, {"TOKEN": token}, Built.of(built or {}), None, force, image_id=image_id)
+        image_id = getattr(host, step)(None)["image_id"] or ""
     together = Changes(check_mode=check)
     together.actions = [action for changes in told for action in changes.actions]
     together.notices = [notice for changes in told for notice in changes.notices]
@@ -231,6 +232,43 @@ def test_another_image_under_the_same_tag_is_another_release(host: FakeEngine, s
     changes = release(host, share_of("v1"), built={"image_id": "rebuilt"})
     assert "create container hello-web-v1" in changes.actions
     assert host.here["hello-web-v1"]["Image"] == "rebuilt"
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_was_staged_goes_live_though_another_destination_took_the_tag(
+    host: FakeEngine, share_of: Share, home: Path, gone: bool
+) -> None:
+    host.add_image("hello:v1", "i1")
+    share = share_of("v1")
+    staged = Release(host, Changes(False), share, {"TOKEN": SECRET}).stage(None)["image_id"]
+    host.add_image("hello:v1", "of another destination")
+    if gone:
+        host.remove("hello-web-v1_staged")
+    Release(host, Changes(False), share, {"TOKEN": SECRET}, image_id=staged).live(None)
+    assert [host.container(f"hello-{role}-v1")["Image"] for role in ("web", "worker")] == ["i1", "i1"]
+    assert host.pictures["hello:latest"].id == "i1" and host.pictures["hello:v1"].id == "of another destination"
+    assert json.loads((home / ".kamal/apps/hello/history.jsonl").read_text().splitlines()[0])["image_id"] == "i1"
+
+
+def test_an_image_that_is_gone_since_it_was_staged_is_told(host: FakeEngine, share_of: Share) -> None:
+    release(host, share_of("v1"))
+    with pytest.raises(ImageError, match="staged as hello:v2 is gone from host1"):
+        Release(host, Changes(False), share_of("v2"), {"TOKEN": SECRET}, image_id="i2").live(None)
+    assert host.target("hello-web") == "hello-web-v1"
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_rollback_takes_the_image_that_was_live_and_not_the_one_that_got_its_tag_since(
+    host: FakeEngine, share_of: Share, here: bool
+) -> None:
+    for version in ("v1", "v2"):
+        release(host, share_of(version))
+    host.add_image("hello:v1", "of another destination")
+    if not here:
+        host.pictures.pop("image of v1")
+    release(host, share_of("v1", command="rollback"))
+    image = "image of v1" if here else "of another destination"
+    assert host.container("hello-web-v1")["Image"] == image
 
 
 def test_only_the_route_is_changed_when_only_the_route_differs(host: FakeEngine, share_of: Share) -> None:
