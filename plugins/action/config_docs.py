@@ -4,22 +4,20 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Dict, Mapping
 
 from ansible.utils.display import Display
 
-from ..plugin_utils import invocation
 from ..plugin_utils.config import show
 from ..plugin_utils.controller import ControllerAction
 
 
 class ActionModule(ControllerAction):
+    asks_operator = True
     options = {"section": {"type": "str"}}
 
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         section = arguments["section"]
-        invocation.require_sound(task_vars, self._loader, partial(self.value_of, task_vars))
         text = show.documentation(section) if section else show.contents()
         Display().display(text)
         return {"text": text}

@@ -46,11 +46,11 @@ OPTIONS = {
 
 
 class ActionModule(ControllerAction):
+    asks_operator = True
     options = OPTIONS
 
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         self._variables = task_vars
-        invocation.require_sound(task_vars, self._loader, self._value)
         whole = self._plan(arguments)
         for notice in whole.notices:
             Display().warning(notice)

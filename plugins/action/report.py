@@ -13,6 +13,7 @@ from ..plugin_utils.controller import ControllerAction
 
 
 class ActionModule(ControllerAction):
+    asks_operator = True
     options = {
         "of": {"type": "str", "choices": [*report.TEXTS, "text"], "required": True},
         "answers": {"type": "str"},

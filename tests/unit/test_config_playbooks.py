@@ -96,6 +96,21 @@ def test_everything_wrong_is_told_without_a_traceback(folder):
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize(
+    ("playbook", "variable", "message"),
+    [
+        ("config", "kamal_config_format=xml", "kamal_config_format: expected yaml or json, not 'xml'"),
+        ("config", "kamal_version=a/b", "kamal_version: 'a/b' cannot be the tag of an image"),
+        ("init", "kamal_vresion=v1", "kamal_vresion: there is no such variable; did you mean kamal_version?"),
+    ],
+)
+def test_a_mistyped_variable_is_told_by_its_own_name(folder, playbook, variable, message):
+    code, output = play(playbook, folder, "-e", variable)
+    assert code == 2
+    assert message in output
+    assert not (folder / "ansible.cfg").exists()
+
+
 def test_a_new_project_begins_with_its_files(folder, monkeypatch):
     monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "caravan.kamal.rollout")
     code, output = play("init", folder)

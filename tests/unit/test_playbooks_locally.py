@@ -168,17 +168,38 @@ def test_a_run_in_which_no_host_matches_says_that_nothing_was_done(folder: Path)
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_a_removal_in_check_mode_asks_for_no_confirmation(folder: Path, check: bool) -> None:
-    (text,) = re.findall(
-        r"^    - name: Ask for a confirmation\n.*?(?=^- name)",
-        (TREE / "ansible_collections/caravan/kamal/playbooks/remove.yml").read_text(),
-        flags=re.MULTILINE | re.DOTALL,
-    )
-    play_head = "- hosts: h1\n  gather_facts: false\n  vars: {_kamal_is_confirmed: false}\n  tasks:\n"
-    (folder / "ask.yml").write_text(play_head + text)
-    code, output = play(folder, "ask.yml", *(["--check"] if check else []))
-    assert code == (0 if check else 2), output
-    assert ("Nothing was removed." in output) is not check
+def test_a_removal_in_check_mode_lists_what_goes_once_and_asks_for_no_confirmation(folder: Path, check: bool) -> None:
+    hosts = ("-e", "kamal_hosts=shop", "--list-hosts")
+    code, output = play(folder, "caravan.kamal.remove", *hosts, *(["--check"] if check else []))
+    assert code == 0, output
+    numbers = re.findall(r"^  play #\d+ .*: (.+)\tTAGS: .*\n.*\n    hosts \((\d+)\)", output, flags=re.MULTILINE)
+    assert dict(numbers) == {
+        "Read the configuration": "2",
+        "See what there is to remove": "0" if check else "2",
+        "Remove it": "2",
+    }
+
+
+# A second run of a service on the same hosts would not do: this one stands for the tasks before.
+GONE = """\
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role: {name: caravan.kamal.proxy, tasks_from: remove}
+      vars: {_kamal_removed_app: {routes: [shop-web]}}
+      ignore_errors: true
+    - ansible.builtin.import_role: {name: caravan.kamal.proxy, tasks_from: remove}
+      vars: {_kamal_removed_app: {routes: [blog-web]}}
+      ignore_errors: true
+    - ansible.builtin.debug: {var: _kamal_gone_routes}
+"""
+
+
+def test_a_dry_run_of_two_removals_knows_the_routes_of_both(folder: Path) -> None:
+    (folder / "gone.yml").write_text(GONE)
+    code, output = play(folder, "gone.yml", "--check", "-v", DOCKER_HOST=f"unix://{folder}/none.sock")
+    assert code == 0, output
+    assert re.search(r'"_kamal_gone_routes": \[\s*"shop-web",\s*"blog-web"\s*\]', output)
 
 
 # Tags: a run that changes hosts has a plan, takes the lock and releases it, whatever is picked or skipped.

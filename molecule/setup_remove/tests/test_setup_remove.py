@@ -33,9 +33,9 @@ def web2() -> Host:
 
 @pytest.fixture(scope="module")
 def worker1() -> Iterator[Host]:
-    """A host on which the user may not talk to Docker yet."""
+    """A host on which the user may not talk to Docker yet; a connection that is open from before still could."""
     host = Host("worker1", HOME)
-    host.sh("gpasswd -d deploy docker")
+    host.sh("gpasswd -d deploy docker; pkill -u deploy || true")
     yield host
     host.sh("usermod -aG docker deploy")
 
@@ -74,6 +74,12 @@ def test_setup_makes_the_hosts_ready_and_deploys(ready: Run, hosts: list[Host], 
     assert worker1.running == ["hello-store", "hello-workers-v1"]
     assert "docker" in worker1.sh("id -nG deploy").split()
     assert not any(host.locked() for host in hosts)
+
+
+def test_one_lock_covers_all_of_a_setup(ready: Run) -> None:
+    answers = [answer["msg"] for answer in ready.of("lock")]
+    assert (answers[0], answers[-1]) == ("acquired", "released")
+    assert set(answers[1:-1]) == {"renewed"}
 
 
 def test_everything_is_in_the_users_home(hosts: list[Host], web1: Host) -> None:
@@ -160,7 +166,15 @@ def test_remove_only_shows_what_would_go(project: Project, hosts: list[Host]) ->
 
 
 def test_remove_leaves_data_and_the_audit_log_only(project: Project, hosts: list[Host], worker1: Host) -> None:
-    assert project.play("remove", kamal_confirm=True).ok
+    before = [host.traces for host in hosts]
+    foreseen = project.play("remove", "--check")
+    assert foreseen.ok and [host.traces for host in hosts] == before
+    done = project.play("remove", kamal_confirm=True)
+    assert done.ok
+    for host, actions in foreseen.actions.items():
+        assert "remove kamal-proxy" in actions or host == "worker1"
+        # It has shown them before, all but kamal-proxy, and then done them.
+        assert done.actions[host][-len(actions) :] == actions
     for host in hosts:
         assert host.containers == {}
         assert "kamal-proxy" not in host.sh("docker ps -a")
@@ -174,3 +188,18 @@ def test_remove_leaves_data_and_the_audit_log_only(project: Project, hosts: list
 
 def test_removing_it_again_is_no_error(project: Project) -> None:
     assert project.play("remove", kamal_confirm=True).ok
+
+
+def test_setup_of_one_host_starts_its_accessories_as_its_dry_run_foretold(
+    project: Project, hosts: list[Host], worker1: Host
+) -> None:
+    project.configure({"servers": {"workers": None}})
+    before = [host.traces for host in hosts]
+    foreseen = project.play("setup", "--check", kamal_version="v2")
+    assert foreseen.ok and [host.traces for host in hosts] == before
+    done = project.play("setup", "--limit", "worker1", kamal_version="v2")
+    assert done.ok
+    assert done.actions == {"worker1": foreseen.actions["worker1"]}
+    assert worker1.running == ["hello-store"]
+    assert [host.traces for host in hosts[:2]] == before[:2]
+    assert not any(host.locked() for host in hosts)

@@ -21,6 +21,7 @@ UNKNOWN = "VERSION"
 
 def overview(config: Config, wanted: Optional[str]) -> Dict[str, Any]:
     """The configuration as it was understood and what follows from it. `wanted` is a version that was asked for."""
+    version.require_tag(wanted)
     topology = Topology(config.data)
     whole, reason = _version(config, wanted)
     images = Images(config, whole or UNKNOWN)

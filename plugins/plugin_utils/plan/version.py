@@ -30,13 +30,18 @@ NO_TAG = (
 def named(wanted: Optional[str], histories: Histories, roles: Mapping[str, Sequence[str]]) -> Optional[str]:
     """The version that was asked for; with histories every host must still have it. `previous` means the good one
     before that which runs, as soon as there are histories to find it in. None where nothing was asked for."""
-    if wanted and not TAG.fullmatch(wanted):
-        raise VersionError(NO_TAG.format(wanted))
+    require_tag(wanted)
     if not wanted or (wanted == PREVIOUS and not histories):
         return wanted
     version = way_back.previous_good(way_back.places(histories, roles)) if wanted == PREVIOUS else wanted
     require_everywhere(version, {host: info["containers"] for host, info in histories.items()})
     return version
+
+
+def require_tag(wanted: Optional[str]) -> None:
+    """A version that was asked for can be the tag of an image."""
+    if wanted and not TAG.fullmatch(wanted):
+        raise VersionError(NO_TAG.format(wanted))
 
 
 def of_checkout(config: Config) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import VersionError
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import Settings, from_mapping, load
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.overview import overview
 
@@ -84,6 +85,12 @@ def test_without_a_version_the_rest_is_shown_and_why_there_is_none(
     whole = seen(tmp_path, "", None)
     assert (whole["version"], whole["absolute_image"], whole["hosts"]) == (None, "hey:VERSION", ["h1", "h2"])
     assert "-e kamal_version=VERSION" in whole["notices"][0]
+
+
+@pytest.mark.parametrize("wanted", ["feature/x", "v1:2", "-v"])
+def test_a_version_that_cannot_be_a_tag_is_an_error(tmp_path: Path, wanted: str) -> None:
+    with pytest.raises(VersionError, match="cannot be the tag of an image"):
+        seen(tmp_path, "", wanted)
 
 
 def test_accessories_alone(tmp_path: Path) -> None:
