@@ -60,7 +60,9 @@ class Run:
         """What the modules say they did on each host, in order, or would do in check mode."""
         done: dict[str, list[str]] = {}
         for line in self.results:
-            done.setdefault(line["host"], []).extend(line["result"].get("actions") or [])
+            items = [item for item in line["result"].get("results") or () if isinstance(item, dict)]
+            for result in items or [line["result"]]:
+                done.setdefault(line["host"], []).extend(result.get("actions") or [])
         return {host: actions for host, actions in done.items() if actions}
 
     @property

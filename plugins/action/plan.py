@@ -27,7 +27,6 @@ from ..plugin_utils.plan.run import BUILDING, COMMANDS, WITH_ACCESSORIES, WITHOU
 from ..plugin_utils.secrets.sources import Secrets
 
 LOCALHOST = "localhost"
-INSPECT = "inspect"
 NO_APP_HOSTS = (
     "There are no app hosts. Either the configuration was not read as an inventory: add\n"
     "  [inventory]\n"
@@ -36,6 +35,11 @@ NO_APP_HOSTS = (
     "  plugin: caravan.kamal.deploy\n"
     "  config: config/deploy.yml\n"
     "Or your own inventory has no group app: name the hosts with -e kamal_hosts=PATTERN."
+)
+NO_PROJECT = (
+    "There is no {}, and neither the inventory nor a variable says what to deploy. Run this in the folder of the "
+    "project, or name its file with -i PATH/config/deploy.yml or -e kamal_config_file=PATH. A new project begins with "
+    "the playbook caravan.kamal.init."
 )
 OPTIONS = {
     "command": {"type": "str", "default": "deploy", "choices": list(COMMANDS)},
@@ -79,7 +83,7 @@ class ActionModule(ControllerAction):
         if run.build:
             hosts = [*self._variables["groups"]["all"], *constants.LOCALHOST]
             references.require_build_host(self._value("kamal_build_host"), hosts)
-        if run.command == INSPECT:
+        if self._value("_kamal_reads_logs"):
             roles = [role.name for role in Topology(config.data).roles]
             references.require_roles(self._value("kamal_logs_role"), roles)
 
@@ -111,7 +115,8 @@ class ActionModule(ControllerAction):
     def _require_app_hosts(self) -> None:
         given = self._value("kamal_hosts") or self._value("kamal_config") or self._value("kamal_config_file")
         if not given and not self._variables["groups"].get("app") and not self._is_for_this_machine():
-            raise ConfigError([Problem(NO_APP_HOSTS)])
+            file = os.path.join(os.getcwd(), source.DEFAULT_FILE)
+            raise ConfigError([Problem(NO_APP_HOSTS if os.path.exists(file) else NO_PROJECT.format(file))])
 
     def _is_for_this_machine(self) -> bool:
         """Whether localhost is the only server: Ansible has it without an inventory."""

@@ -32,6 +32,8 @@ MESSAGES = ("ansible.builtin.debug", "debug")
 SILENT = ("ansible.builtin.set_fact", "set_fact")
 LOCK = "caravan.kamal.lock"
 CONTROLLER = "the controller"
+# Tasks of the role app that only repeat that a run ends, on hosts that need not have failed.
+STOPS = ("Say where it stopped", "Say that it stopped")
 
 
 class CallbackModule(Default):
@@ -46,6 +48,8 @@ class CallbackModule(Default):
         # What was shown of the task at hand, so that many hosts with one failure tell it once.
         self._shown: Set[Tuple[str, str]] = set()
         self._causes: Dict[str, List[str]] = {}
+        # How often a task for a host of the play changed another one, that it was delegated to, by both names.
+        self._elsewhere: Dict[Tuple[str, str], int] = {}
         # Where items of the loop at hand failed, by the host of the play that it runs for.
         self._failed_items: Dict[str, List[str]] = {}
         self._lock: Optional[Mapping[str, Any]] = None
@@ -79,6 +83,9 @@ class CallbackModule(Default):
             return super().v2_runner_on_ok(result)
         self._announce()
         self._handle_warnings(answer)
+        if answer.get("changed") and self._name(result) != _inventory_name(result):
+            pair = (_inventory_name(result), self._name(result))
+            self._elsewhere[pair] = self._elsewhere.get(pair, 0) + 1
         for line in _done(answer, _task(result)):
             self._line(result, line, _color(answer))
 
@@ -103,10 +110,14 @@ class CallbackModule(Default):
             super().v2_runner_item_on_skipped(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        is_stop = bool(self._causes) and _short_name(_task(result)) in STOPS
         if not ignore_errors:
-            self._causes.setdefault(_inventory_name(result), self._to_blame(result))
+            culprits = sum(self._causes.values(), []) if is_stop else self._to_blame(result)
+            self._causes.setdefault(_inventory_name(result), culprits)
         if self._verbose:
             return super().v2_runner_on_failed(result, ignore_errors)
+        if is_stop:
+            return self._stop(_reason(_answer(result)))
         answer = _answer(result)
         self._handle_warnings(answer)
         for action in answer.get("actions") or ():
@@ -146,7 +157,7 @@ class CallbackModule(Default):
         self._lock = None
         if self._verbose:
             return super().v2_playbook_on_stats(stats)
-        counts = {host: stats.summarize(host) for host in sorted(stats.processed)}
+        counts = changed_where({host: stats.summarize(host) for host in sorted(stats.processed)}, self._elsewhere)
         seconds = time.monotonic() - self._began
         failed, outcome = closing_line(counts, self._causes)
         self._display.display(f"\n{outcome} ({seconds:.1f} s)", color=C.COLOR_ERROR if failed else C.COLOR_OK)
@@ -171,8 +182,7 @@ class CallbackModule(Default):
     def _announce(self) -> None:
         """A task with a condition is only announced when it is not skipped."""
         if self._waiting:
-            name = self._waiting.get_name().partition(" : ")
-            self._display.display(f"  {name[2] or name[0]}")
+            self._display.display(f"  {_short_name(self._waiting)}")
         self._waiting = None
 
     @property
@@ -203,6 +213,13 @@ class CallbackModule(Default):
         self._shown.add(("", reason))
         self._line(result, "FAILED: for the same reason" if again else f"FAILED: {reason}", color)
 
+    def _stop(self, reason: str) -> None:
+        """Once, and of no host in particular: those that failed were told before."""
+        if not self._shown:
+            self._announce()
+            self._display.display(f"    {reason}", color=C.COLOR_ERROR)
+        self._shown.add(("", reason))
+
     def _line(self, result: Any, text: str, color: Any) -> None:
         self._announce()
         first, *more = text.splitlines() or [""]
@@ -227,6 +244,19 @@ def closing_line(counts: Mapping[str, Mapping[str, int]], causes: Mapping[str, S
     return failed, "; ".join(f"{word}: {hosts}" for word, hosts in parts if hosts)
 
 
+def changed_where(
+    counts: Mapping[str, Mapping[str, int]], elsewhere: Mapping[Tuple[str, str], int]
+) -> Mapping[str, Mapping[str, int]]:
+    """Ansible's counts, with each change counted for the host that it was made on. `elsewhere` says how many changes a
+    task for a host of the play made on another one."""
+    whole = {host: dict(count) for host, count in counts.items()}
+    for (host, place), number in elsewhere.items():
+        whole[host]["changed"] -= number
+        there = whole.setdefault(place, {"failures": 0, "unreachable": 0, "changed": 0})
+        there["changed"] += number
+    return whole
+
+
 def _some(hosts: Sequence[str]) -> str:
     return ", ".join(hosts) if len(hosts) <= NAMED_HOSTS else f"{len(hosts)} hosts"
 
@@ -235,6 +265,12 @@ def _answer(result: Any) -> Dict[str, Any]:
     """ansible-core 2.19 made the attribute public."""
     answer: Dict[str, Any] = result.result if hasattr(result, "result") else result._result
     return answer
+
+
+def _short_name(task: Any) -> str:
+    """A task's name without that of its role."""
+    role, colon, name = task.get_name().partition(" : ")
+    return str(name if colon else role)
 
 
 def _task(result: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Collection, Container, Dict, Iterable, List, M
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ..module_utils._durations import moment, pattern
 from ..module_utils._errors import Problem
 
 PREFIX = "kamal_"
@@ -17,13 +18,19 @@ PREFIX = "kamal_"
 
 @dataclass(frozen=True)
 class Variable:
-    """`default` and `meaning` are for the documentation; `type` and `choices` are what is checked."""
+    """`default` and `meaning` are for the documentation; `type`, `choices` and `read`, which raises a ValueError, are
+    what is checked."""
 
     name: str
     type: str
     default: str
     meaning: str
     choices: Tuple[str, ...] = ()
+    read: Optional[Callable[[str], object]] = None
+
+
+def _moment(word: str) -> int:
+    return moment(word, 0)
 
 
 VARIABLES: Tuple[Variable, ...] = (
@@ -142,8 +149,10 @@ VARIABLES: Tuple[Variable, ...] = (
         "`100`; all with `kamal_logs_since` or `kamal_logs_grep`",
         "`…logs`: how many",
     ),
-    Variable("kamal_logs_since", "str", "none", "`…logs`: from this time on, or for this long, as in `10m`"),
-    Variable("kamal_logs_grep", "str", "none", "`…logs`: only lines that match this regular expression"),
+    Variable(
+        "kamal_logs_since", "str", "none", "`…logs`: from this time on, or for this long, as in `10m`", read=_moment
+    ),
+    Variable("kamal_logs_grep", "str", "none", "`…logs`: only lines that match this regular expression", read=pattern),
     Variable("kamal_audit_lines", "int", "`50`", "`audit`: how many lines of each host"),
     Variable("kamal_config_format", "str", "`yaml`", "`config`: the form of what is printed", ("yaml", "json")),
     Variable("kamal_docs_section", "str", "none: the sections are listed", "`docs`: the section to explain"),
@@ -233,7 +242,7 @@ def wrong_values(names: Iterable[str], value: Callable[[str], Any]) -> List[Prob
 
 def _is_checked(variable: Variable) -> bool:
     """Maps and lists are judged where they are read; to look at them here would resolve every secret twice."""
-    return variable.type in ("int", "bool") or bool(variable.choices)
+    return variable.type in ("int", "bool") or bool(variable.choices or variable.read)
 
 
 def _wrong(variable: Variable, value: Any) -> Optional[str]:
@@ -241,9 +250,19 @@ def _wrong(variable: Variable, value: Any) -> Optional[str]:
         return None
     if variable.choices:
         return None if str(value) in variable.choices else f"expected {' or '.join(variable.choices)}, not {value!r}"
+    if variable.read:
+        return _unreadable(variable.read, str(value))
     if variable.type == "bool":
         return None if _is_boolean(value) else f"expected true or false, not {value!r}"
     return None if str(value).isdigit() else f"expected a whole number, not {value!r}"
+
+
+def _unreadable(read: Callable[[str], object], value: str) -> Optional[str]:
+    try:
+        read(value)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _is_boolean(value: Any) -> bool:

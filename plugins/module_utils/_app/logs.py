@@ -7,17 +7,16 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar
 
-from .._durations import duration
+from .._durations import moment, pattern
 from .._errors import ConfigError, Problem
 from .._host.engine import Container, Engine
 from .._names import Names, is_staged
 from .info import current, of_service
 
 DEFAULT_LINES = 100
-NANOSECONDS = 10**9
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,8 @@ class Limits:
     def of(cls, lines: Optional[int], since: Optional[str], grep: Optional[str]) -> Limits:
         """As an operator says it."""
         limit = lines or (None if since or grep else DEFAULT_LINES)
-        return cls(limit, _timestamp(since) if since else None, _pattern(grep) if grep else None)
+        start = _understood("since", since, lambda word: moment(word, time.time())) if since else None
+        return cls(limit, start, _understood("grep", grep, pattern) if grep else None)
 
 
 def read(
@@ -60,9 +60,9 @@ def read_named(
 
 
 def _read(engine: Engine, container: str, name: str, state: str, limits: Limits) -> Dict[str, Any]:
-    pattern, limit = limits.pattern, limits.lines
-    text = engine.logs(container, None if pattern else limit, limits.start, timestamps=True).splitlines()
-    matching = [line for line in text if pattern is None or pattern.search(line)]
+    wanted, limit = limits.pattern, limits.lines
+    text = engine.logs(container, None if wanted else limit, limits.start, timestamps=True).splitlines()
+    matching = [line for line in text if wanted is None or wanted.search(line)]
     return {"container": name, "state": state, "lines": matching[-limit:] if limit else matching}
 
 
@@ -77,24 +77,8 @@ def _chosen(containers: Sequence[Container]) -> Dict[str, Container]:
     return dict(sorted({**newest, **current(ran, None)}.items()))
 
 
-def _pattern(grep: str) -> re.Pattern[str]:
+def _understood(option: str, word: str, read: Callable[[str], T]) -> T:
     try:
-        return re.compile(grep)
-    except re.error as error:
-        raise ConfigError([Problem(f"{grep!r} is not a regular expression: {error}", "grep")]) from error
-
-
-def _timestamp(since: str) -> int:
-    """Unix seconds from a duration that has passed (10m), a date and time, or such a number itself."""
-    if since.isdigit():
-        return int(since)
-    try:
-        return int(time.time() - duration(since) / NANOSECONDS)
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(since.replace("Z", "+00:00"))
-    except ValueError:
-        message = f"{since!r} is neither a duration such as 10m or 1h30m nor a time such as 2026-01-31T12:00:00Z"
-        raise ConfigError([Problem(message, "since")]) from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
+        return read(word)
+    except ValueError as error:
+        raise ConfigError([Problem(str(error), option)]) from error

@@ -127,7 +127,8 @@ def require_running(engine: Engine) -> None:
     state = container["State"]["Status"] if container else "absent"
     if state != "running":
         raise ProxyError(
-            f"{PROXY_CONTAINER} does not run on this host (it is {state}). Deploy, or start it with the module proxy."
+            f"{PROXY_CONTAINER} does not run on this host (it is {state}). Run caravan.kamal.setup or "
+            "caravan.kamal.deploy, which boot it (redeploy does not), or use the module proxy."
         )
 
 

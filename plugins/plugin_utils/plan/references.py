@@ -13,7 +13,8 @@ from ..config.findings import listed, near_miss
 def require_build_host(name: Any, hosts: Sequence[str]) -> None:
     """The host that builds is one of these: Ansible would try to reach anything else by that name."""
     if name and name not in hosts:
-        message = f"{name} is no host of the inventory{near_miss(str(name), hosts)}. Add it there, or correct its name."
+        near = near_miss(str(name), hosts) or "."
+        message = f"{name} is no host of the inventory{near} Add it there, or correct its name."
         raise ConfigError([Problem(message, where="kamal_build_host")])
 
 

@@ -212,7 +212,8 @@ def test_a_build_host_that_is_no_host_is_told_where_something_is_built(project):
     variables = {**V1, "kamal_build_host": "h11"}
     result = run(project, variables)
     assert result["failed"]
-    assert result["msg"].startswith("kamal_build_host: h11 is no host of the inventory; did you mean `h1`?")
+    told = "kamal_build_host: h11 is no host of the inventory; did you mean `h1`? Add it there, or correct its name."
+    assert result["msg"] == told
     assert planned(project, {**variables, "kamal_build": False})["build"] is None
     assert planned(project, variables, {"command": "rollback"})["build"] is None
 
@@ -224,20 +225,37 @@ def test_a_build_host_of_the_inventory_is_taken(project, host):
 
 @pytest.mark.parametrize("asked", ["wbe", "web,wbe", ["web", "wbe"]])
 def test_a_role_without_logs_is_told(project, asked):
-    result = run(project, {"kamal_logs_role": asked}, {"command": "inspect"})
+    result = run(project, {"kamal_logs_role": asked, "_kamal_reads_logs": True}, {"command": "inspect"})
     assert result["failed"]
     assert result["msg"] == "kamal_logs_role: there is no role `wbe`; did you mean `web`? (roles: `web`)"
 
 
 @pytest.mark.parametrize("asked", ["web", "web, web", ["web"], [], ""])
 def test_a_role_with_logs_is_taken(project, asked):
-    assert planned(project, {"kamal_logs_role": asked}, {"command": "inspect"})
+    assert planned(project, {"kamal_logs_role": asked, "_kamal_reads_logs": True}, {"command": "inspect"})
+
+
+def test_other_playbooks_do_not_ask_whose_logs_are_meant(project):
+    assert planned(project, {"kamal_logs_role": "wbe"}, {"command": "inspect"})
+
+
+def test_a_build_host_that_is_like_no_other_is_told_in_whole_sentences(project):
+    result = run(project, {**V1, "kamal_build_host": "zzz"})
+    assert result["msg"] == "kamal_build_host: zzz is no host of the inventory. Add it there, or correct its name."
 
 
 def test_no_inventory_at_all_says_what_to_add(project):
     result = run(project, {**V1, "kamal_config_file": None}, groups={"all": []}, present=["localhost"])
     assert result["failed"]
     assert "enable_plugins = caravan.kamal.deploy" in result["msg"]
+
+
+def test_another_folder_than_the_projects_is_told_with_its_own_remedy(project, monkeypatch):
+    (project / "elsewhere").mkdir()
+    monkeypatch.chdir(project / "elsewhere")
+    result = run(project, {**V1, "kamal_config_file": None}, groups={"all": []}, present=["localhost"])
+    assert f"There is no {project}/elsewhere/config/deploy.yml" in result["msg"]
+    assert "enable_plugins" not in result["msg"] and "-i PATH/config/deploy.yml" in result["msg"]
 
 
 def test_this_machine_alone_needs_no_inventory(project):

@@ -87,14 +87,34 @@ def answer(task: Any, host: str, label: str = "", /, **result: Any) -> Any:
 
 
 def test_one_failure_on_many_hosts_is_told_once(callback: Callback) -> None:
-    task = callback.task("app : Say where it stopped")
+    task = callback.task("app : Read the configuration")
     for host in ("web1", "web2"):
-        callback.v2_runner_on_failed(answer(task, host, msg="It stopped."))
+        callback.v2_runner_on_failed(answer(task, host, msg="There is none."))
     assert callback.lines == [
-        "  Say where it stopped",
-        "    web1          FAILED: It stopped.",
+        "  Read the configuration",
+        "    web1          FAILED: There is none.",
         "    web2          FAILED: for the same reason",
     ]
+
+
+@pytest.mark.parametrize("name", rollout.STOPS)
+def test_that_a_run_stops_is_told_once_and_of_no_host(callback: Callback, name: str) -> None:
+    callback.v2_runner_on_failed(answer(callback.task("Bring it live"), "web2", msg="It exited."))
+    task = callback.task(f"app : {name}")
+    for host in ("web1", "web2"):
+        callback.v2_runner_on_failed(answer(task, host, msg="It stopped."))
+    assert callback.lines[2:] == [f"  {name}", "    It stopped."]
+    counts = {"web1": FAILED, "web2": FAILED}
+    callback.v2_playbook_on_stats(SimpleNamespace(processed=counts, summarize=counts.get))
+    assert callback.lines[-1].startswith("\nfailed: web2; changed: web1 (")
+
+
+def test_what_a_delegated_task_changed_is_counted_where_it_was_done(callback: Callback) -> None:
+    built = {"changed": True, "actions": ["build hello:v2"]}
+    callback.v2_runner_on_ok(answer(callback.task("Build"), "web1", "web1 -> builder", **built))
+    counts = {"web1": {**OK, "changed": 1}, "web2": {**OK, "changed": 1}}
+    callback.v2_playbook_on_stats(SimpleNamespace(processed=counts, summarize=counts.get))
+    assert callback.lines[-1].startswith("\nchanged: web2, builder; unchanged: web1 (")
 
 
 @pytest.mark.parametrize(

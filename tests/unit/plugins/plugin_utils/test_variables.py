@@ -94,6 +94,15 @@ def test_an_option_of_kamal_is_refused_where_nothing_reads_it(
         ("kamal_config_format", "xml", "expected yaml or json, not 'xml'"),
         ("kamal_config_format", "json", None),
         ("kamal_version", 12, None),
+        ("kamal_logs_since", "10m", None),
+        ("kamal_logs_since", 1767225600, None),
+        (
+            "kamal_logs_since",
+            "yesterday",
+            "'yesterday' is neither a duration such as 10m or 1h30m nor a time such as 2026-01-31T12:00:00Z",
+        ),
+        ("kamal_logs_grep", "GET|POST", None),
+        ("kamal_logs_grep", "(", "'(' is not a regular expression: missing ), unterminated subpattern at position 0"),
     ],
 )
 def test_a_value_of_another_type_is_refused(name: str, value: Any, message: str | None) -> None:

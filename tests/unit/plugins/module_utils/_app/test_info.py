@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -215,23 +214,6 @@ def test_logs_are_of_what_runs_or_else_of_the_newest(host: FakeEngine) -> None:
 def test_how_many_lines(host: FakeEngine, limits: Any, expected: list[str]) -> None:
     host.output["hello-web-v1"] = "\n".join(f"GET /{number}" for number in range(200))
     assert read(host, "web", **limits)["web"]["lines"] == expected
-
-
-@pytest.mark.parametrize(
-    ("since", "seconds"),
-    [
-        ("1767225600", 1767225600),
-        ("2026-01-01T00:00:00Z", 1767225600),
-        ("2026-01-01T01:00:00+01:00", 1767225600),
-        ("2026-01-01", 1767225600),
-    ],
-)
-def test_moments(since: str, seconds: int) -> None:
-    assert logs._timestamp(since) == seconds
-
-
-def test_a_duration_is_time_that_has_passed() -> None:
-    assert abs(time.time() - 5400 - logs._timestamp("1h30m")) < 2
 
 
 @pytest.mark.parametrize(
