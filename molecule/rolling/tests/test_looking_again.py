@@ -63,6 +63,23 @@ def test_the_run_after_it_has_nothing_to_do(project: Project, hosts: list[Host])
     assert [host.traces for host in hosts] == before
 
 
+def test_a_host_refuses_a_run_that_a_later_one_came_before(
+    project: Project, hosts: list[Host], web2: Host, worker1: Host
+) -> None:
+    """Here the later one is made up; the lock's own host does not know of it."""
+    project.commit("a4")
+    web2.sh("""sed -i 's/"number": [0-9]*/"number": 99999999999/' /root/.kamal/turn-hello""")
+    before = [host.serving for host in hosts]
+    late = project.deploy("a4")
+    assert late.code != 0
+    assert list(late.failures) == ["web2"]
+    assert "This run was overtaken: Ada with version a3 since" in late.output
+    assert "failed: web2; " in late.output
+    assert [host.serving for host in hosts] == before
+    assert "hello-workers-a4" not in worker1.running
+    web2.sh("rm /root/.kamal/turn-hello")
+
+
 # Died since
 
 

@@ -89,3 +89,18 @@ def test_removing_one_app_keeps_the_other(other: Project, web1: Host) -> None:
     assert web1.running == ["hello-web-v3"]
     assert not [name for name in web1.containers if name.startswith("other")]
     assert not web1.file(".kamal/apps/other").exists
+
+
+def test_a_deploy_mends_a_broken_state_of_kamal_proxy_and_a_network_that_is_gone(
+    project: Project, web1: Host, web2: Host
+) -> None:
+    web1.sh("printf '[{' > /var/lib/docker/volumes/kamal-proxy-config/_data/kamal-proxy.state")
+    for container in ("kamal-proxy", "hello-web-v3"):
+        web2.sh(f"docker network disconnect -f kamal {container}")
+    web2.sh("docker network rm kamal")
+    deployed = project.deploy("v3")
+    assert deployed.ok
+    assert "The state file of kamal-proxy was broken; it has written it anew" in " ".join(deployed.output.split())
+    assert "create network kamal" in deployed.actions["web2"]
+    assert {host.ask().version for host in (web1, web2)} == {"v3"}
+    assert project.deploy("v3").actions == {}

@@ -117,6 +117,19 @@ def test_a_deploy_never_touches_an_accessory(project: Project, worker1: Host) ->
     assert worker1.started("hello-store") == before
 
 
+def test_a_user_who_becomes_root_keeps_everything_at_home(project: Project, hosts: list[Host]) -> None:
+    for host in hosts:
+        host.sh("echo root:in-the-lab | chpasswd")
+    become = {"ansible_become": True, "ansible_become_method": "su", "ansible_become_password": "in-the-lab"}
+    before = [host.traces for host in hosts]
+    run = project.deploy("v2", kamal_build=False, **become)
+    assert run.ok and run.actions == {}
+    assert [host.traces for host in hosts] == before
+    for host in hosts:
+        assert not host.file("/root/.kamal").exists
+        assert host.file(".kamal/turn-hello").user == "deploy"
+
+
 def test_details_tell_what_runs_where(project: Project) -> None:
     run = project.play("details")
     assert run.ok
