@@ -14,14 +14,14 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+import checkout
+import docs_plan
+import yaml
 
-import docs_plan  # noqa: E402
-import yaml  # noqa: E402
+from plugins.plugin_utils import variables
+from plugins.plugin_utils.config.schema import Key, Section, build_schema, flow, load_sections
 
-from plugins.plugin_utils import variables  # noqa: E402
-from plugins.plugin_utils.config.schema import Key, Section, build_schema, flow, load_sections  # noqa: E402
+ROOT = checkout.ROOT
 
 ORDER = ("root", "servers", "role", "env", "proxy", "run", "accessory", "mount", "registry", "builder", "boot")
 INTRODUCTION = """\

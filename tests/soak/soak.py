@@ -12,11 +12,8 @@ import random
 import subprocess
 import sys
 from datetime import date
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[1:1] = [str(ROOT / "molecule" / "shared"), str(ROOT / "tests" / "lab")]
-
+import beside
 import lab
 import schedule
 import sight
@@ -28,6 +25,7 @@ from load import Load
 from project import Project
 from tally import Tally, failed_requests
 
+ROOT = beside.ROOT
 PAGE = ROOT / "docs" / "guarantees.md"
 LOGS = ROOT / ".cache" / "stories" / "soak.log"
 FULL = 100

@@ -133,11 +133,11 @@ def commit(folder: Path, name: str = "file", content: str = "one") -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-def checkout(folder: Path) -> Path:
-    """A project with a Dockerfile in one commit."""
+def checkout(folder: Path, name: str = "Dockerfile", content: str = "FROM scratch\n") -> Path:
+    """A project with one commit, by default of a Dockerfile."""
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "-q", "-b", "main")
-    commit(folder, "Dockerfile", "FROM scratch\n")
+    commit(folder, name, content)
     return folder
 
 
@@ -154,6 +154,12 @@ def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def project(own_configuration: None, tmp_path: Path) -> Path:
     """A project in a git checkout, clean."""
     return checkout(tmp_path / "project")
+
+
+@pytest.fixture
+def repository(own_configuration: None, tmp_path: Path) -> Path:
+    """A checkout whose folder has a space in its name."""
+    return checkout(tmp_path / "my app", "file", "one")
 
 
 @pytest.fixture

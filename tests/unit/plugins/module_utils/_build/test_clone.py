@@ -21,15 +21,6 @@ from builds import run as build
 pytestmark = pytest.mark.usefixtures("own_configuration")
 
 
-@pytest.fixture
-def repository(tmp_path):
-    folder = tmp_path / "my app"
-    folder.mkdir()
-    run(folder, "init", "-q", "-b", "main")
-    commit(folder)
-    return folder
-
-
 def bring(root, into, sha):
     """The folder that a build finds."""
     with clone.checkout(str(root), str(into), sha, print) as folder:

@@ -18,15 +18,6 @@ from builds import git as run
 pytestmark = pytest.mark.usefixtures("own_configuration")
 
 
-@pytest.fixture
-def repository(tmp_path):
-    folder = tmp_path / "my app"
-    folder.mkdir()
-    run(folder, "init", "-q", "-b", "main")
-    commit(folder)
-    return folder
-
-
 def test_is_repository(repository, tmp_path):
     (repository / "config").mkdir()
     plain = tmp_path / "plain"

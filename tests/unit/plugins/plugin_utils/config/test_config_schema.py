@@ -163,21 +163,23 @@ def test_every_key_of_an_example_is_documented():
             assert {key.name for key in section.keys} == set(section.example), name
 
 
-def docs_tool():
+@pytest.fixture
+def docs_tool(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
     spec = importlib.util.spec_from_file_location("docs_tool", ROOT / "tools" / "docs.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_what_is_published_follows_from_the_examples():
-    for path, text in docs_tool().wanted().items():
+def test_what_is_published_follows_from_the_examples(docs_tool):
+    for path, text in docs_tool.wanted().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} has drifted; run `make docs`"
     assert json.loads(_schema.SCHEMA_FILE.read_text(encoding="utf-8")) == SCHEMA
 
 
-def test_drift_is_noticed(tmp_path, monkeypatch, capsys):
-    tool = docs_tool()
+def test_drift_is_noticed(docs_tool, tmp_path, monkeypatch, capsys):
+    tool = docs_tool
     stale = tmp_path / "page.md"
     stale.write_text("old", encoding="utf-8")
     monkeypatch.setattr(tool, "ROOT", tmp_path)
