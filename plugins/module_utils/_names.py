@@ -28,7 +28,11 @@ SOURCE_LABEL = "caravan.source"
 DESTINATION_LABEL = "caravan.destination"
 
 # They say whose a container is and are what it is found by.
-OWN_LABELS = ("service", "role", "destination")
+SERVICE_LABEL = "service"
+ROLE_LABEL = "role"
+# Empty without a destination.
+DEST_LABEL = "destination"
+OWN_LABELS = (SERVICE_LABEL, ROLE_LABEL, DEST_LABEL)
 
 HOSTNAME_LENGTH = 51
 
@@ -53,6 +57,16 @@ class Names:
 
     def labels(self, role: str) -> Dict[str, str]:
         return dict(zip(OWN_LABELS, (self.service, role, self.destination or "")))
+
+    @property
+    def filters(self) -> Tuple[str, str]:
+        """The labels by which the engine finds the containers of the service at this destination."""
+        return of_service(self.service), f"{DEST_LABEL}={self.destination or ''}"
+
+    def owns(self, labels: Mapping[str, str], role: Optional[str] = None) -> bool:
+        """Whether a container with these labels is of the service at this destination, and of this role if named."""
+        is_here = labels.get(SERVICE_LABEL) == self.service and destination_of(labels) == (self.destination or "")
+        return is_here and (role is None or role_of(labels) == role)
 
     @property
     def latest_tag(self) -> str:
@@ -92,6 +106,21 @@ class Names:
     @property
     def proxy_app_directory(self) -> str:
         return f"{PROXY_APPS_CONFIG}/{self.qualified}"
+
+
+def of_service(service: str) -> str:
+    """The label by which the engine finds everything of a service, at whatever destination."""
+    return f"{SERVICE_LABEL}={service}"
+
+
+def role_of(labels: Mapping[str, str]) -> str:
+    """The role of a container, by its labels; empty where it has none, as an accessory."""
+    return labels.get(ROLE_LABEL) or ""
+
+
+def destination_of(labels: Mapping[str, str]) -> str:
+    """The destination of a container, by its labels; empty without one."""
+    return labels.get(DEST_LABEL) or ""
 
 
 def accessory_service(service: str, accessory: str) -> str:

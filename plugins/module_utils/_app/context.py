@@ -50,9 +50,9 @@ class Context:
 
     def containers(self, role: Optional[RoleShare] = None) -> List[Container]:
         """The containers of the service at its destination, newest first; those of one role if it is named."""
-        labels = _names.Names(self.share.service, self.share.destination).labels("")
-        every = self.engine.containers(*(f"{name}={labels[name]}" for name in ("service", "destination")))
-        return [container for container in every if role is None or container.labels.get("role") == role.name]
+        names = _names.Names(self.share.service, self.share.destination)
+        every = self.engine.containers(*names.filters)
+        return [container for container in every if names.owns(container.labels, role.name if role else None)]
 
     def running(self, role: RoleShare, image: Optional[Image], own: Sequence[Container]) -> Optional[Running]:
         """The container that already runs with this image, configuration and these secret values, on its network.

@@ -8,7 +8,7 @@ from typing import Optional, Sequence, Set
 
 from .._host import files
 from .._host.engine import Container, Image
-from .._names import APPS_DIRECTORY, Names
+from .._names import APPS_DIRECTORY, Names, destination_of
 from . import history
 
 
@@ -19,7 +19,7 @@ def versions_elsewhere(names: Names, containers: Sequence[Container], images: Se
     `shop-admin` is a destination of the service `shop` or a service of that name: a container has that destination, or
     the history names an image of the service.
     """
-    known = {container.labels.get("destination") or None for container in containers}
+    known = {destination_of(container.labels) or None for container in containers}
     image_ids = {image.id for image in images}
     versions: Set[str] = set()
     for directory in files.folders(APPS_DIRECTORY):

@@ -12,7 +12,7 @@ from .. import _references
 from .._errors import StateError
 from .._host import files
 from .._host.engine import Container, Engine
-from .._names import PROXY_CONTAINER, Names, is_staged, short_id, version_of
+from .._names import PROXY_CONTAINER, SERVICE_LABEL, Names, is_staged, of_service, role_of, short_id, version_of
 from .._proxy import commands
 from .._proxy.state import Service
 from . import history
@@ -29,8 +29,8 @@ def look(
 ) -> Dict[str, Any]:
     """`roles` empty means every role that has a container; `accessories` are names of containers. `notice` hears of
     what could not be looked at."""
-    everything = engine.containers("service")
-    own = of_service(everything, names, roles)
+    everything = engine.containers(SERVICE_LABEL)
+    own = of_roles(everything, names, roles)
     latest = _latest(engine, names)
     return {
         "running": {role: version(names, container) for role, container in current(own, latest).items()},
@@ -43,16 +43,10 @@ def look(
     }
 
 
-def of_service(containers: Sequence[Container], names: Names, roles: Sequence[str] = ()) -> List[Container]:
-    """The containers of a service's roles at its destination, newest first."""
-    wanted = names.labels("")
-    return [
-        container
-        for container in containers
-        if container.labels.get("service") == wanted["service"]
-        and container.labels.get("destination", "") == wanted["destination"]
-        and (container.labels.get("role") in roles if roles else container.labels.get("role"))
-    ]
+def of_roles(containers: Sequence[Container], names: Names, roles: Sequence[str] = ()) -> List[Container]:
+    """The containers of a service's roles at its destination, newest first; no `roles` means all."""
+    own = [(role_of(container.labels), container) for container in containers if names.owns(container.labels)]
+    return [container for role, container in own if (role in roles if roles else role)]
 
 
 def current(containers: Sequence[Container], latest: Optional[Mapping[str, str]]) -> Dict[str, Container]:
@@ -62,7 +56,7 @@ def current(containers: Sequence[Container], latest: Optional[Mapping[str, str]]
     """
     chosen: Dict[str, Container] = {}
     for container in sorted(containers, key=lambda container: is_staged(container.name)):
-        role = container.labels["role"]
+        role = role_of(container.labels)
         if not container.running or (is_staged(container.name) and role in chosen):
             continue
         if role not in chosen or (_is_of(container, latest) and not _is_of(chosen[role], latest)):
@@ -75,13 +69,13 @@ def _is_of(container: Container, latest: Optional[Mapping[str, str]]) -> bool:
 
 
 def version(names: Names, container: Container) -> str:
-    return version_of(container.name, names.role(container.labels["role"]), container.labels)
+    return version_of(container.name, names.role(role_of(container.labels)), container.labels)
 
 
 def _shown(names: Names, container: Container) -> Dict[str, Any]:
     return {
         "name": container.name,
-        "role": container.labels["role"],
+        "role": role_of(container.labels),
         "version": version(names, container),
         **_state(container),
         "created": datetime.fromtimestamp(container.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -104,7 +98,7 @@ def _accessory(containers: Sequence[Container], name: str) -> Optional[Dict[str,
 
 
 def _latest(engine: Engine, names: Names) -> Optional[Dict[str, str]]:
-    for image in engine.images(f"service={names.service}"):
+    for image in engine.images(of_service(names.service)):
         for tag in image.tags:
             if _references.tag_of(tag) == names.latest_tag:
                 return {"id": image.id, "tag": tag}
@@ -135,7 +129,7 @@ def _routes(
     notice: Callable[[str], None],
 ) -> Dict[str, Any]:
     by_id = {short_id(container.id): container.name for container in own}
-    wanted = {names.role(role) for role in (*roles, *(container.labels["role"] for container in own))}
+    wanted = {names.role(role) for role in (*roles, *(role_of(container.labels) for container in own))}
     return {name: _route(service, by_id) for name, service in _services(engine, notice).items() if name in wanted}
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar
+from typing import Any, Callable, Dict, Optional, Sequence, TypeVar
 
 from .._durations import moment, pattern
 from .._errors import ConfigError, Problem
 from .._host.engine import Container, Engine
-from .._names import Names, is_staged
-from .info import current, of_service
+from .._names import Names, is_staged, role_of
+from .info import current, of_roles
 
 DEFAULT_LINES = 100
 T = TypeVar("T")
@@ -40,7 +40,7 @@ def read(
 ) -> Dict[str, Any]:
     """By role: the container that runs, or else the newest one, with its lines. Without any limit the last 100."""
     limits = Limits.of(lines, since, grep)
-    chosen = _chosen(of_service(engine.containers(*_labels(names)), names, roles))
+    chosen = _chosen(of_roles(engine.containers(*names.filters), names, roles))
     return {
         role: _read(engine, container.id, container.name, container.state, limits) for role, container in chosen.items()
     }
@@ -66,14 +66,10 @@ def _read(engine: Engine, container: str, name: str, state: str, limits: Limits)
     return {"container": name, "state": state, "lines": matching[-limit:] if limit else matching}
 
 
-def _labels(names: Names) -> List[str]:
-    return [f"service={names.service}", f"destination={names.destination or ''}"]
-
-
 def _chosen(containers: Sequence[Container]) -> Dict[str, Container]:
     """Newest first, so the last one that is written for a role is the newest; a running one wins."""
     ran = [container for container in containers if not is_staged(container.name)]
-    newest = {container.labels["role"]: container for container in reversed(ran)}
+    newest = {role_of(container.labels): container for container in reversed(ran)}
     return dict(sorted({**newest, **current(ran, None)}.items()))
 
 

@@ -22,23 +22,23 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
 
     In check mode everything counts as what it would be then; `image` is None where it would be pulled.
     """
-    share, engine, label = context.share, context.engine, f"service={context.share.service}"
+    share, engine, label = context.share, context.engine, _names.of_service(context.share.service)
+    names = _names.Names(share.service, share.destination)
     before = [version for version in history.good_versions(context.records) if version != share.version]
     keep = {share.version, *before[:1]}
     containers = engine.containers(label)
     if context.changes.check_mode:
         containers = _foreseen(context, image, containers)
-    expendable = expendable_containers(_of(share.destination, containers), share.retain, keep)
+    expendable = expendable_containers(_of(names, containers), share.retain, keep)
     later = {role.name for role in share.roles} - set(roles)
-    _remove_containers(engine, context.changes, [c for c in expendable if c.labels.get("role") not in later])
+    _remove_containers(engine, context.changes, [c for c in expendable if _names.role_of(c.labels) not in later])
     if set(share.other_roles or share.gate_roles) <= set(roles):
         images = engine.images(label)
         if context.changes.check_mode:
             images = [_without(one, share.image.latest_reference) for one in images]
         kept = [container for container in containers if container not in expendable]
-        names = _names.Names(share.service, share.destination)
         current = {_names.asset_folder(role.name, share.version) for role in share.roles}
-        assets.clean(context.changes, names, current | assets.versions(_of(share.destination, kept), names))
+        assets.clean(context.changes, names, current | assets.versions(_of(names, kept), names))
         keep |= versions_elsewhere(names, containers, images)
         _remove_images(engine, context.changes, expendable_images(images, kept, keep, share.image.repository))
 
@@ -48,19 +48,19 @@ def prune_all(engine: Engine, changes: Changes, names: _names.Names, retain: int
 
     Beside the `versions` those are kept that a rollback may want, of images at each destination of the service.
     """
-    label = f"service={names.service}"
+    label = _names.of_service(names.service)
     keep = {*versions, *history.wanted_versions(history.read(names.history_file, changes.notice))}
     containers, images = engine.containers(label), engine.images(label)
-    expendable = expendable_containers(_of(names.destination, containers), retain, keep)
+    expendable = expendable_containers(_of(names, containers), retain, keep)
     _remove_containers(engine, changes, expendable)
     kept = [container for container in containers if container not in expendable]
-    assets.clean(changes, names, assets.versions(_of(names.destination, kept), names))
+    assets.clean(changes, names, assets.versions(_of(names, kept), names))
     keep |= versions_elsewhere(names, containers, images)
     _remove_images(engine, changes, expendable_images(images, kept, keep))
 
 
-def _of(destination: Optional[str], containers: Sequence[Container]) -> List[Container]:
-    return [container for container in containers if container.labels.get("destination", "") == (destination or "")]
+def _of(names: _names.Names, containers: Sequence[Container], role: Optional[str] = None) -> List[Container]:
+    return [container for container in containers if names.owns(container.labels, role)]
 
 
 def _remove_containers(engine: Engine, changes: Changes, containers: Sequence[Container]) -> None:
@@ -77,8 +77,9 @@ def _foreseen(context: Context, image: Optional[Image], containers: Sequence[Con
     """The containers as they are once every role of this host is live: what is replaced has stopped, what an
     interrupted run has left is gone."""
     replaced: Set[str] = set()
+    names = _names.Names(context.share.service, context.share.destination)
     for role in context.share.roles:
-        own = [c for c in _of(context.share.destination, containers) if c.labels.get("role") == role.name]
+        own = _of(names, containers, role.name)
         running = context.running(role, image, own)
         replaced |= {container.id for container in own if running is None or container.id != running.id}
     return [
@@ -99,13 +100,14 @@ def expendable_containers(containers: Sequence[Container], retain: int, keep: Se
     groups: Dict[Tuple[str, str], List[Container]] = defaultdict(list)
     for container in containers:
         if container.state in STOPPED and not _names.is_staged(container.name):
-            groups[container.labels.get("role", ""), container.labels.get("destination", "")].append(container)
+            groups[_names.role_of(container.labels), _names.destination_of(container.labels)].append(container)
     return [container for group in groups.values() for container in group[retain:] if _version(container) not in keep]
 
 
 def _version(container: Container) -> str:
-    names = _names.Names(container.labels.get("service", ""), container.labels.get("destination"))
-    return _names.version_of(container.name, names.role(container.labels.get("role", "")), container.labels)
+    labels = container.labels
+    names = _names.Names(labels.get(_names.SERVICE_LABEL, ""), _names.destination_of(labels))
+    return _names.version_of(container.name, names.role(_names.role_of(labels)), labels)
 
 
 def expendable_images(

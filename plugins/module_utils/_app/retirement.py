@@ -12,7 +12,7 @@ from .. import _references
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
-from .._names import Names, short_id
+from .._names import Names, of_service, role_of, short_id
 from .._proxy import commands, container
 from .._proxy.route import Route
 from .._shares import HostShare
@@ -30,8 +30,8 @@ class Retirement:
 
     def __post_init__(self) -> None:
         self.names = Names(self.share.service, self.share.destination)
-        self.service = self.engine.containers(f"service={self.names.service}")
-        self.own = [c for c in self.service if (c.labels.get("destination") or None) == self.names.destination]
+        self.service = self.engine.containers(of_service(self.names.service))
+        self.own = [one for one in self.service if self.names.owns(one.labels)]
 
     def stop(self) -> List[str]:
         """Nothing of it is served or runs; containers stay, so that a later deploy or rollback finds them.
@@ -67,13 +67,13 @@ class Retirement:
             Route(self.engine, self.changes, name).remove()
         for one in self.own:
             if one.running:
-                timeout = timeouts.get(one.labels.get("role", ""))
+                timeout = timeouts.get(role_of(one.labels))
                 self.changes.do(f"stop container {one.name}", partial(self.engine.stop, one.id, timeout))
         return routes
 
     def _routes(self) -> List[str]:
         """Routes by the name of a role, or those that lead to one of our containers."""
-        roles = {role.name for role in self.share.roles} | {c.labels.get("role", "") for c in self.own}
+        roles = {role.name for role in self.share.roles} | {role_of(one.labels) for one in self.own}
         named = {self.names.role(role) for role in roles if role}
         ids = {short_id(one.id) for one in self.own}
         return [
@@ -86,7 +86,7 @@ class Retirement:
         """Tags of images that no other destination uses or may go back to; untagged images by ID."""
         own = {one.id for one in self.own}
         used = {one.image_id for one in self.service if one.id not in own}
-        images = self.engine.images(f"service={self.names.service}")
+        images = self.engine.images(of_service(self.names.service))
         wanted = versions_elsewhere(self.names, self.service, images)
         removable: List[str] = []
         for image in images:

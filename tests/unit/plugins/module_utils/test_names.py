@@ -76,3 +76,19 @@ def test_versions_are_shortened_unless_they_carry_a_suffix() -> None:
     assert _names.short_version("0123456789abcdef") == "0123456"
     assert _names.short_version("0123456789abcdef_uncommitted_1") == "0123456789abcdef_uncommitted_1"
     assert _names.short_version("v1") == "v1"
+
+
+@pytest.mark.parametrize(
+    ("labels", "role", "owned"),
+    [
+        ({"service": "hello", "role": "web", "destination": ""}, None, True),
+        ({"service": "hello", "role": "web"}, "web", True),
+        ({"service": "hello", "role": "web"}, "worker", False),
+        ({"service": "hello", "role": "web", "destination": "staging"}, None, False),
+        ({"service": "hello-web"}, None, False),
+        ({}, None, False),
+    ],
+)
+def test_whose_a_container_is(labels: dict[str, str], role: str | None, owned: bool) -> None:
+    assert _names.Names("hello").owns(labels, role) is owned
+    assert _names.Names("hello", "").owns(labels, role) is owned
