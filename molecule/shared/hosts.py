@@ -143,6 +143,10 @@ class Host:
         """Returns as soon as a file of the SSH user has this text in it."""
         self._wait_until(f"grep -qsF -e {shlex.quote(text)} {self.home}/{path}", seconds)
 
+    def wait_for_turn(self, service: str = "hello", seconds: int = 120) -> None:
+        """Returns as soon as no module is at work on the service here."""
+        self._wait_until(f"flock -n {self.home}/.kamal/turn-{service} true", seconds)
+
     def _wait_until(self, condition: str, seconds: int) -> None:
         script = f"until {condition}; do sleep 0.02; done"
         self.sh(f"timeout {seconds} sh -c {shlex.quote(script)}")

@@ -24,6 +24,7 @@ from ..plugin_utils.plan.contents import Contents
 from ..plugin_utils.plan.model import Plan
 from ..plugin_utils.plan.planner import plan
 from ..plugin_utils.plan.run import BUILDING, COMMANDS, WITH_ACCESSORIES, WITHOUT_SECRETS, WITHOUT_VERSION, Run
+from ..plugin_utils.plan.way_back import HostInfo
 from ..plugin_utils.secrets.sources import Secrets
 
 LOCALHOST = "localhost"
@@ -166,7 +167,8 @@ class ActionModule(ControllerAction):
         wanted = arguments["version"] or self._wanted_version(arguments["command"])
         if arguments["command"] in WITHOUT_VERSION:
             return str(wanted or version.NO_VERSION)
-        topology, histories = Topology(config.data), arguments["histories"]
+        topology = Topology(config.data)
+        histories = {host: HostInfo.of(answer) for host, answer in arguments["histories"].items()}
         roles = {host: [role.name for role in topology.on_host(host)] for host in histories}
         return version.named(wanted and str(wanted), histories, roles) or version.of_checkout(config)
 

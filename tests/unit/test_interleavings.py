@@ -21,7 +21,8 @@ from types import SimpleNamespace
 from typing import Any, Callable, Iterator
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._app import history, record, turn
+from ansible_collections.caravan.kamal.plugins.module_utils import _records
+from ansible_collections.caravan.kamal.plugins.module_utils._app import record, turn
 from ansible_collections.caravan.kamal.plugins.module_utils._app import release as app_release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
     CaravanError,
@@ -110,7 +111,7 @@ class Host(FakeEngine):
 
     def kept_versions(self) -> list[str]:
         lines = self.home / ".kamal/apps/hello/history.jsonl"
-        return history.good_versions(history.parse(lines.read_text()))[:2] if lines.exists() else []
+        return _records.good_versions(_records.parse(lines.read_text()))[:2] if lines.exists() else []
 
     def fence(self) -> int:
         with contextlib.suppress(OSError, ValueError):

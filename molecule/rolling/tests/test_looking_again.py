@@ -89,6 +89,7 @@ def died(project: Project, web1: Host) -> Run:
     project.commit("a4")
     deploy = project.start("deploy", kamal_version="a4")
     web1.wait_for_text(".kamal/apps/hello/history.jsonl", '"version": "a4"')
+    web1.wait_for_turn()
     with deploy.suspended():
         web1.crash("hello-web-a4")
     return deploy.wait()

@@ -12,6 +12,7 @@ from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Container, Engine, Image, Inspected
 from .._host.health import is_connected
+from .._records import Record, live_container
 from .._shares import HostShare, RoleShare, values
 from . import history
 
@@ -37,7 +38,7 @@ class Context:
     changes: Changes
     share: HostShare
     secrets: Mapping[str, str]
-    records: Sequence[history.Record] = ()
+    records: Sequence[Record] = ()
     force: bool = False
 
     def roles(self, names: Optional[List[str]]) -> List[RoleShare]:
@@ -62,7 +63,7 @@ class Context:
         """
         if self.force:
             return None
-        live = history.live_container(self.records, role.name)
+        live = live_container(self.records, role.name)
         for name in (role.container, _names.staged(role.container)):
             for container in own:
                 if container.name == name and container.state == "running":

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Optional, Sequence, Set
 
+from .. import _records
 from .._host import files
 from .._host.engine import Container, Image
 from .._names import APPS_DIRECTORY, Names, destination_of
-from . import history
 
 
 def versions_elsewhere(names: Names, containers: Sequence[Container], images: Sequence[Image]) -> Set[str]:
@@ -26,9 +26,9 @@ def versions_elsewhere(names: Names, containers: Sequence[Container], images: Se
         other = _named(names.service, directory)
         if other is None or other == names:
             continue
-        records = history.parse(files.read(other.history_file) or "")
-        if other.destination in known or any(record.get("image_id") in image_ids for record in records):
-            versions.update(history.wanted_versions(records))
+        records = _records.parse(files.read(other.history_file) or "")
+        if other.destination in known or any(record.image_id in image_ids for record in records):
+            versions.update(_records.wanted_versions(records))
     return versions
 
 

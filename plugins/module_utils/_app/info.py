@@ -8,14 +8,13 @@ import re
 from datetime import datetime, timezone
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
-from .. import _references
+from .. import _records, _references
 from .._errors import StateError
 from .._host import files
 from .._host.engine import Container, Engine
 from .._names import PROXY_CONTAINER, SERVICE_LABEL, Names, is_staged, of_service, role_of, short_id, version_of
 from .._proxy import commands
 from .._proxy.state import Service
-from . import history
 
 _HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)")
 
@@ -39,7 +38,7 @@ def look(
         "proxy": _proxy_container(engine),
         "accessories": {name: _accessory(everything, name) for name in accessories},
         "latest": latest,
-        "history": history.parse(files.read(names.history_file) or ""),
+        "history": [record.to_data() for record in _records.parse(files.read(names.history_file) or "")],
     }
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
+from .. import _records
 from .._errors import CaravanError, HealthError
 from .._host import files, health
 from .._shares import RoleShare
@@ -64,10 +65,8 @@ def _look_at(context: Context, role: RoleShare, routes: Routes, since: Optional[
 
 def _on_record(context: Context, role: RoleShare) -> Optional[str]:
     """The container of the plan's version, if that is what went live last."""
-    live = [record for record in context.records if role.name in (record.get("roles") or ())]
-    if not live or live[-1]["version"] != context.share.version:
-        return None
-    return live[-1].get("container")
+    live = _records.last_of(context.records, role.name)
+    return live.container or None if live and live.version == context.share.version else None
 
 
 def _story(role: RoleShare, host: str, error: HealthError, report: Dict[str, Any]) -> str:
@@ -84,5 +83,5 @@ def _mark(context: Context, died: Died) -> None:
     def mark() -> None:
         files.append(share.history_file, history.bad_entry(share.version, reason, share.performer))
 
-    if share.version not in history.bad_versions(context.records):
+    if share.version not in _records.bad_versions(context.records):
         context.changes.do(f"mark {share.version} as bad", mark)

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from functools import partial
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .. import _names, _references
+from .. import _names, _records, _references
 from .._host.changes import Changes
 from .._host.engine import STOPPED, Container, Engine, Image
 from . import assets, history
@@ -24,11 +24,13 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
     """
     share, engine, label = context.share, context.engine, _names.of_service(context.share.service)
     names = _names.Names(share.service, share.destination)
-    before = [version for version in history.good_versions(context.records) if version != share.version]
+    before = [version for version in _records.good_versions(context.records) if version != share.version]
     keep = {share.version, *before[:1]}
     containers = engine.containers(label)
     if context.changes.check_mode:
         containers = _foreseen(context, image, containers)
+    else:
+        containers = _settled(names, {role.name: role.container for role in context.roles(list(roles))}, containers)
     expendable = expendable_containers(_of(names, containers), share.retain, keep)
     later = {role.name for role in share.roles} - set(roles)
     _remove_containers(engine, context.changes, [c for c in expendable if _names.role_of(c.labels) not in later])
@@ -49,7 +51,7 @@ def prune_all(engine: Engine, changes: Changes, names: _names.Names, retain: int
     Beside the `versions` those are kept that a rollback may want, of images at each destination of the service.
     """
     label = _names.of_service(names.service)
-    keep = {*versions, *history.wanted_versions(history.read(names.history_file, changes.notice))}
+    keep = {*versions, *_records.wanted_versions(history.read(names.history_file, changes.notice))}
     containers, images = engine.containers(label), engine.images(label)
     expendable = expendable_containers(_of(names, containers), retain, keep)
     _remove_containers(engine, changes, expendable)
@@ -71,6 +73,19 @@ def _remove_containers(engine: Engine, changes: Changes, containers: Sequence[Co
 def _remove_images(engine: Engine, changes: Changes, references: Sequence[str]) -> None:
     for reference in references:
         changes.do(f"remove image {reference}", partial(engine.remove_image, reference))
+
+
+def _settled(names: _names.Names, live: Mapping[str, str], containers: Sequence[Container]) -> List[Container]:
+    """Docker lists what has just been stopped as running for a moment; but of a role that went live only one runs.
+
+    `live` has the name of that one by role.
+    """
+
+    def settled(one: Container) -> Container:
+        is_over = names.owns(one.labels) and live.get(_names.role_of(one.labels), one.name) != one.name
+        return replace(one, state="exited") if is_over and one.running else one
+
+    return [settled(one) for one in containers]
 
 
 def _foreseen(context: Context, image: Optional[Image], containers: Sequence[Container]) -> List[Container]:

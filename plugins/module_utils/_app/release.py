@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from .. import _records
 from .._errors import CaravanError, HealthError, ImageError
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
@@ -52,7 +53,7 @@ class Release:
         `roles` None means all of this host. Returns `version` and `image_id`.
         """
         version, is_rollback = self.share.version, self.share.command == "rollback"
-        kept = history.images_of(self.records, version) if is_rollback else None
+        kept = _records.images_of(self.records, version) if is_rollback else None
         image = _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept)
         self._ensure_surroundings()
         context = self._context(self.changes)

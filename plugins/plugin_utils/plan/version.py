@@ -2,20 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which version a run is about: one that was named, the commit that is checked out, or the one to go back to.
 
-`histories` everywhere is what service_info answered on each host, by host; `roles` the names of each host's roles.
+`histories` everywhere is what each host answered, by host; `roles` the names of each host's roles.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 from ...module_utils._build import git
 from ...module_utils._errors import RollbackError, VersionError
 from ..config.load import Config
 from . import way_back
-
-Histories = Mapping[str, Mapping[str, Any]]
 
 PREVIOUS = "previous"
 NO_VERSION = "none"
@@ -27,14 +25,14 @@ NO_TAG = (
 )
 
 
-def named(wanted: Optional[str], histories: Histories, roles: Mapping[str, Sequence[str]]) -> Optional[str]:
+def named(wanted: Optional[str], histories: way_back.Histories, roles: Mapping[str, Sequence[str]]) -> Optional[str]:
     """The version that was asked for; with histories every host must still have it. `previous` means the good one
     before that which runs, as soon as there are histories to find it in. None where nothing was asked for."""
     require_tag(wanted)
     if not wanted or (wanted == PREVIOUS and not histories):
         return wanted
     version = way_back.previous_good(way_back.places(histories, roles)) if wanted == PREVIOUS else wanted
-    require_everywhere(version, {host: info["containers"] for host, info in histories.items()})
+    require_everywhere(version, {host: info.versions for host, info in histories.items()})
     return version
 
 
@@ -54,9 +52,9 @@ def of_checkout(config: Config) -> str:
     return git.version(config.project_root, context_given="context" in (config.data.get("builder") or {}))
 
 
-def require_everywhere(version: str, containers: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Every host still has a container of this version. `containers` holds those of each host, as service_info says."""
-    lacking = [host for host, ones in containers.items() if version not in {one["version"] for one in ones}]
+def require_everywhere(version: str, versions: Mapping[str, Sequence[str]]) -> None:
+    """Every host still has a container of this version. `versions` holds those that each host has one of."""
+    lacking = [host for host, there in versions.items() if version not in there]
     if lacking:
         raise RollbackError(
             f"There is no container of version {version} on {', '.join(lacking)} to go back to. "

@@ -8,10 +8,28 @@ from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence, Set
 
 from ...module_utils._errors import RollbackError
-
-Records = Sequence[Mapping[str, Any]]
+from ...module_utils._records import Record, bad_versions
 
 REMEDY = "Name the version to go back to: -e kamal_version=VERSION."
+
+
+@dataclass(frozen=True)
+class HostInfo:
+    """What service_info answered on a host, as far as it says where to go back to: by role the version that runs, the
+    versions that there are containers of, and the history."""
+
+    running: Mapping[str, str]
+    versions: Sequence[str]
+    history: Sequence[Record]
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> HostInfo:
+        records = (Record.of(record) for record in answer["history"])
+        versions = [container["version"] for container in answer.get("containers") or ()]
+        return cls(answer["running"], versions, [record for record in records if record is not None])
+
+
+Histories = Mapping[str, HostInfo]
 
 
 @dataclass(frozen=True)
@@ -24,10 +42,10 @@ class Place:
     before: Sequence[str]
 
 
-def places(histories: Mapping[str, Mapping[str, Any]], roles: Mapping[str, Sequence[str]]) -> List[Place]:
-    """The roles of the plan on every host, from what service_info answered there. One that never ran has no say."""
-    bad = _bad(info["history"] for info in histories.values())
-    anything_runs = any(info["running"] for info in histories.values())
+def places(histories: Histories, roles: Mapping[str, Sequence[str]]) -> List[Place]:
+    """The roles of the plan on every host, One that never ran has no say."""
+    bad = set().union(*(bad_versions(info.history) for info in histories.values()))
+    anything_runs = any(info.running for info in histories.values())
     every = [
         _place(host, role, info, bad, anything_runs)
         for host, info in sorted(histories.items())
@@ -76,30 +94,21 @@ def _others_had(everywhere: Sequence[Place], version: str) -> bool:
     return all(place.version == version or version in place.before for place in everywhere)
 
 
-def _place(host: str, role: str, info: Mapping[str, Any], bad: Set[str], anything_runs: bool) -> Place:
+def _place(host: str, role: str, info: HostInfo, bad: Set[str], anything_runs: bool) -> Place:
     """A place where nothing runs stands at its last version, unless nothing runs anywhere: then that is the way back.
 
     A role that has never had another version goes where its host goes.
     """
-    records = [record for record in info["history"] if not record.get("bad")]
-    own = [record for record in records if role in (record.get("roles") or [role])]
-    version = info["running"].get(role)
+    records = [record for record in info.history if not record.bad]
+    own = [record for record in records if role in (record.roles or (role,))]
+    version = info.running.get(role)
     if version is None and anything_runs and own:
-        version = str(own[-1]["version"])
+        version = own[-1].version
     before = _before(own, version, bad) or _before(records, version, bad)
     return Place(host, role, version, before)
 
 
-def _before(records: Records, version: Optional[str], bad: Set[str]) -> List[str]:
+def _before(records: Sequence[Record], version: Optional[str], bad: Set[str]) -> List[str]:
     """Walking back: the other versions, nearest first."""
-    versions = dict.fromkeys(str(record["version"]) for record in reversed(records))
+    versions = dict.fromkeys(record.version for record in reversed(records))
     return [each for each in versions if each != version and each not in bad]
-
-
-def _bad(histories: Any) -> Set[str]:
-    """Versions of which some host said last that they are bad, and not that they went live again."""
-    bad: Set[str] = set()
-    for records in histories:
-        last = {str(record["version"]): bool(record.get("bad")) for record in records}
-        bad |= {version for version, is_bad in last.items() if is_bad}
-    return bad

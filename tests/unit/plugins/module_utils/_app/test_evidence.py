@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Callable, Sequence
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._app import history
+from ansible_collections.caravan.kamal.plugins.module_utils import _records
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import HealthError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
@@ -36,8 +36,8 @@ def deploy(engine: FakeEngine, share: HostShare) -> Changes:
     return act(engine, share, "stage", "live")
 
 
-def records(home: Path) -> list[dict[str, Any]]:
-    return history.parse((home / ".kamal/apps/hello/history.jsonl").read_text())
+def records(home: Path) -> list[_records.Record]:
+    return _records.parse((home / ".kamal/apps/hello/history.jsonl").read_text())
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_bad_version_is_replaced_when_it_is_deployed_again(host: FakeEngine, s
         act(host, share_of("v1"), "proven")
     deploy(host, share_of("v1"))
     assert host.container("hello-web-v1")["Id"] != before
-    assert history.bad_versions(records(home)) == set()
+    assert _records.bad_versions(records(home)) == set()
 
 
 def without_record(home: Path) -> None:

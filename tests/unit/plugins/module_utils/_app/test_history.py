@@ -6,17 +6,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._app.history import (
-    audit_line,
-    bad_entry,
+from ansible_collections.caravan.kamal.plugins.module_utils._app.history import audit_line, bad_entry, entry, read
+from ansible_collections.caravan.kamal.plugins.module_utils._records import (
+    Record,
     bad_versions,
-    entry,
     good_versions,
     live_container,
     parse,
-    read,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,9 +25,9 @@ LINE = entry("deploy", "v0", "web", "", "", "")
 
 def test_what_was_written_is_read_again() -> None:
     (record,) = parse(entry("deploy", "v1", "web", "c1", "sha256:1", "sam@example.com"))
-    at = record.pop("at")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", at)
-    assert record == {
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record.at)
+    assert record.to_data() == {
+        "at": record.at,
         "command": "deploy",
         "version": "v1",
         "roles": ["web"],
@@ -43,7 +42,7 @@ def test_what_was_written_is_read_again() -> None:
 )
 def test_a_broken_line_is_passed_over(broken: str) -> None:
     content = "\n".join([LINE.replace("v0", "v1"), broken, LINE.replace("v0", "v3")])
-    assert [record["version"] for record in parse(content)] == ["v1", "v3"]
+    assert [record.version for record in parse(content)] == ["v1", "v3"]
 
 
 @given(st.binary())
@@ -75,6 +74,19 @@ def bad(version: str) -> str:
     return bad_entry(version, "it exited with code 1", "sam")
 
 
+@pytest.mark.parametrize(
+    ("data", "record"),
+    [
+        ({"version": "v1", "roles": "web", "container": 7, "more": {}}, Record("v1")),
+        ({"version": "v1", "roles": ["web", 1, None], "bad": ""}, Record("v1", roles=("web",))),
+        ({"version": None}, None),
+        ([], None),
+    ],
+)
+def test_what_is_none_of_a_fields_values_counts_as_left_out(data: Any, record: Record | None) -> None:
+    assert Record.of(data) == record
+
+
 OLD = '{"version": "v0", "roles": ["web", "worker"]}'
 
 
@@ -95,12 +107,12 @@ OLD = '{"version": "v0", "roles": ["web", "worker"]}'
 def test_what_is_on_record(lines: list[str], good: list[str], web: str | None) -> None:
     records = parse("\n".join(lines))
     assert (good_versions(records), live_container(records, "web")) == (good, web)
-    assert bad_versions(records) == {record["version"] for record in records} - set(good)
+    assert bad_versions(records) == {record.version for record in records} - set(good)
 
 
 def test_lines_that_are_no_records_are_told(home: Path) -> None:
     (home / "history").write_bytes(b"\xff\xfe\n\n" + LINE.encode() + b"\n{")
     notices: list[str] = []
-    assert [record["version"] for record in read("history", notices.append)] == ["v0"]
+    assert [record.version for record in read("history", notices.append)] == ["v0"]
     assert notices == [f"2 lines of {home}/history are no records of releases and were passed over"]
     assert read("nothing", notices.append) == []

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -13,6 +14,7 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import HealthError, ImageError, ProxyError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import Built, HostShare
 from fakes import FakeEngine
 
@@ -128,6 +130,25 @@ def test_pruning_after_a_deploy_leaves_the_images_that_another_destination_may_g
     (staging / "history.jsonl").write_text(json.dumps({"version": "w2", "image_id": "image of w2"}))
     removed = [action for action in release(host, share_of("v1")).actions if action.startswith("remove")]
     assert removed == ["remove image hello:w1"]
+
+
+def test_pruning_counts_what_has_just_been_stopped_though_docker_lists_it_as_running_for_a_moment(
+    host: FakeEngine, share_of: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = share_of("v3", retain_containers=1)
+    for version in ("v1", "v2"):
+        release(host, share_of(version, retain_containers=1))
+    listed = host.containers
+    late = [
+        replace(one, state="running") for one in listed("service") if one.name in ("hello-web-v2", "hello-worker-v2")
+    ]
+
+    def containers(*labels: str) -> list[Container]:
+        known = {one.id: one for one in late}
+        return [known.get(one.id, one) for one in listed(*labels)]
+
+    monkeypatch.setattr(host, "containers", containers)
+    assert "remove container hello-web-v1" in release(host, share).actions
 
 
 def test_the_same_release_again_changes_nothing(host: FakeEngine, share_of: Share, home: Path) -> None:

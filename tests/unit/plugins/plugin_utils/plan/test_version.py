@@ -8,14 +8,15 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._app.history import entry, parse
+from ansible_collections.caravan.kamal.plugins.module_utils._app.history import entry
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import RollbackError
+from ansible_collections.caravan.kamal.plugins.module_utils._records import parse
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.version import require_everywhere
-from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.way_back import places, previous_good
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.way_back import HostInfo, places, previous_good
 
 
-def host(*lives: str, **running: str) -> dict[str, Any]:
-    """What service_info answers. Lives are versions of all roles, ROLE=VERSION, or -VERSION for one marked bad."""
+def host(*lives: str, **running: str) -> HostInfo:
+    """What a host answers. Lives are versions of all roles, ROLE=VERSION, or -VERSION for one marked bad."""
     lines = []
     for life in lives:
         role, _equals, version = life.rpartition("=")
@@ -23,10 +24,10 @@ def host(*lives: str, **running: str) -> dict[str, Any]:
             lines.append(json.dumps({"version": version[1:], "bad": "it exited", "at": "2026-11-21T07:00:00Z"}))
         else:
             lines += [entry("deploy", version, one, "c", "i", "sam") for one in ([role] if role else ["web", "jobs"])]
-    return {"history": parse("\n".join(lines)), "running": running}
+    return HostInfo(running, (), parse("\n".join(lines)))
 
 
-def way_back(histories: dict[str, Any], *roles: str) -> str:
+def way_back(histories: dict[str, HostInfo], *roles: str) -> str:
     return previous_good(places(histories, dict.fromkeys(histories, roles or ("web",))))
 
 
@@ -134,7 +135,7 @@ def test_hosts_that_do_not_agree_are_told(histories: Any, message: str) -> None:
 
 
 def test_a_version_must_be_on_every_host() -> None:
-    containers: dict[str, Any] = {"web1": [{"version": "v1"}, {"version": "v2"}], "web2": [{"version": "v2"}], "w": []}
-    require_everywhere("v2", {"web1": containers["web1"], "web2": containers["web2"]})
+    versions: dict[str, list[str]] = {"web1": ["v1", "v2"], "web2": ["v2"], "w": []}
+    require_everywhere("v2", {"web1": ["v1", "v2"], "web2": ["v2"]})
     with pytest.raises(RollbackError, match="no container of version v1 on web2, w"):
-        require_everywhere("v1", containers)
+        require_everywhere("v1", versions)
