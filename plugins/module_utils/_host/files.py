@@ -117,23 +117,13 @@ def write(path: str, text: str) -> None:
 def append(path: str, line: str) -> None:
     """Add a line at the end of a file, whole or not at all, also after a line that was cut short."""
     with doing("append to", path), opened(path, make=True) as (folder, name):
-        handle = _open_to_append(folder, name)
+        handle = _open_or_make(folder, name, APPENDING)
         try:
-            _require_file(handle)
             size = os.fstat(handle).st_size
             torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
             _write_or_undo(handle, size, f"{chr(10) if torn else ''}{line}\n".encode())
         finally:
             os.close(handle)
-
-
-def _open_to_append(folder: int, name: str) -> int:
-    try:
-        handle = os.open(name, APPENDING | os.O_CREAT | os.O_EXCL, PRIVATE_FILE, dir_fd=folder)
-    except FileExistsError:
-        return os.open(name, APPENDING | _nofollow(), dir_fd=folder)
-    own(handle)
-    return handle
 
 
 def _write_or_undo(handle: int, size: int, content: bytes) -> None:
@@ -171,18 +161,19 @@ def remove(path: str) -> None:
 def kept_open(path: str) -> Iterator[int]:
     """A file, made where there is none, open for reading and writing in place. It is no symbolic link."""
     with doing("open", path), opened(path, make=True) as (folder, name):
-        handle = _open_in_place(folder, name)
+        handle = _open_or_make(folder, name, IN_PLACE)
     try:
         yield handle
     finally:
         os.close(handle)
 
 
-def _open_in_place(folder: int, name: str) -> int:
+def _open_or_make(folder: int, name: str, flags: int) -> int:
+    """A file, made where there is none; it is the SSH user's, and no folder or device."""
     try:
-        handle = os.open(name, IN_PLACE | os.O_CREAT | os.O_EXCL, PRIVATE_FILE, dir_fd=folder)
+        handle = os.open(name, flags | os.O_CREAT | os.O_EXCL, PRIVATE_FILE, dir_fd=folder)
     except FileExistsError:
-        handle = os.open(name, IN_PLACE, dir_fd=folder)
+        handle = os.open(name, flags | _nofollow(), dir_fd=folder)
     else:
         own(handle)
     try:
