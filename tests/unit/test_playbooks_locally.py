@@ -98,6 +98,15 @@ def test_variables_of_an_inventory_under_former_names_change_nothing(folder: Pat
     assert (folder / ".kamal" / "lock-shop").is_dir()
 
 
+@pytest.mark.parametrize(("state", "told"), [("held", "would take"), ("free", "would release")])
+def test_a_dry_run_of_a_lock_by_hand_says_what_it_would_do(folder: Path, state: str, told: str) -> None:
+    asked = ("-e", "kamal_hosts=shop", "-e", f"kamal_lock_state={state}", "--check")
+    code, output = play(folder, "caravan.kamal.lock", *asked)
+    assert code == 0, output
+    assert f"\n{told} the deploy lock of shop on h1: free\nThere is no deploy lock\n" in output
+    assert not (folder / ".kamal" / "lock-shop").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "messages"),
     [
