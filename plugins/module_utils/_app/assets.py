@@ -15,7 +15,7 @@ from .._errors import ImageError
 from .._host import files, trees
 from .._host.changes import Changes
 from .._host.engine import Container
-from .._names import Names, asset_container, asset_folder, version_of
+from .._names import Names, asset_container, asset_folder, role_of, version_of
 from .._shares import AssetShare, RoleShare
 from .context import Context
 
@@ -46,7 +46,7 @@ def clean(changes: Changes, names: Names, versions: Iterable[str]) -> None:
 
 def versions(containers: Iterable[Container], names: Names) -> Set[str]:
     """The `ROLE-VERSION` of containers of the service at the destination."""
-    roles = ((container, container.labels.get("role", "")) for container in containers)
+    roles = ((container, role_of(container.labels)) for container in containers)
     return {asset_folder(role, version_of(each.name, names.role(role), each.labels)) for each, role in roles}
 
 
