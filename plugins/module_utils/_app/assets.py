@@ -9,25 +9,26 @@ A version's assets lie on the host twice, as Kamal has it: `extracted/ROLE-VERSI
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, Iterable, Iterator, List, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .._errors import ImageError
 from .._host import files, trees
 from .._host.changes import Changes
-from .._host.engine import Container
+from .._host.engine import Container, Image
 from .._names import Names, asset_container, asset_folder, role_of, version_of
 from .._shares import AssetShare, RoleShare
 from .context import Context
 
 
-def prepare(context: Context, role: RoleShare, own: Sequence[Container]) -> None:
+def prepare(context: Context, role: RoleShare, image: Optional[Image], own: Sequence[Container]) -> None:
     """Before the container of a role is made, its assets are there, and those of what runs beside it.
 
-    `own` are the containers of the role. Whatever a run was interrupted at, the next one does all of it.
+    `image` is None only where it would be pulled (check mode), `own` are the containers of the role. Whatever a run was
+    interrupted at, the next one does all of it.
     """
     if not role.assets:
         return
-    extract = partial(_extract, context, role)
+    extract = partial(_extract, context, role, image)
     context.changes.do(f"extract assets of {role.name} from {context.share.image.reference}", extract)
     for container in own:
         if container.running:
@@ -58,13 +59,13 @@ def _remove(directories: Iterable[str], name: str) -> None:
 # From the image
 
 
-def _extract(context: Context, role: RoleShare) -> None:
+def _extract(context: Context, role: RoleShare, image: Optional[Image]) -> None:
     """All of it is here before anything of it is used."""
     new = {asset.extracted: trees.temporary(asset.extracted) for asset in role.assets}
     for path in new:
         trees.clear(path)
     try:
-        _hand_out(context, role, new)
+        _hand_out(context, role, image, new)
     except BaseException:
         for temporary in new.values():
             files.remove(temporary)
@@ -74,17 +75,18 @@ def _extract(context: Context, role: RoleShare) -> None:
         trees.merge(asset.extracted, asset.volume, over=not asset.writable, apart=asset.writable)
 
 
-def _hand_out(context: Context, role: RoleShare, new: Dict[str, str]) -> None:
-    engine, image = context.engine, context.share.image
+def _hand_out(context: Context, role: RoleShare, image: Optional[Image], new: Dict[str, str]) -> None:
+    """From the very image that goes live, whatever its tag leads to by now."""
+    engine, reference = context.engine, context.share.image.reference
     labels = Names(context.share.service, context.share.destination).labels(role.name)
-    body: Dict[str, Any] = {"Image": image.reference, "Cmd": ["assets"], "Labels": labels}
+    body: Dict[str, Any] = {"Image": image.id if image else reference, "Cmd": ["assets"], "Labels": labels}
     container = engine.create(asset_container(role.container), {**body, "HostConfig": {"NetworkMode": "none"}})
     try:
         for asset in role.assets:
             archive = engine.archive(container, f"{asset.path}/.")
             if archive is None:
                 raise ImageError(
-                    f"{image.reference} has no folder {asset.path}. Correct asset_path, or build the image with it."
+                    f"{reference} has no folder {asset.path}. Correct asset_path, or build the image with it."
                 )
             trees.unpack(archive, new[asset.extracted])
     finally:

@@ -125,7 +125,7 @@ class Cutover:
                 if inspected and self.context.is_wanted(self.role, self.image, inspected) and not container.running:
                     return container.id
         leftovers.clear(self.context, self.role, self.own, None, self.routes)
-        assets.prepare(self.context, self.role, self.own)
+        assets.prepare(self.context, self.role, self.image, self.own)
         return str(self.context.create(self.role, self.image, self.own))
 
     def _prove(self, container: str) -> None:

@@ -62,7 +62,7 @@ class Release:
             running = context.running(role, image, own)
             leftovers.clear(context, role, own, running, self._routes)
             if running is None:
-                assets.prepare(context, role, own)
+                assets.prepare(context, role, image, own)
                 context.create(role, image, own)
         return self._answer(image)
 

@@ -52,6 +52,18 @@ def step(engine: FakeEngine, share: HostShare, name: str, check: bool = False) -
     return changes.actions
 
 
+def test_they_come_from_the_image_that_was_staged_though_its_tag_was_taken_since(
+    host: FakeEngine, share_of: Share, home: Path
+) -> None:
+    share = share_of("v1", **WEB)
+    host.add_image(share.image.reference, "image of v1")
+    staged = Release(host, Changes(False), share, {"TOKEN": "s3cr3t"}).stage(None)["image_id"]
+    host.add_image(share.image.reference, "image of v2")
+    host.remove("hello-web-v1_staged")
+    Release(host, Changes(False), share, {"TOKEN": "s3cr3t"}, image_id=staged).live(None)
+    assert seen(home, "extracted/web-v1") == own("v1")
+
+
 def deploy(engine: FakeEngine, share: HostShare) -> list[str]:
     return step(engine, share, "stage") + step(engine, share, "live")
 
