@@ -57,8 +57,8 @@ VARIABLES: Tuple[Variable, ...] = (
     Variable(
         "kamal_kept_process",
         "bool",
-        "`false`",
-        "keep one process for the modules of a run on each host, instead of starting Python for each of them",
+        "`true`",
+        "keep one process for the modules of a run on each host; `false` starts Python anew for each of them",
     ),
     Variable("kamal_skip_hooks", "bool", "`false`", "deploy although there are hooks, without running them"),
     Variable("kamal_hook_timeout", "int", "`600`", "seconds that one hook may take"),

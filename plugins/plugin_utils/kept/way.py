@@ -18,7 +18,7 @@ from .. import owner
 from . import sources
 
 VARIABLE = "kamal_kept_process"
-BY_DEFAULT = False
+BY_DEFAULT = True
 STAYS = 60
 
 
