@@ -9,6 +9,7 @@ from typing import Any, Dict, Mapping, Optional
 
 from ..module_utils._data import from_data, to_data
 from ..module_utils._shares import HostShare, ImageShare
+from ..plugin_utils.kept.way import BRIEFLY
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
@@ -28,6 +29,8 @@ class ActionModule(PlannedAction):
             share = handover.host_share(supply.plan, supply.host)
         else:
             share = from_data(HostShare, arguments["plan"])
+        if _is_the_last(arguments, share):
+            self.stays = BRIEFLY
         filled = {**arguments, "plan": to_data(share), "built": _built(arguments.get("built"), share.image)}
         if arguments.get("state") in NEEDS_SECRETS:
             if left_out(arguments, "secrets"):
@@ -35,6 +38,12 @@ class ActionModule(PlannedAction):
             if left_out(arguments, "registry"):
                 filled["registry"] = json.dumps(supply.login(supply.plan.registry))
         return filled
+
+
+def _is_the_last(arguments: Arguments, share: HostShare) -> bool:
+    """Whether a rollout has no more for this host to do than to look at it once again."""
+    rest = set(share.other_roles) - set(arguments.get("roles") or share.other_roles)
+    return arguments.get("state") == "live" and not rest
 
 
 def _built(answer: Optional[Mapping[str, Any]], image: ImageShare) -> Mapping[str, Any]:

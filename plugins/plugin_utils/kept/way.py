@@ -14,12 +14,13 @@ from ansible.executor import interpreter_discovery
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from .. import owner
+from .. import memory, owner
 from . import sources
 
 VARIABLE = "kamal_kept_process"
 BY_DEFAULT = True
-STAYS = 60
+# Seconds that the process stays after a call, and after one that may be the last.
+STAYS, BRIEFLY = 60, 10
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def to(action: ActionBase, task_vars: Mapping[str, Any]) -> Optional[Way]:
     python = _python(action, task_vars)
     if python is None:
         return None
-    code = sources.of_this_version().name
+    code = str(memory.OF_THIS_RUN.once("the code of modules", lambda: sources.of_this_version().name))
     run = f"{owner.this_run()}\n{host}\n{code}\n{python}"
     return Way(python, hashlib.sha256(run.encode()).hexdigest()[:32] + ".socket", code)
 

@@ -332,3 +332,22 @@ def test_a_module_is_given_only_what_it_takes(
     result = act(action, arguments, {**variables, "_kamal_lock": {"held": True, "run": {"number": 7}}})
     module = import_module(action.__name__.replace(".action.", ".modules."))
     assert set(result["given"]) <= {*module.OPTIONS, *DOCKER_OPTIONS}
+
+
+@pytest.mark.parametrize(
+    ("state", "roles", "last"),
+    [
+        ("staged", None, False),
+        ("live", ["web"], False),
+        ("live", ["worker"], True),
+        ("live", None, True),
+        ("proven", ["web"], False),
+    ],
+)
+def test_the_last_call_of_a_rollout_is_known(
+    plan_of: MakePlan, state: str, roles: list[str] | None, last: bool
+) -> None:
+    """The kept process of the host need not stay long after it."""
+    servers = {"web": ["host1"], "worker": {"hosts": ["host1"], "cmd": "work"}}
+    share = plan_of("v1", servers=servers).hosts["host1"]
+    assert release._is_the_last({"state": state, "roles": roles}, share) is last
