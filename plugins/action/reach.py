@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping
 
 from ..plugin_utils import shell
 from ..plugin_utils.controller import ControllerAction
-from ..plugin_utils.kept.start import KEPT, start
+from ..plugin_utils.kept.start import start
 
 REMEDY = "See that it is up and its SSH settings are right."
 
@@ -19,6 +19,6 @@ class ActionModule(ControllerAction):
         failure = f"{host} cannot be reached"
         with shell.visit(failure, REMEDY):
             kept = start(self, task_vars)
-        if kept is None:
+        if not kept:
             shell.run(self, "true", failure, REMEDY)
-        return {"msg": f"{host} can be reached", "kept": kept == KEPT, "why_not": None if kept == KEPT else kept}
+        return {"msg": f"{host} can be reached", "kept": False, "why_not": None, **kept}

@@ -130,6 +130,14 @@ def test_where_it_cannot_be_it_is_not_started(project: Project, variables: dict[
     assert not project.kept
 
 
+@pytest.mark.parametrize("mode", ["auto", "auto_silent"])
+def test_it_is_started_by_the_python_that_ansible_finds(project: Project, mode: str) -> None:
+    found = {"ansible_python_interpreter": mode, "ansible_interpreter_python_fallback": [sys.executable]}
+    _answer, output = project.run([REACH, READ], "-vv", **found)
+    assert project.kept
+    assert "is sent to" not in output
+
+
 def test_runs_share_nothing_but_the_code(project: Project) -> None:
     for _run in range(2):
         project.run([REACH, READ])

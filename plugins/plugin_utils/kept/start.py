@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from typing import Any, Dict, Mapping
 
 from ansible.plugins.action import ActionBase
 
@@ -15,13 +15,20 @@ WANTED = "the code of the modules is"
 NOTHING = b"\n"
 
 
-def start(action: ActionBase, task_vars: Mapping[str, Any]) -> Optional[str]:
-    """What the host says: KEPT, or why not; None where nothing was asked. Only a lost connection is an error."""
-    found = way.to(action, task_vars)
+def start(action: ActionBase, task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+    """What the task answers: whether the process is `kept`, `why_not`, and what was found out for later tasks.
+
+    Empty where nothing was asked. Only a lost connection is an error.
+    """
+    python = way.discovered(action, task_vars)
+    found = way.to(action, task_vars, python)
     if found is None:
-        return None
-    answer = _visit(action, found, NOTHING)
-    return _visit(action, found, sources.of_this_version().packed) if answer.startswith(WANTED) else answer
+        return {}
+    said = _visit(action, found, NOTHING)
+    if said.startswith(WANTED):
+        said = _visit(action, found, sources.of_this_version().packed)
+    facts = {"ansible_facts": {way.FACT: python}} if python and not action._task.delegate_to else {}
+    return {"kept": said == KEPT, "why_not": None if said == KEPT else said, **facts}
 
 
 def _visit(action: ActionBase, to: way.Way, content: bytes) -> str:

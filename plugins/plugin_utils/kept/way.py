@@ -19,6 +19,7 @@ from . import sources
 
 VARIABLE = "kamal_kept_process"
 BY_DEFAULT = True
+FACT = "discovered_interpreter_python"
 # Seconds that the process stays after a call, and after one that may be the last.
 STAYS, BRIEFLY = 60, 10
 
@@ -42,17 +43,26 @@ class Way:
         return f"{self.python} -S -c {text} {' '.join(map(shlex.quote, arguments))}"
 
 
-def to(action: ActionBase, task_vars: Mapping[str, Any]) -> Optional[Way]:
+def to(action: ActionBase, task_vars: Mapping[str, Any], discovered: Optional[str] = None) -> Optional[Way]:
     """The way to the host of a task; None where its modules have to be run as Ansible runs them."""
     if not _is_wanted(action, task_vars) or not _is_possible(action):
         return None
     host = str(action._task.delegate_to or task_vars["inventory_hostname"])
-    python = _python(action, task_vars)
+    python = discovered or _python(_variables_of_host(action, task_vars), action)
     if python is None:
         return None
     code = str(memory.OF_THIS_RUN.once("the code of modules", lambda: sources.of_this_version().name))
     run = f"{owner.this_run()}\n{host}\n{code}\n{python}"
     return Way(python, hashlib.sha256(run.encode()).hexdigest()[:32] + ".socket", code)
+
+
+def discovered(action: ActionBase, task_vars: Mapping[str, Any]) -> Optional[str]:
+    """The Python that Ansible finds on the host, where it would look for one before it ran a module there."""
+    variables = _variables_of_host(action, task_vars)
+    if not _is_wanted(action, task_vars) or not _is_possible(action) or _python(variables, action):
+        return None
+    mode = _said(variables, action)
+    return str(interpreter_discovery.discover_interpreter(action, "python", mode, variables))
 
 
 def _is_wanted(action: ActionBase, task_vars: Mapping[str, Any]) -> bool:
@@ -69,14 +79,22 @@ def _is_possible(action: ActionBase) -> bool:
     )
 
 
-def _python(action: ActionBase, task_vars: Mapping[str, Any]) -> Optional[str]:
-    """The Python that Ansible would run modules with on the host."""
-    delegated, to_host = task_vars.get("ansible_delegated_vars") or {}, action._task.delegate_to
-    variables = delegated.get(to_host, task_vars) if to_host else task_vars
-    said = str(action._templar.template(constants.config.get_config_value("INTERPRETER_PYTHON", variables=variables)))
+def _variables_of_host(action: ActionBase, task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
+    delegated = task_vars.get("ansible_delegated_vars") or {}
+    variables: Mapping[str, Any] = delegated.get(action._task.delegate_to, task_vars)
+    return variables
+
+
+def _said(variables: Mapping[str, Any], action: ActionBase) -> str:
+    return str(action._templar.template(constants.config.get_config_value("INTERPRETER_PYTHON", variables=variables)))
+
+
+def _python(variables: Mapping[str, Any], action: ActionBase) -> Optional[str]:
+    """The Python that Ansible would run modules with on the host; None if it would have to look for it first."""
+    said = _said(variables, action)
     if not said.startswith("auto"):
         return said
-    known = (variables.get("ansible_facts") or {}).get("discovered_interpreter_python")
+    known = (variables.get("ansible_facts") or {}).get(FACT)
     if known:
         return str(known)
     return _first(variables) if said == "auto_silent" and _TAKES_THE_FIRST else None
