@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hosts import Host, ask
 from project import REGISTRY_PASSWORD, Project, Run
@@ -163,6 +165,23 @@ def test_a_second_run_changes_nothing(project: Project, hosts: list[Host]) -> No
     assert set(again.changed.values()) == {0}
     assert again.actions == {}
     assert [host.traces for host in hosts] == before
+
+
+@pytest.mark.parametrize(
+    "variables", [{"ansible_user": "deploy", "ansible_become": True}, {"kamal_kept_process": False}]
+)
+def test_nor_does_it_by_another_way_to_the_hosts(
+    project: Project, hosts: list[Host], variables: dict[str, Any]
+) -> None:
+    """As another user with become, who has a kept process there, and with a Python for each module."""
+    for host in hosts:
+        host.sh("rm -rf /root/.cache/caravan.kamal")
+    run = project.deploy("v1", *SECRETS_FILE, **variables)
+    assert run.ok
+    assert run.actions == {}
+    for host in hosts:
+        assert host.file("/root/.cache/caravan.kamal").exists is ("ansible_become" in variables)
+        assert not host.file("/home/deploy/.cache").exists
 
 
 def test_a_dry_run_on_a_running_fleet_foresees_the_next_deploy(project: Project, hosts: list[Host]) -> None:

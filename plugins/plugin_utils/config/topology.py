@@ -9,6 +9,7 @@ absent: the schema reports them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .lines import KeyPath
@@ -55,7 +56,7 @@ class Role:
     primary: bool
     is_empty: bool = False
 
-    @property
+    @cached_property
     def tags(self) -> Dict[str, Tuple[str, ...]]:
         """The tags of each host. A host that is named again keeps its place and takes the later tags, as with Kamal."""
         return {entry.name: entry.tags for entry in self.entries}
@@ -150,7 +151,8 @@ class Topology:
 
     def gate(self, hosts: Sequence[str]) -> Optional[Role]:
         """The role whose healthy containers let the others start: the first in boot order with one of these hosts."""
-        return next((role for role in self.roles if any(host in hosts for host in role.hosts)), None)
+        taking_part = set(hosts)
+        return next((role for role in self.roles if taking_part.intersection(role.hosts)), None)
 
     def on_host(self, host: str) -> List[Role]:
         return [role for role in self.roles if host in role.tags]

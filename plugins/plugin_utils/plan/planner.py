@@ -41,9 +41,9 @@ class _Planner:
         self.images = Images(config, run.version)
         self.boot: Mapping[str, Any] = self.data["boot"]
         self.topology = Topology(self.data)
-        about = run.command in ABOUT_ACCESSORIES
+        about, taking_part = run.command in ABOUT_ACCESSORIES, set(run.hosts)
         self.accessories = _named(self.topology, run.accessory) if about else self.topology.accessories
-        self.order = [] if about else [host for host in self.topology.boot_order if host in run.hosts]
+        self.order = [] if about else [host for host in self.topology.boot_order if host in taking_part]
         self.gate = self.topology.gate(self.order)
         self.serial = batches.serial(self.boot.get("limit"), len(self.order))
 
