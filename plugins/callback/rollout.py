@@ -248,10 +248,13 @@ def changed_where(
     counts: Mapping[str, Mapping[str, int]], elsewhere: Mapping[Tuple[str, str], int]
 ) -> Mapping[str, Mapping[str, int]]:
     """Ansible's counts, with each change counted for the host that it was made on. `elsewhere` says how many changes a
-    task for a host of the play made on another one."""
+    task for a host of the play made on another one. The controller is named only if nothing else changed."""
     whole = {host: dict(count) for host, count in counts.items()}
-    for (host, place), number in elsewhere.items():
+    for (host, _place), number in elsewhere.items():
         whole[host]["changed"] -= number
+    for (_host, place), number in elsewhere.items():
+        if place == CONTROLLER and any(count["changed"] for count in whole.values()):
+            continue
         there = whole.setdefault(place, {"failures": 0, "unreachable": 0, "changed": 0})
         there["changed"] += number
     return whole

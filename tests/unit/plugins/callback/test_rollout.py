@@ -109,12 +109,23 @@ def test_that_a_run_stops_is_told_once_and_of_no_host(callback: Callback, name: 
     assert callback.lines[-1].startswith("\nfailed: web2; changed: web1 (")
 
 
-def test_what_a_delegated_task_changed_is_counted_where_it_was_done(callback: Callback) -> None:
+@pytest.mark.parametrize(
+    ("builder", "web2", "line"),
+    [
+        ("builder", 1, "changed: web2, builder; unchanged: web1"),
+        ("web2", 0, "changed: web2; unchanged: web1"),
+        ("localhost", 1, "changed: web2; unchanged: web1"),
+        ("localhost", 0, "changed: the controller; unchanged: web1, web2"),
+    ],
+)
+def test_what_a_delegated_task_changed_is_counted_where_it_was_done(
+    callback: Callback, builder: str, web2: int, line: str
+) -> None:
     built = {"changed": True, "actions": ["build hello:v2"]}
-    callback.v2_runner_on_ok(answer(callback.task("Build"), "web1", "web1 -> builder", **built))
-    counts = {"web1": {**OK, "changed": 1}, "web2": {**OK, "changed": 1}}
+    callback.v2_runner_on_ok(answer(callback.task("Build"), "web1", f"web1 -> {builder}", **built))
+    counts = {"web1": {**OK, "changed": 1}, "web2": {**OK, "changed": web2}}
     callback.v2_playbook_on_stats(SimpleNamespace(processed=counts, summarize=counts.get))
-    assert callback.lines[-1].startswith("\nchanged: web2, builder; unchanged: web1 (")
+    assert callback.lines[-1].startswith(f"\n{line} (")
 
 
 @pytest.mark.parametrize(
