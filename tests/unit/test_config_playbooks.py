@@ -17,8 +17,12 @@ PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 
 
 def play(name, folder, *arguments):
+    return run(folder, str(PLAYBOOK), f"caravan.kamal.{name}", *arguments)
+
+
+def run(folder, *command):
     done = subprocess.run(
-        [str(PLAYBOOK), f"caravan.kamal.{name}", *arguments],
+        command,
         cwd=folder,
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "PWD": str(folder), "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
@@ -129,3 +133,21 @@ def test_a_new_project_begins_with_its_files(folder, monkeypatch):
     assert code == 0
     assert "unchanged: localhost" in output
     assert "    localhost" not in output
+
+
+INVENTORY = "[inventory]\nenable_plugins = caravan.kamal.deploy\n"
+LISTED = ("ansible-inventory", "-i", "config/deploy.yml", "--list")
+
+
+@pytest.mark.parametrize("read", [LISTED, ("config",), ("docs",)], ids=["inventory", "config", "docs"])
+def test_reading_a_configuration_runs_nothing_of_the_project(folder, read):
+    with (folder / "config" / "deploy.yml").open("a") as file:
+        file.write("env: {secret: [TOKEN]}\n")
+    (folder / "ansible.cfg").write_text(INVENTORY)
+    (folder / ".kamal" / "hooks").mkdir(parents=True)
+    (folder / ".kamal" / "secrets").write_text("TOKEN=$(touch ran; echo t)\n")
+    (folder / ".kamal" / "hooks" / "pre-init").write_text("#!/bin/sh\ntouch hooked\n")
+    (folder / ".kamal" / "hooks" / "pre-init").chmod(0o755)
+    code, output = run(folder, str(PLAYBOOK.with_name(read[0])), *read[1:]) if len(read) > 1 else play(read[0], folder)
+    assert code == 0, output
+    assert not (folder / "ran").exists() and not (folder / "hooked").exists()

@@ -101,9 +101,11 @@ def test_a_process_that_shows_one_is_seen() -> None:
     environment = {**os.environ, "WORD": "in-the-environment"}
     with watched(("in-an-argument", "in-the-environment")) as sight:
         process = subprocess.Popen(sleeping, stdin=subprocess.PIPE, env=environment)
-        while len(sight.found) < 2:
+        began = time.monotonic()
+        while len(sight.found) < 2 and time.monotonic() < began + 60:
             time.sleep(0.01)
         process.communicate(b"\n", timeout=60)
+    assert len(sight.found) == 2
 
 
 def test_no_process_shows_a_secret(told: Told) -> None:
