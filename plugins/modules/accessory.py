@@ -46,6 +46,14 @@ options:
     type: str
     choices: [keep, delete]
     default: keep
+  foretold:
+    description:
+      - What an earlier task of this run has listed for the service here, RV(caravan.kamal.release#module:actions).
+      - In check mode it is still to be done, and with O(state=absent) what goes with it is not listed again. Otherwise
+        this changes nothing.
+    type: list
+    elements: str
+    default: []
   files:
     description:
       - What is in its files, as a JSON object of base64 text by path. Where it is left out, the project's files are
@@ -121,6 +129,7 @@ OPTIONS: Dict[str, Any] = {
     "pull": {"type": "bool", "default": False},
     "backup": {"type": "bool", "default": True},
     "data": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
+    "foretold": {"type": "list", "elements": "str", "default": []},
     "files": {"type": "str", "no_log": True},
     "plan": {"type": "dict", "options": options(AccessoryShare)},
     "secrets": {"type": "str", "no_log": True},
@@ -156,7 +165,7 @@ def _bring(accessory: Accessory, params: Any) -> Dict[str, Any]:
     if params["state"] == "present":
         return accessory.present(recreate=params["recreate"], pull=params["pull"], backup=params["backup"])
     if params["state"] == "absent":
-        return accessory.absent(with_data=params["data"] == "delete")
+        return accessory.absent(with_data=params["data"] == "delete", foretold=params["foretold"])
     states = {
         "started": accessory.started,
         "restarted": accessory.restarted,

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from .. import _body, _names, _references
 from .._errors import AccessoryError
@@ -75,8 +75,11 @@ class Accessory:
             return self._answer()
         return self.started()
 
-    def absent(self, with_data: bool = False) -> Dict[str, Any]:
-        """Its container, env file and image go, its data only if asked. One of another destination stays."""
+    def absent(self, with_data: bool = False, foretold: Sequence[str] = ()) -> Dict[str, Any]:
+        """Its container, env file and image go, its data only if asked. One of another destination stays.
+
+        `foretold`: the actions that an earlier task of the run has listed; in check mode they are still to be done.
+        """
         other = self._other_destination()
         if other is not None:
             self.changes.notice(
@@ -95,7 +98,8 @@ class Accessory:
                 data.remove()
             else:
                 data.tell_that_it_stays()
-        env_file.remove(self.changes, self.share.env_file)
+        if not (self.changes.check_mode and _goes_with_a_folder(self.share.env_file, foretold)):
+            env_file.remove(self.changes, self.share.env_file)
         return self._answer()
 
     def _remove_image(self) -> None:
@@ -235,3 +239,8 @@ class Accessory:
 
 def _destination(name: str) -> str:
     return f"the destination {name}" if name else "no destination"
+
+
+def _goes_with_a_folder(path: str, actions: Sequence[str]) -> bool:
+    """Whether one of the actions removes a folder that the path is in."""
+    return any(path.startswith(f"{action[len('remove ') :]}/") for action in actions if action.startswith("remove "))

@@ -476,6 +476,19 @@ def test_removing_it_takes_its_secrets_along(host: FakeEngine, db: Share, home: 
     assert act(host, db(), "absent").actions == []
 
 
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(
+    ("foretold", "covers"),
+    [(["stop container x", "remove .kamal/apps/hello"], True), (["remove .kamal/apps/hell"], False), ([], False)],
+)
+def test_secrets_that_go_with_the_folder_of_the_service_are_not_listed_twice(
+    host: FakeEngine, db: Share, check: bool, foretold: list[str], covers: bool
+) -> None:
+    act(host, db())
+    actions = act(host, db(), "absent", check=check, foretold=foretold).actions
+    assert (f"remove {ENV_FILE}" in actions) is not (check and covers)
+
+
 @pytest.mark.parametrize(
     ("booted", "removed", "app", "stays"),
     [
