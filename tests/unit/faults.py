@@ -38,20 +38,8 @@ FAULTS = {
 
 # What is counted of an engine.
 CALLS = {
-    *(
-        "containers",
-        "inspect",
-        "create",
-        "start",
-        "stop",
-        "rename",
-        "remove",
-        "execute",
-        "read_file",
-        "archive",
-        "logs",
-    ),
-    *("image", "images", "tag", "remove_image"),
+    *("containers", "inspect", "create", "start", "stop", "rename", "remove", "execute", "read_file", "archive"),
+    *("logs", "image", "images", "tag", "remove_image"),
 }
 
 

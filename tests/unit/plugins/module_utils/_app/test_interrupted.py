@@ -14,64 +14,15 @@ from ansible_collections.caravan.kamal.plugins.module_utils._errors import Carav
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from fakes import FakeEngine
+from faults import Fragile, Killed
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
 Share = Callable[..., HostShare]
-CALLS = {
-    *(
-        "containers",
-        "inspect",
-        "create",
-        "start",
-        "stop",
-        "rename",
-        "remove",
-        "execute",
-        "read_file",
-        "archive",
-        "logs",
-    ),
-    *("image", "images", "tag", "remove_image"),
-}
 WEB = {"web": ["host1"]}
 ASSETS = {"servers": WEB, "asset_path": "/public"}
 WORKER = {"worker": {"hosts": ["host1"], "cmd": "hello worker"}}
 ALONE = {"servers": WORKER, "primary_role": "worker"}
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Fragile(FakeEngine):
-    """Fails at the call of this number, counted from one; with Killed every call after it fails too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.number = 0
-        self.breaks_at = 0
-        self.error: type[BaseException] = EngineError
-
-    def arm(self, number: int, error: type[BaseException]) -> None:
-        self.number, self.breaks_at, self.error = 0, number, error
-
-    def __getattribute__(self, name: str) -> Any:
-        method = super().__getattribute__(name)
-        if name not in CALLS or not super().__getattribute__("breaks_at"):
-            return method
-
-        def counted(*arguments: Any, **named: Any) -> Any:
-            self.number += 1
-            if self.number == self.breaks_at or (self.error is Killed and self.number > self.breaks_at):
-                raise self.error(f"Docker could not {name}")
-            at, self.breaks_at = self.breaks_at, 0  # what a call does inside is no call
-            try:
-                return method(*arguments, **named)
-            finally:
-                self.breaks_at = at
-
-        return counted
 
 
 def run(engine: FakeEngine, share: HostShare) -> list[str]:
