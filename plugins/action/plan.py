@@ -115,7 +115,9 @@ class ActionModule(ControllerAction):
 
     def _require_app_hosts(self) -> None:
         given = self._value("kamal_hosts") or self._value("kamal_config") or self._value("kamal_config_file")
-        if not given and not self._variables["groups"].get("app") and not self._is_for_this_machine():
+        groups = self._variables["groups"]
+        listed = groups.get("app") or groups.get("accessories")
+        if not given and not listed and not self._is_for_this_machine():
             file = os.path.join(os.getcwd(), source.DEFAULT_FILE)
             raise ConfigError([Problem(NO_APP_HOSTS if os.path.exists(file) else NO_PROJECT.format(file))])
 
