@@ -8,7 +8,7 @@
 In text without single quotes a backslash makes the character after it plain (`\\n` in double quotes stays as it is
 written), `$NAME` or `${NAME}` stands for a value that was read before or is in the environment, and `$(command)` for
 what a command prints, in which nothing is replaced again. Where dotenv drops what it cannot read, the line is kept in
-`Parsed.ignored`, and a quote that never closes is an error.
+`Parsed.ignored`, and a quote or a command that never closes is an error.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ COMMAND = re.compile(r"(?P<backslash>\\)?\$\(")
 _VARIABLE = re.compile(r"(?P<backslash>\\)?\$(?!\()\{?(?P<name>[A-Za-z0-9_]+)?\}?")
 _BLANKS = " \t\n\f\v\r\0"
 LONGEST_VALUE = 10**6
+_NEVER_CLOSED = (
+    "the command $( is never closed. Outside quotes a # ends a value, so put it in double quotes; where no command is "
+    "meant, use single quotes"
+)
 
 
 class DotenvError(Exception):
@@ -199,7 +203,11 @@ class _Reader:
         position, closings = 0, closing_parentheses(value)
         for match in COMMAND.finditer(value):
             end = closings.get(match.end() - 1, 0) + 1
-            if match.start() < position or end <= match.end() + 1:
+            if match.start() < position or end == match.end() + 1:
+                continue
+            if end == 1 and not match.group("backslash"):
+                raise DotenvError(_NEVER_CLOSED, line)
+            if end == 1:
                 continue
             yield from self._with_variables(value[position : match.start()])
             if match.group("backslash"):
