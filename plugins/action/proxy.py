@@ -1,12 +1,14 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Gives the proxy module the registry's credentials where the proxy's image lies in the app's registry."""
+"""Tells the proxy module on whose behalf, and the registry's login where the proxy's image lies in the app's."""
 
 from __future__ import annotations
 
 import json
 
 from ..module_utils._errors import ConfigError
+from ..module_utils._names import Names
+from ..module_utils._shares import HostShare
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
@@ -16,12 +18,21 @@ class ActionModule(PlannedAction):
     takes_turns = False
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
-        if not arguments.get("plan") or not left_out(arguments, "registry"):
-            return arguments
         try:
             share = handover.host_share(supply.plan, supply.host)
         except ConfigError:
-            return arguments  # The container was planned elsewhere.
-        if not share.proxy_login:
-            return arguments
-        return {**arguments, "registry": json.dumps(supply.login(supply.plan.registry))}
+            return arguments  # The container was planned elsewhere, or there is no plan.
+        if left_out(arguments, "app"):
+            arguments["app"] = _app(share)
+        if arguments.get("plan") and left_out(arguments, "registry") and share.proxy_login:
+            arguments["registry"] = json.dumps(supply.login(supply.plan.registry))
+        return arguments
+
+
+def _app(share: HostShare) -> Arguments:
+    return {
+        "name": Names(share.service, share.destination).qualified,
+        "destination": share.destination,
+        "performer": share.performer,
+        "audit_log": share.audit_log,
+    }

@@ -14,9 +14,13 @@ RUN_DIRECTORY = ".kamal"
 APPS_DIRECTORY = f"{RUN_DIRECTORY}/apps"
 NETWORK = "kamal"
 PROXY_CONTAINER = "kamal-proxy"
+# A replaced kamal-proxy is removed as soon as the new one answers.
+PROXY_REPLACED = f"{PROXY_CONTAINER}_replaced"
 PROXY_VOLUME = "kamal-proxy-config"
 PROXY_STATE = "/home/kamal-proxy/.config/kamal-proxy/kamal-proxy.state"
 PROXY_DIRECTORY = f"{RUN_DIRECTORY}/proxy"
+# As the turn of a service: one module at a time changes the container.
+PROXY_TURN = f"{RUN_DIRECTORY}/turn-kamal-proxy"
 PROXY_APPS_CONFIG = f"{PROXY_DIRECTORY}/apps-config"
 
 FINGERPRINT_LABEL = "caravan.fingerprint"

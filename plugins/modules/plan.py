@@ -17,7 +17,7 @@ options:
   command:
     description: What the plan is for. It ends up in the history of the hosts.
     type: str
-    choices: [deploy, redeploy, rollback, setup, remove, inspect]
+    choices: [deploy, redeploy, rollback, setup, remove, proxy, inspect, accessory, accessory_boot]
     default: deploy
   version:
     description:

@@ -16,9 +16,12 @@ options:
   state:
     description:
       - V(present) is there and runs, V(stopped) does not run, and V(absent) is not there.
+      - V(started) runs; it must be there, and is started as it was made.
+      - V(restarted) stops and starts it, V(rebooted) replaces it by a new one. Requests are refused meanwhile. What it
+        routed before it routes afterwards.
       - V(absent) leaves it where it is as long as it routes any service, unless O(force=true).
     type: str
-    choices: [present, stopped, absent]
+    choices: [present, started, stopped, restarted, rebooted, absent]
     default: present
   run:
     description: The settings of the container, as in the C(proxy/run) section of a configuration.
@@ -44,6 +47,26 @@ options:
     type: list
     elements: str
     default: []
+  app:
+    description:
+      - On behalf of which app this is done. The app's audit log is told of it.
+      - With O(plan), or where there is a plan of the run, filled in on the controller.
+    type: dict
+    suboptions:
+      name:
+        description: The service, with its destination if it has one.
+        type: str
+        required: true
+      destination:
+        description: The destination, if there is one.
+        type: str
+      performer:
+        description: Who does it.
+        type: str
+        default: ""
+      audit_log:
+        description: The audit log, relative to the home.
+        type: str
   registry:
     description:
       - A JSON object with C(username) and C(password) for pulling the proxy's image, where it needs them.
@@ -67,6 +90,10 @@ EXAMPLES = r"""
       https_port: 8443
     recreate: true
 
+- name: Replace it by a new one
+  caravan.kamal.proxy:
+    state: rebooted
+
 - name: Remove it if no service needs it any more
   caravan.kamal.proxy:
     state: absent
@@ -78,6 +105,12 @@ container:
   returned: success
   type: str
   sample: kamal-proxy
+used_by:
+  description: The services that it routes.
+  returned: with O(state=absent)
+  type: list
+  elements: str
+  sample: [hello-web]
 actions:
   description: What was done, in order, or would be in check mode.
   returned: always
@@ -92,42 +125,84 @@ notices:
   sample: []
 """
 
-from typing import Any, Dict
+from typing import Any, Callable, Dict, Mapping, Optional
 
+from ..module_utils._app import history, turn
+from ..module_utils._host import files
 from ..module_utils._host import module as _module
 from ..module_utils._host.engine import Engine
-from ..module_utils._names import NETWORK, PROXY_CONTAINER
+from ..module_utils._names import NETWORK, PROXY_CONTAINER, PROXY_TURN
 from ..module_utils._proxy import container as _proxy
+from ..module_utils._proxy import replacement
 from ..module_utils._proxy.settings import proxy_container
 
+APP: Dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "destination": {"type": "str"},
+    "performer": {"type": "str", "default": ""},
+    "audit_log": {"type": "str"},
+}
 OPTIONS: Dict[str, Any] = {
-    "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
+    "state": {
+        "type": "str",
+        "choices": ["present", "started", "stopped", "restarted", "rebooted", "absent"],
+        "default": "present",
+    },
     "run": {"type": "dict", "default": {}},
     "plan": {"type": "dict"},
     "recreate": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "removed_routes": {"type": "list", "elements": "str", "default": []},
+    "app": {"type": "dict", "options": APP},
     "registry": {"type": "str", "no_log": True},
+}
+# As Kamal tells its audit log. It tells no boot.
+TOLD = {
+    "started": "Started proxy",
+    "stopped": "Stopped proxy",
+    "restarted": "Restarted proxy",
+    "rebooted": "Rebooted proxy",
+    "absent": "Removed proxy container",
 }
 
 
 def act(request: _module.Request) -> Dict[str, Any]:
     engine, changes, state = request.engine(), request.changes, request.params["state"]
-    if state == "present":
-        present(request, engine)
-    elif state == "stopped":
-        _proxy.stop(engine, changes)
-    else:
-        _proxy.remove(engine, changes, request.params["force"], request.params["removed_routes"])
-    return {"container": PROXY_CONTAINER}
+    states: Mapping[str, Callable[[], Optional[Dict[str, Any]]]] = {
+        "present": lambda: booted(request, engine, recreated(request)),
+        "started": lambda: _proxy.start_again(engine, changes, must_be_there=True),
+        "stopped": lambda: _proxy.stop(engine, changes),
+        "restarted": lambda: _proxy.restart(engine, changes),
+        "rebooted": lambda: booted(request, engine, replacement.reboot),
+        "absent": lambda: removed(request, engine),
+    }
+    with turn.taken(changes, PROXY_TURN, None):
+        more = states[state]() or {}
+        audit(request)
+    return {"container": PROXY_CONTAINER, **more}
 
 
-def present(request: _module.Request, engine: Engine) -> None:
+def recreated(request: _module.Request) -> Callable[..., None]:
+    return replacement.recreate if request.params["recreate"] else _proxy.ensure
+
+
+def booted(request: _module.Request, engine: Engine, boot: Callable[..., None]) -> None:
     wanted = request.params["plan"] or proxy_container(request.params["run"])
     if not engine.has_network(NETWORK):
         request.changes.do(f"create network {NETWORK}", lambda: engine.create_network(NETWORK))
-    ensure = _proxy.recreate if request.params["recreate"] else _proxy.ensure
-    ensure(engine, request.changes, wanted, request.credentials)
+    boot(engine, request.changes, wanted, request.credentials)
+
+
+def removed(request: _module.Request, engine: Engine) -> Dict[str, Any]:
+    params = request.params
+    return {"used_by": _proxy.remove(engine, request.changes, params["force"], params["removed_routes"])}
+
+
+def audit(request: _module.Request) -> None:
+    app, text, changes = request.params["app"] or {}, TOLD.get(request.params["state"]), request.changes
+    if text and app.get("audit_log") and changes.changed and not changes.check_mode:
+        line = history.audit_line(app["performer"], (app["destination"],), text)
+        files.append(app["audit_log"], line)
 
 
 def main() -> None:

@@ -99,6 +99,29 @@ def _accessory_rows(host: str, answer: Optional[Mapping[str, Any]]) -> Iterator[
             yield (host, name, "absent", "", "")
 
 
+def proxy(answers: Answers) -> str:
+    """Answers of proxy_info: the containers, what is not as it should be, and every route."""
+    told = {host: answer for host, answer in answers.items() if answer}
+    containers = [
+        (host, answer["state"], answer["image"] or "", answer["since"] or "") if answer else (host, NOT_REACHED, "", "")
+        for host, answer in answers.items()
+    ]
+    routes = [_proxy_route(host, *item) for host, answer in told.items() for item in answer["routes"].items()]
+    differing = [(host, answer["differs"]) for host, answer in told.items() if answer["differs"]]
+    parts = [table(("HOST", "PROXY", "IMAGE", "SINCE"), containers)]
+    if routes:
+        parts.append(table(("HOST", "ROUTE", "FOR", "TLS", "STATE", "TARGETS"), routes))
+    if differing:
+        parts.append("Not as it would be after a reboot (caravan.kamal.proxy.reboot):\n\n" + _sections(differing))
+    return "\n\n".join(parts)
+
+
+def _proxy_route(host: str, name: str, route: Mapping[str, Any]) -> Sequence[str]:
+    state = f"{route['state']}: {route['message']}" if route["message"] else str(route["state"])
+    served = _route({**route, "state": "running"})
+    return (host, name, served, "yes" if route["tls"] else "", state, ", ".join(route["targets"]))
+
+
 def audit(answers: Answers) -> str:
     return _sections((host, answer["lines"] if answer else None) for host, answer in answers.items())
 
@@ -137,6 +160,7 @@ def _sections(sections: Any) -> str:
 
 TEXTS: Dict[str, Any] = {
     "details": details,
+    "proxy": proxy,
     "accessories": accessories,
     "audit": audit,
     "logs": logs,

@@ -141,7 +141,14 @@ VARIABLES: Tuple[Variable, ...] = (
         "`false`",
         "`accessory.exec`: run it in the container that runs, not in a new one like it",
     ),
-    Variable("kamal_confirm", "bool", "`false`", "`remove`, `accessory.remove`: yes, remove it"),
+    Variable(
+        "kamal_proxy_rolling",
+        "bool",
+        "`true`",
+        "`proxy.reboot`, `proxy.restart`: one host after the other; `false` takes all of them at once",
+    ),
+    Variable("kamal_proxy_force", "bool", "`false`", "`proxy.remove`: although kamal-proxy still routes apps"),
+    Variable("kamal_confirm", "bool", "`false`", "`…remove`, `proxy.reboot`: yes, do it"),
     Variable("kamal_logs_role", "list", "all", "`logs`: of these roles only"),
     Variable(
         "kamal_logs_lines",

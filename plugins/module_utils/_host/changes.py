@@ -62,7 +62,12 @@ class Changes:
 
 def _lines(things: Mapping[str, Any]) -> str:
     """A tree as `path: value` lines: a diff of these shows exactly what differs, without context."""
-    return "".join(f"{path}: {value}\n" for path, value in sorted(_flatten("", things)) if value is not None)
+    return "".join(f"{path}: {value}\n" for path, value in sorted(lines(things).items()))
+
+
+def lines(things: Mapping[str, Any]) -> Dict[str, Any]:
+    """The leaves of a tree by their path; what is None is not there."""
+    return {path: value for path, value in _flatten("", things) if value is not None}
 
 
 def _flatten(path: str, value: Any) -> Iterator[Tuple[str, Any]]:

@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The kamal-proxy container of a host: booted, started, replaced, stopped, removed."""
+"""The kamal-proxy container of a host: booted, started, stopped, removed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ import time
 from typing import Any, List, Mapping, Optional, Sequence
 
 from .. import _body
-from .._errors import CaravanError, EngineError, PortError, ProxyError, StateError
+from .._errors import EngineError, PortError, ProxyError, StateError
 from .._host import files, health
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine
-from .._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_DIRECTORY, replaced
+from .._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_DIRECTORY, PROXY_REPLACED, staged
 from .commands import list_argv, look
+from .reassertion import reassert
 
 MINIMUM_VERSION = (0, 9, 2)
 ANSWERS_WITHIN = 10.0  # seconds
 POLL = 0.1  # seconds
 LOG_LINES = 5
+# kamal-proxy gives requests under way ten seconds when it is told to stop, which is all that Docker would give it.
+STOPS_WITHIN = 15
 
 
 def ensure(
@@ -28,7 +31,7 @@ def ensure(
     """The proxy container runs. One that exists is started, never changed: that is for a proxy reboot."""
     container = engine.inspect(PROXY_CONTAINER)
     if container is None:
-        _pull_missing(engine, changes, wanted["Image"], credentials)
+        pull_missing(engine, changes, wanted["Image"], credentials)
         changes.show(PROXY_CONTAINER, None, _body.shown(wanted, {}))
         changes.do(f"boot {PROXY_CONTAINER}", lambda: _boot(engine, wanted))
         return
@@ -41,67 +44,55 @@ def ensure(
         network = container["HostConfig"]["NetworkMode"]
         changes.do(f"connect {PROXY_CONTAINER} to network {network}", lambda: engine.attach(network, PROXY_CONTAINER))
     if container["State"]["Status"] != "running":
-        changes.do(f"start {PROXY_CONTAINER}", lambda: _start(engine))
+        changes.do(f"start {PROXY_CONTAINER}", lambda: start(engine))
 
 
-def start_again(engine: Engine, changes: Changes) -> None:
+def start_again(engine: Engine, changes: Changes, must_be_there: bool = False) -> None:
     """A container that has stopped runs again: only then can kamal-proxy be told to forget a route."""
-    container = engine.inspect(PROXY_CONTAINER)
+    container = require_there(engine) if must_be_there else engine.inspect(PROXY_CONTAINER)
     if container and container["State"]["Status"] != "running":
-        changes.do(f"start {PROXY_CONTAINER}", lambda: _start(engine))
+        changes.do(f"start {PROXY_CONTAINER}", lambda: start(engine))
 
 
-def recreate(
-    engine: Engine, changes: Changes, wanted: Mapping[str, Any], credentials: Optional[Mapping[str, str]]
-) -> None:
-    """The proxy container runs with just these settings; a new one takes the routes over from the volume."""
+def restart(engine: Engine, changes: Changes) -> None:
+    """The same container stops and starts again; the routes that it had before it has afterwards."""
+    container = require_there(engine)
+    if container["State"]["Status"] not in RUNNING:
+        return start_again(engine, changes)
+    routes = look(engine, changes)
+
+    def act() -> None:
+        engine.stop(PROXY_CONTAINER, STOPS_WITHIN)
+        start(engine)
+        reassert(engine, changes, routes)
+
+    changes.do(f"restart {PROXY_CONTAINER}", act)
+    return None
+
+
+def require_there(engine: Engine) -> Mapping[str, Any]:
     container = engine.inspect(PROXY_CONTAINER)
     if container is None:
-        return ensure(engine, changes, wanted, credentials)
-    _pull_missing(engine, changes, wanted["Image"], credentials)
-    image = engine.image(wanted["Image"])
-    if _body.is_same(container, wanted, {}, {}, image.id if image else None):
-        return ensure(engine, changes, wanted, credentials)
-    changes.show(PROXY_CONTAINER, _body.shown_container(container), _body.shown(wanted, {}))
-    look(engine, changes)  # so that the new one finds a state file that it can read
-    changes.do(f"recreate {PROXY_CONTAINER}", lambda: _replace(engine, container, wanted))
-
-
-def _replace(engine: Engine, container: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Both want the same ports, so the old one stops first; if the new one does not come up, the old one returns."""
-    try:
-        engine.stop(container["Id"], None)
-        engine.rename(container["Id"], replaced(PROXY_CONTAINER))
-        _boot(engine, wanted)
-    except CaravanError:
-        _return(engine, container)
-        raise
-    engine.remove(container["Id"])
-
-
-def _return(engine: Engine, old: Mapping[str, Any]) -> None:
-    """Whatever has come of the new container, the old one has its name again and runs if it did."""
-    current = engine.inspect(PROXY_CONTAINER)
-    if current is None or current["Id"] != old["Id"]:
-        engine.remove(PROXY_CONTAINER)
-        engine.rename(old["Id"], PROXY_CONTAINER)
-    if old["State"]["Status"] == "running":
-        engine.start(PROXY_CONTAINER)
+        raise ProxyError(
+            f"There is no container {PROXY_CONTAINER} on this host. Boot it with the playbook caravan.kamal.proxy.boot."
+        )
+    return container
 
 
 def stop(engine: Engine, changes: Changes) -> None:
     container = engine.inspect(PROXY_CONTAINER)
     if container and container["State"]["Status"] in RUNNING:
-        changes.do(f"stop {PROXY_CONTAINER}", lambda: engine.stop(PROXY_CONTAINER, None))
+        changes.do(f"stop {PROXY_CONTAINER}", lambda: engine.stop(PROXY_CONTAINER, STOPS_WITHIN))
 
 
-def remove(engine: Engine, changes: Changes, force: bool, removed_routes: Sequence[str] = ()) -> None:
+def remove(engine: Engine, changes: Changes, force: bool, removed_routes: Sequence[str] = ()) -> List[str]:
     """The container and its files go, unless services still need it; the volume with certificates and routes stays.
 
-    In check mode the `removed_routes` count as gone: an earlier task of the run would have removed them.
+    In check mode the `removed_routes` count as gone: an earlier task of the run would have removed them. Returns the
+    names of the services that need it.
     """
     if engine.inspect(PROXY_CONTAINER) is None:
-        return
+        return []
     used_by: List[str] = []
     try:
         used_by = sorted(set(look(engine, changes)) - (set(removed_routes) if changes.check_mode else set()))
@@ -110,14 +101,16 @@ def remove(engine: Engine, changes: Changes, force: bool, removed_routes: Sequen
             raise
     if used_by and not force:
         changes.notice(f"{PROXY_CONTAINER} stays: it still routes {', '.join(used_by)}")
-        return
+        return used_by
     changes.show(PROXY_CONTAINER, {"routes": used_by}, None)
     changes.do(f"remove {PROXY_CONTAINER}", lambda: _remove(engine))
+    return used_by
 
 
 def _remove(engine: Engine) -> None:
-    engine.stop(PROXY_CONTAINER, None)
+    engine.stop(PROXY_CONTAINER, STOPS_WITHIN)
     engine.remove(PROXY_CONTAINER)
+    clear_away(engine)
     if files.exists(PROXY_DIRECTORY):
         files.remove(PROXY_DIRECTORY)
 
@@ -132,22 +125,29 @@ def require_running(engine: Engine) -> None:
         )
 
 
-def _pull_missing(engine: Engine, changes: Changes, image: str, credentials: Optional[Mapping[str, str]]) -> None:
+def pull_missing(engine: Engine, changes: Changes, image: str, credentials: Optional[Mapping[str, str]]) -> None:
     if engine.image(image) is None:
         changes.do(f"pull {image}", lambda: engine.pull(image, credentials))
 
 
+def clear_away(engine: Engine) -> None:
+    """What a replacement that was killed has left: the container that waited, or the one that had stopped for it."""
+    for name in (staged(PROXY_CONTAINER), PROXY_REPLACED):
+        engine.remove(name)
+
+
 def _boot(engine: Engine, wanted: Mapping[str, Any]) -> None:
+    clear_away(engine)
     files.directory(PROXY_APPS_CONFIG)
     container = engine.create(PROXY_CONTAINER, files.absolute_binds(_body.complete(wanted, {}, {})))
     try:
-        _start(engine)
+        start(engine)
     except EngineError:
         engine.remove(container)
         raise
 
 
-def _start(engine: Engine) -> None:
+def start(engine: Engine) -> None:
     try:
         engine.start(PROXY_CONTAINER)
     except PortError as error:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from .._errors import ConfigError, Problem
 from .._names import short_id
@@ -158,8 +158,12 @@ def diff(wanted: Options, current: Options) -> Dict[str, Tuple[Any, Any]]:
     return {name: (before[name], after[name]) for name in after if after[name] not in (None, before[name])}
 
 
-def deploy_argv(service: str, target: str, options: Options) -> List[str]:
-    argv = ["kamal-proxy", "deploy", service, f"--target={target}"]
+def deploy_argv(
+    service: str, targets: Union[str, Sequence[str]], options: Options, read_targets: Sequence[str] = ()
+) -> List[str]:
+    every = [targets] if isinstance(targets, str) else targets
+    argv = ["kamal-proxy", "deploy", service, *(f"--target={target}" for target in every)]
+    argv += [f"--read-target={target}" for target in read_targets]
     for flag in FLAGS:
         value = options.values[flag.name]
         default = not options.values["tls"] if flag.name == "forward-headers" else flag.default

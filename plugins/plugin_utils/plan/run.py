@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-COMMANDS = ("deploy", "redeploy", "rollback", "setup", "remove", "inspect", "accessory", "accessory_boot")
+COMMANDS = ("deploy", "redeploy", "rollback", "setup", "remove", "proxy", "inspect", "accessory", "accessory_boot")
 BOOTING = ("deploy", "redeploy", "rollback", "setup")
 # They boot accessories.
 WITH_ACCESSORIES = ("setup", "accessory_boot")
@@ -15,8 +15,8 @@ WITH_ACCESSORIES = ("setup", "accessory_boot")
 ABOUT_ACCESSORIES = ("accessory", "accessory_boot")
 BUILDING = ("deploy", "redeploy", "setup")
 # They serve whatever version there is.
-WITHOUT_VERSION = ("remove", "inspect", "accessory", "accessory_boot")
-WITHOUT_SECRETS = ("remove", "inspect", "accessory")
+WITHOUT_VERSION = ("remove", "proxy", "inspect", "accessory", "accessory_boot")
+WITHOUT_SECRETS = ("remove", "proxy", "inspect", "accessory")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, PortError, ProxyError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import replacement
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.settings import proxy_container
 from fakes import PROXY, FakeEngine
@@ -28,7 +29,7 @@ def host(engine: FakeEngine) -> FakeEngine:
 
 def ensure(engine: FakeEngine, recreate: bool = False, check: bool = False, **run: Any) -> Changes:
     changes = Changes(check_mode=check)
-    act = _proxy.recreate if recreate else _proxy.ensure
+    act = replacement.recreate if recreate else _proxy.ensure
     act(engine, changes, proxy_container(run), None)
     return changes
 

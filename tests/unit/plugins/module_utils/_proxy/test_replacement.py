@@ -1,0 +1,205 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A reboot and a restart of kamal-proxy: what it routed before it routes afterwards, wherever it was interrupted."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ProxyError
+from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import replacement
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy.settings import proxy_container
+from fakes import PROXY, FakeEngine
+
+pytestmark = pytest.mark.usefixtures("no_waiting", "home")
+
+IMAGE = "basecamp/kamal-proxy:v0.9.2"
+ROUTE = {"hosts": ["a.example.com"], "response_timeout": 7}
+
+
+class Killed(BaseException):
+    """As a process that is killed: nothing is tidied up."""
+
+
+@pytest.fixture
+def host(engine: FakeEngine) -> FakeEngine:
+    """kamal-proxy with the routes `app`, and `shut`, which is stopped for maintenance."""
+    engine.add_image(IMAGE, "ip", service=None)
+    _proxy.ensure(engine, Changes(check_mode=False), proxy_container({}), None)
+    for name in ("app", "shut"):
+        engine.add(f"{name}-1")
+        target = f"{engine.here[f'{name}-1']['Id'][:12]}:80"
+        wanted = options({**ROUTE, "hosts": [f"{name}.example.com"]}, deploy_timeout=1, drain_timeout=1)
+        engine.execute(PROXY, deploy_argv(name, target, wanted))
+    engine.execute(PROXY, ["kamal-proxy", "stop", "shut", "--message=back at noon"])
+    engine.calls.clear()
+    return engine
+
+
+def reboot(engine: Any, check: bool = False, **run: Any) -> Changes:
+    changes = Changes(check_mode=check)
+    replacement.reboot(engine, changes, proxy_container(run), None)
+    return changes
+
+
+def restart(engine: Any, check: bool = False) -> Changes:
+    changes = Changes(check_mode=check)
+    _proxy.restart(engine, changes)
+    return changes
+
+
+ACTS = {"reboot": reboot, "restart": restart}
+
+
+def test_a_reboot_replaces_it_although_nothing_differs(host: FakeEngine) -> None:
+    before, routes = host.here[PROXY]["Id"], dict(host.routes)
+    assert reboot(host, check=True).actions == [f"reboot {PROXY}"]
+    assert host.calls == []
+    assert reboot(host).actions == [f"reboot {PROXY}"]
+    assert host.here[PROXY]["Id"] != before
+    assert {name for name in host.here if name.startswith(PROXY)} == {PROXY}
+    assert host.routes == routes
+
+
+def test_the_new_one_is_made_before_the_old_one_stops(host: FakeEngine) -> None:
+    reboot(host)
+    assert host.calls.index(f"create {PROXY}_staged") < host.calls.index(f"stop {PROXY}")
+
+
+def test_the_old_one_has_longer_to_stop_than_it_gives_requests(host: FakeEngine) -> None:
+    reboot(host)
+    assert (host.stop_timeouts[PROXY] or 0) > 10
+
+
+def test_what_differs_is_shown_before(host: FakeEngine) -> None:
+    diff = reboot(host, check=True, http_port=8080).result()["diff"]
+    assert "80/tcp[0]/HostPort: 80\n" in diff["before"] and "80/tcp[0]/HostPort: 8080\n" in diff["after"]
+
+
+def test_where_there_is_none_a_reboot_boots_it_and_a_restart_is_refused(engine: FakeEngine) -> None:
+    engine.add_image(IMAGE, "ip", service=None)
+    with pytest.raises(ProxyError, match="caravan.kamal.proxy.boot"):
+        restart(engine)
+    assert reboot(engine).actions == [f"boot {PROXY}"]
+
+
+def test_a_restart_of_one_that_has_stopped_starts_it(host: FakeEngine) -> None:
+    host.stop(PROXY, None)
+    assert restart(host).actions == [f"start {PROXY}"]
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_routes_are_known_again_although_the_state_file_was_broken(host: FakeEngine, name: str) -> None:
+    host.state_file = b"[{"
+    ACTS[name](host)
+    assert set(host.routes) == {"app", "shut"}
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_a_route_that_was_lost_on_the_way_is_told_again_with_its_options(
+    host: FakeEngine, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As when the disk filled up just then: the new process reads half a file and knows nothing."""
+    before, stop = dict(host.routes), host.stop
+
+    def break_it(*arguments: Any) -> None:
+        stop(*arguments)
+        host.state_file = b"[{"
+
+    monkeypatch.setattr(host, "stop", break_it)
+    changes = ACTS[name](host)
+    assert host.routes == before
+    assert sum("had lost the route" in notice for notice in changes.notices) == 2
+
+
+def test_a_lost_route_whose_target_is_gone_is_told_and_the_others_are_served(
+    host: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.remove("shut-1")
+    stop = host.stop
+
+    def break_it(*arguments: Any) -> None:
+        stop(*arguments)
+        host.state_file = b"[{"
+
+    monkeypatch.setattr(host, "stop", break_it)
+    changes = reboot(host)
+    assert set(host.routes) == {"app"}
+    assert any("route shut before" in notice and "Deploy this service again" in notice for notice in changes.notices)
+
+
+class KillsAt:
+    """An engine whose caller is killed before or after its nth change."""
+
+    CHANGES = ("create", "start", "stop", "rename", "remove", "execute")
+
+    def __init__(self, engine: FakeEngine, number: int, after: bool) -> None:
+        self.engine, self.left, self.after = engine, number, after
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.engine, name)
+        return self._counted(real) if name in self.CHANGES else real
+
+    def _counted(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.left -= 1
+            if self.left == 0 and not self.after:
+                raise Killed
+            result = real(*arguments, **named)
+            if self.left == 0:
+                raise Killed
+            return result
+
+        return call
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after it"])
+@pytest.mark.parametrize("again", ["reboot", "ensure"])
+@pytest.mark.parametrize("name", ACTS)
+def test_killed_at_any_step_it_can_be_done_again(host: FakeEngine, name: str, again: str, after: bool) -> None:
+    """The next deploy mends it too, and nothing is left over once it was rebooted."""
+    import copy
+
+    routes = dict(host.routes)
+    for number in itertools.count(1):
+        tried = copy.deepcopy(host)
+        killer = KillsAt(tried, number, after)
+        try:
+            ACTS[name](killer)
+        except Killed:
+            pass
+        else:
+            break
+        if again == "reboot":
+            reboot(tried)
+            assert {known for known in tried.here if known.startswith(PROXY)} == {PROXY}
+        else:
+            _proxy.ensure(tried, Changes(check_mode=False), proxy_container({}), None)
+        assert PROXY in tried.running
+        assert {known for known in tried.running if known.startswith(PROXY)} == {PROXY}
+        assert tried.routes == routes
+    assert number > 3
+
+
+@pytest.mark.parametrize("call", ["create", "stop", "rename", "start", "execute"])
+def test_whichever_call_of_a_reboot_fails_the_old_one_serves(
+    host: FakeEngine, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    before = host.here[PROXY]["Id"]
+    real, failures = getattr(host, call), [EngineError("Docker did not answer")]
+
+    def fail_once(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(host, call, fail_once)
+    with pytest.raises((EngineError, ProxyError)):
+        reboot(host)
+    assert {known for known in host.here if known.startswith(PROXY)} == {PROXY}
+    assert host.here[PROXY]["Id"] == before and PROXY in host.running
