@@ -12,13 +12,12 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible.utils.display import Display
 
 from ..module_utils._build import git
-from ..module_utils._errors import CaravanError, LockError
+from ..module_utils._errors import LockError
 from ..module_utils._names import Names
 from ..plugin_utils import lease, lease_script, owner, shell
 from ..plugin_utils.controller import ControllerAction
-from ..plugin_utils.plan import handover
+from ..plugin_utils.plan import handover, version
 from ..plugin_utils.plan.model import Plan
-from ..plugin_utils.plan.version import NO_VERSION
 
 DEFAULT_TTL = 900
 ELSEWHERE = (
@@ -170,7 +169,7 @@ def _request(host: str, arguments: Mapping[str, Any], task_vars: Mapping[str, An
         details=lease.Details(
             by=arguments["performer"] or git.person(root),
             at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            version=arguments["version"] or _version(plan, root),
+            version=arguments["version"] or (version.of_plan(plan) if plan else ""),
             message=arguments["message"],
         ),
     )
@@ -199,13 +198,3 @@ def _held_by_another(asked: Request, answer: lease.Answer, verdict: str) -> Lock
 def _lease(plan: Optional[Plan]) -> int:
     """Seconds that a lease lasts."""
     return plan.lock.ttl if plan else DEFAULT_TTL
-
-
-def _version(plan: Optional[Plan], root: str) -> str:
-    """The planned version. A plan that is only for looking has none: then the commit, as Kamal records it."""
-    if plan and plan.version != NO_VERSION:
-        return plan.version
-    try:
-        return git.head(root) if plan and git.is_repository(root) else ""
-    except CaravanError:
-        return ""

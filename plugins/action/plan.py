@@ -70,6 +70,8 @@ class ActionModule(ControllerAction):
         self._require_known(config, run)
         whole = plan(config, run)
         self._require_secrets(whole)
+        if whole.hooks:
+            hooks.began(whole.service, whole.destination)
         return whole
 
     def _pre_init(self) -> None:
@@ -77,7 +79,7 @@ class ActionModule(ControllerAction):
         if self._flag("kamal_skip_hooks", False):
             return
         root, destination = source.place(self._variables, self._value, os.getcwd())
-        hooks.pre_init(root, destination, float(self._value("kamal_hook_timeout") or hooks.SECONDS), Display().display)
+        hooks.pre_init(root, destination, float(self._value("kamal_hooks_timeout") or hooks.SECONDS), Display().display)
 
     def _require_known(self, config: Config, run: Run) -> None:
         """The hosts and roles that variables of this run name are there."""
@@ -139,6 +141,8 @@ class ActionModule(ControllerAction):
             performer=git.user(config.project_root),
             build=build and arguments["command"] in BUILDING,
             skip_hooks=self._flag("kamal_skip_hooks", False),
+            hooks=self._value("kamal_hooks") or {},
+            hooks_timeout=int(self._value("kamal_hooks_timeout") or hooks.SECONDS),
             lock_host=self._value("kamal_lock_host"),
             accessory=self._value("kamal_accessory"),
             forks=int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS),

@@ -29,7 +29,14 @@ from ansible.plugins.callback.default import CallbackModule as Default
 
 NAMED_HOSTS = 8
 MESSAGES = ("ansible.builtin.debug", "debug")
-SILENT = ("ansible.builtin.set_fact", "set_fact")
+# A hook says itself what it runs, before it does. What tasks a file brings are announced one by one.
+SILENT = (
+    "ansible.builtin.set_fact",
+    "set_fact",
+    "ansible.builtin.include_tasks",
+    "include_tasks",
+    "caravan.kamal.hook",
+)
 LOCK = "caravan.kamal.lock"
 CONTROLLER = "the controller"
 # Tasks of the role app that only repeat that a run ends, on hosts that need not have failed.

@@ -6,7 +6,7 @@ CaravanError
 ├── ConfigError      the configuration is wrong; carries every problem that was found
 ├── PlanError        a part of the plan has not the shape that is expected here
 ├── SecretError      a secret is missing or a secrets file cannot be read
-├── HookError        a hook of the project failed, or could not be started
+├── HookError        a hook of the project failed, cannot be started, or took too long
 ├── VersionError     no version could be found for the release
 ├── BuildError       the image could not be built or pushed
 ├── EngineError      the Docker engine cannot be reached, or refused a call

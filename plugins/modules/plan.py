@@ -479,6 +479,38 @@ plan:
             proxies:
               description: By host the kamal-proxy container for Docker's API; empty if it is not behind kamal-proxy.
               type: dict
+    hooks:
+      description: The hooks of the project that this run comes to.
+      type: dict
+      contains:
+        HOOK:
+          description: One of them.
+          type: dict
+          contains:
+            file:
+              description: Its file on the controller.
+              type: str
+              sample: /home/sam/hello/.kamal/hooks/pre-deploy
+            kind:
+              description: Whether it is a V(script) or a file of Ansible V(tasks).
+              type: str
+              sample: script
+            'on':
+              description: Tasks run on the V(controller), V(once) on the first host, or on all V(hosts).
+              type: str
+              sample: controller
+            output:
+              description: V(quiet), V(verbose) or null, as C(hooks_output) has it.
+              type: str
+            timeout:
+              description: Seconds that it may take.
+              type: int
+              sample: 600
+            secrets:
+              description: The names of the secrets that it gets; null for all of them.
+              type: list
+              elements: str
+              sample: [CHAT_URL]
     secrets:
       description: The names of all secrets that are needed.
       type: list

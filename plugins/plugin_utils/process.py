@@ -10,13 +10,15 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import suppress
-from typing import Callable, Dict, Mapping, Optional, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence
 
 Hear = Callable[[bytes], None]
 # How long a command that has ended is listened to for, if something that it left behind holds its output open.
 AFTERWARDS = 0.5
 STEP = 0.1
+# How long it has to end when it is asked to.
+GRACE = 3.0
 
 
 class Lines:
@@ -73,7 +75,8 @@ def run(
             os.close(readable)
     if writable is not None:
         threading.Thread(target=_write, args=(writable, script), daemon=True).start()
-    return _hear(process, time.monotonic() + seconds, output, errors)
+    with _ending_with_us(process):
+        return _hear(process, time.monotonic() + seconds, output, errors)
 
 
 def _write(descriptor: int, text: bytes) -> None:
@@ -120,11 +123,41 @@ def _listen(process: subprocess.Popen[bytes], deadline: float, heard: Mapping[in
     return process.poll() is not None or time.monotonic() < deadline
 
 
+@contextmanager
+def _ending_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """What ends us, such as Ctrl-C, ends it too: in a group of its own it would not notice."""
+    before: Dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, lambda number, _frame: _pass_on(process, number, before[number]))
+    try:
+        yield
+    finally:
+        for kept, handler in before.items():
+            signal.signal(kept, handler)
+
+
+def _pass_on(process: subprocess.Popen[bytes], number: int, handler: Any) -> None:
+    _signal(process, signal.SIGTERM)
+    signal.signal(number, handler)
+    os.kill(os.getpid(), number)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """It leads a group of its own, which ends with it."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(2)
-            return
+    """It leads a group of its own, which ends with it: asked first, and then made to."""
+    _signal(process, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline and _signal(process, 0):
+        process.poll()
+        time.sleep(STEP)
+    _signal(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Whether there was still somebody in its group to get it."""
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

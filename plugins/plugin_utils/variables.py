@@ -60,8 +60,14 @@ VARIABLES: Tuple[Variable, ...] = (
         "`true`",
         "keep one process for the modules of a run on each host; `false` starts Python anew for each of them",
     ),
-    Variable("kamal_skip_hooks", "bool", "`false`", "deploy although there are hooks, without running them"),
-    Variable("kamal_hook_timeout", "int", "`600`", "seconds that one hook may take"),
+    Variable("kamal_skip_hooks", "bool", "`false`", "run no hook at all"),
+    Variable(
+        "kamal_hooks",
+        "dict",
+        "`{}`",
+        "by hook a task file that runs in its place, or its `file`, `on`, `secrets`, `timeout`: see [hooks](hooks.md)",
+    ),
+    Variable("kamal_hooks_timeout", "int", "`600`", "seconds that one hook may take"),
     Variable(
         "kamal_secrets", "dict", "`{}`", "secret values by name, as a map; they win over the project's secrets files"
     ),
@@ -182,6 +188,8 @@ READ_ONLY: Dict[str, str] = {
     "kamal_plan": "the role plan sets it, on localhost",
     "kamal_barrier": "the role app opens and closes it, on localhost",
     "kamal_env": "templates of accessories' files have it",
+    "kamal_hook": "the role hooks sets it for task files",
+    "kamal_hook_name": "the playbooks set it for the role hooks",
     "kamal_command": "the playbooks set it for the role plan; choose another playbook",
 }
 

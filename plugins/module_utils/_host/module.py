@@ -13,13 +13,11 @@ from typing import Any, Callable, Dict, Mapping, Optional
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
 from .._errors import CaravanError, FileError
+from .._masks import masked
 from .changes import Changes
 from .docker_engine import DockerEngine
 from .engine import Engine
 from .files import explained
-
-MASK = "********"
-SHORTEST_MASKED = 4
 
 DOCKER_OPTIONS: Dict[str, Any] = {
     "docker_host": {
@@ -105,23 +103,3 @@ def _password(params: Mapping[str, Any]) -> Dict[str, str]:
     registry = params.get("registry")
     login = json.loads(registry or "null") if isinstance(registry, str) else registry
     return {"password": str(login["password"])} if login and login.get("password") else {}
-
-
-def masked(value: Any, secrets: Mapping[str, str]) -> Any:
-    """`value` with every secret in it blacked out; a multi-line secret also line by line."""
-    words = {
-        line for secret in secrets.values() for line in (secret, *secret.splitlines()) if len(line) >= SHORTEST_MASKED
-    }
-    return _mask(value, sorted(words, key=len, reverse=True)) if words else value
-
-
-def _mask(value: Any, words: Any) -> Any:
-    if isinstance(value, str):
-        for word in words:
-            value = value.replace(word, MASK)
-        return value
-    if isinstance(value, Mapping):
-        return {key: _mask(inner, words) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_mask(inner, words) for inner in value]
-    return value

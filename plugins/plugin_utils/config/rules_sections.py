@@ -16,9 +16,11 @@ from .view import View
 
 HOOKS = (
     "docker-setup",
+    "on-failure",
     "post-app-boot",
     "post-deploy",
     "post-proxy-reboot",
+    "post-push",
     "pre-app-boot",
     "pre-build",
     "pre-connect",

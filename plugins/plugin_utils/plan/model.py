@@ -85,6 +85,22 @@ class Lock:
 
 
 @dataclass(frozen=True)
+class Hook:
+    """Something of the project that runs around a stage."""
+
+    file: str = field(metadata=about("Its file on the controller.", "/home/sam/hello/.kamal/hooks/pre-deploy"))
+    kind: str = field(metadata=about("Whether it is a V(script) or a file of Ansible V(tasks).", "script"))
+    on: str = field(
+        metadata=about("Tasks run on the V(controller), V(once) on the first host, or on all V(hosts).", "controller")
+    )
+    output: Optional[str] = field(metadata=about("V(quiet), V(verbose) or null, as C(hooks_output) has it."))
+    timeout: int = field(metadata=about("Seconds that it may take.", 600))
+    secrets: Optional[Sequence[str]] = field(
+        metadata=about("The names of the secrets that it gets; null for all of them.", ["CHAT_URL"])
+    )
+
+
+@dataclass(frozen=True)
 class Plan:
     """A configuration resolved for one version and the hosts of one run."""
 
@@ -113,6 +129,7 @@ class Plan:
     accessories: Mapping[str, Accessory] = field(
         metadata=about("For each accessory what M(caravan.kamal.accessory) needs to know.", key="ACCESSORY")
     )
+    hooks: Mapping[str, Hook] = field(metadata=about("The hooks of the project that this run comes to.", key="HOOK"))
     secrets: Sequence[str] = field(metadata=about("The names of all secrets that are needed.", ["DATABASE_URL"]))
     registry: Optional[Registry] = field(metadata=about("Where to log in for the image of the service, or null."))
     notices: Sequence[str] = field(metadata=about("What the operator is told.", []))

@@ -16,6 +16,7 @@ from ..config.topology import Role, Topology
 from . import accessories as beside
 from . import assets, batches, containers, mounts, unsupported
 from . import env as _env
+from . import hooks as _hooks
 from .images import Images, registry
 from .model import Accessory, Lock, Plan, Registry
 from .run import ABOUT_ACCESSORIES, BOOTING, WITH_ACCESSORIES, Run
@@ -46,6 +47,7 @@ class _Planner:
         self.order = [] if about else [host for host in self.topology.boot_order if host in taking_part]
         self.gate = self.topology.gate(self.order)
         self.serial = batches.serial(self.boot.get("limit"), len(self.order))
+        self.hooks = _hooks.find(config, run, builds=bool(run.build and self.order))
 
     def plan(self) -> Plan:
         if self.run.command in BOOTING:
@@ -73,6 +75,7 @@ class _Planner:
             build=self.images.build(pulled=bool(remote)) if self.run.build and self.order else None,
             hosts=hosts,
             accessories=accessories,
+            hooks=self.hooks,
             secrets=self._secret_names(hosts.values(), accessories.values()),
             registry=self.images.registry(),
             notices=[
@@ -86,7 +89,7 @@ class _Planner:
             hosts = ", ".join(self.topology.boot_order) or "no host"
             raise ConfigError([Problem(NO_HOST_OF_A_ROLE.format(hosts=hosts))])
         run, remote = self.run, self._remote_hosts()
-        unsupported.refuse(self.config, self.topology.roles, run.command, run.build, run.skip_hooks, remote)
+        unsupported.refuse(self.config, self.topology.roles, run.command, run.build, remote)
 
     def _remote_hosts(self) -> List[str]:
         return [host for host in self.order if host not in self.run.local_hosts]
@@ -104,6 +107,7 @@ class _Planner:
                 batch=self.serial,
                 forks=self.run.forks,
                 accessories=[int(each.settings["ready_timeout"]) for each in self.accessories if boots],
+                hooks={name: hook.timeout for name, hook in self.hooks.items()},
             ),
         )
 
@@ -213,6 +217,7 @@ class _Planner:
         names = {name for login in logins if login for name in login.secret_names}
         names.update(name for host in hosts for role in host.roles for name in role.secrets.values())
         names.update(name for accessory in accessories for name in accessory.secrets.values())
+        names.update(name for hook in self.hooks.values() for name in hook.secrets or ())
         return sorted(names)
 
     def _notices(self) -> List[str]:

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Sequence
 
 COMMANDS = ("deploy", "redeploy", "rollback", "setup", "remove", "proxy", "inspect", "accessory", "accessory_boot")
 BOOTING = ("deploy", "redeploy", "rollback", "setup")
@@ -25,7 +25,7 @@ class Run:
 
     `local_hosts` are those of the inventory that are this machine; `lock_host` is to keep the lock instead of the first
     of the plan; `forks` is how many hosts Ansible works on at a time; `accessory` is the one that a command is about,
-    or `all`.
+    or `all`; `hooks` is the variable kamal_hooks.
     """
 
     version: str
@@ -38,3 +38,5 @@ class Run:
     lock_host: Optional[str] = None
     forks: int = 5
     accessory: Optional[str] = None
+    hooks: Mapping[str, Any] = field(default_factory=dict)
+    hooks_timeout: int = 600

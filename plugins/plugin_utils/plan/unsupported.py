@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK
 from ..config.load import Config
-from ..config.rules_sections import HOOKS
 from ..config.topology import Role
 from .run import WITH_ACCESSORIES
 
@@ -22,9 +20,7 @@ OUR_DRIVER = "docker"
 Place = Tuple[str, Mapping[str, Any]]
 
 
-def refuse(
-    config: Config, roles: Sequence[Role], command: str, builds: bool, skip_hooks: bool, remote_hosts: Sequence[str]
-) -> None:
+def refuse(config: Config, roles: Sequence[Role], command: str, builds: bool, remote_hosts: Sequence[str]) -> None:
     """Raises a ConfigError that names every key this run would have to pass over."""
     problems = [problem for role in roles if role.proxied for problem in _certificate(config, role)]
     problems += _networks(config, roles)
@@ -36,8 +32,6 @@ def refuse(
         problems += _registry(config, remote_hosts)
     if builds:
         problems += _builder(config)
-    if not skip_hooks:
-        problems += _hooks(config, command, builds)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
 
@@ -104,22 +98,6 @@ def _later(config: Config, key_path: str) -> Problem:
     return Problem(LATER, key_path, config.where(*key_path.split("/")))
 
 
-def _hooks(config: Config, command: str, builds: bool) -> List[Problem]:
-    """The hooks of the project that Kamal would run in this command; around a reboot of the proxy it has others."""
-    due = {"docker-setup": command == "setup", "pre-build": builds}
-    names = [name for name in HOOKS if due.get(name, "proxy-reboot" not in name)]
-    folder = os.path.join(config.project_root, config.data["hooks_path"])
-    hooks = [name for name in names if os.access(os.path.join(folder, name), os.X_OK)]
-    return [
-        Problem(
-            "this hook would not be run: hooks are not supported yet. Deploy without it with -e kamal_skip_hooks=true.",
-            "",
-            os.path.join(folder, name),
-        )
-        for name in hooks
-    ]
-
-
 # Notices: what runs is the same without these keys
 
 
@@ -139,7 +117,6 @@ class Notice:
 NOTICES = (
     Notice(("output",)),
     Notice(("aliases",), "has no effect, for there are no commands to shorten", in_runs=False),
-    Notice(("hooks_output",), "has no effect yet, as hooks are not run"),
     Notice(
         ("ssh",),
         "has no effect here: the connection variables of your own inventory say how hosts are reached",

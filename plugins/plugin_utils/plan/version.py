@@ -11,9 +11,11 @@ import re
 from typing import Mapping, Optional, Sequence
 
 from ...module_utils._build import git
-from ...module_utils._errors import RollbackError, VersionError
+from ...module_utils._errors import CaravanError, RollbackError, VersionError
+from ...module_utils._names import short_version
 from ..config.load import Config
 from . import way_back
+from .model import Plan
 
 PREVIOUS = "previous"
 NO_VERSION = "none"
@@ -60,3 +62,17 @@ def require_everywhere(version: str, versions: Mapping[str, Sequence[str]]) -> N
             f"There is no container of version {version} on {', '.join(lacking)} to go back to. "
             f"Choose one that caravan.kamal.details shows on every host, or deploy it: -e kamal_version={version}."
         )
+
+
+def of_plan(plan: Plan) -> str:
+    """The planned version. A plan that has none, or not yet: then the commit, as Kamal records it."""
+    if plan.version not in (NO_VERSION, PREVIOUS):
+        return plan.version
+    try:
+        return git.head(plan.project_root) if git.is_repository(plan.project_root) else ""
+    except CaravanError:
+        return ""
+
+
+def with_service(service: str, version: str) -> str:
+    return "@".join(part for part in (service, short_version(version)) if part)

@@ -134,6 +134,15 @@ class Secrets:
         self.require(wanted.values())
         return {name: self[source] for name, source in wanted.items()}
 
+    def everything(self) -> Dict[str, str]:
+        """All that the variable and the secrets files have a value for, needed or not."""
+        found = {name: secret for file in self._files for name, secret in file.secrets.items()}
+        found.update(self._variable)
+        usable = {name: secret for name, secret in found.items() if not (secret.failures or secret.unset)}
+        return {
+            name: each.value for name, each in usable.items() if not any(flaw(each.value) for flaw, _what in _FLAWS)
+        }
+
     def __getitem__(self, name: str) -> str:
         self.require([name])
         secret = self._find(name)

@@ -28,7 +28,7 @@ def begin(task_vars: Mapping[str, Any], value: Value, tell: Callable[[str], None
     if boolean("kamal_skip_hooks", value("kamal_skip_hooks")):
         return
     root, destination = source.place(task_vars, value, os.getcwd())
-    hooks.pre_init(root, destination, float(value("kamal_hook_timeout") or hooks.SECONDS), tell)
+    hooks.pre_init(root, destination, float(value("kamal_hooks_timeout") or hooks.SECONDS), tell)
 
 
 def find(options: Mapping[str, Any], names: Sequence[str], value: Value) -> Found:

@@ -348,7 +348,7 @@ def test_a_pre_init_that_fails_ends_the_run_with_what_it_said(project):
 
 def test_a_pre_init_that_hangs_ends_the_run(project):
     pre_init(project, "sleep 600")
-    result = run(project, {**V1, "kamal_hook_timeout": 1})
+    result = run(project, {**V1, "kamal_hooks_timeout": 1})
     assert result["failed"] and "did not end within 1 seconds" in result["msg"]
 
 

@@ -37,7 +37,12 @@ def test_it_runs_in_the_project_with_its_variables_and_ours(tmp_path: Path, told
     [
         ("#!/bin/sh\necho no\nexit 3\n", 0o755, 60, r"pre-init ended with exit code 3\. Nothing .* It said:\nno$"),
         ("#!/bin/sh\nexit 1\n", 0o755, 60, r"ended with exit code 1\. Nothing was touched yet\. It said nothing\.$"),
-        ("#!/bin/sh\necho a\nsleep 600\n", 0o755, 0.5, r"did not end within 0\.5 seconds\. Nothing .* said:\na$"),
+        (
+            "#!/bin/sh\necho a\nsleep 600\n",
+            0o755,
+            0.5,
+            r"0\.5 seconds \(kamal_hooks_timeout\) .*\. Nothing .* said:\na$",
+        ),
         ("#!/bin/sh\n", 0o644, 60, r"pre-init cannot be started: Permission denied\. Make it executable \(chmod"),
         ("#!/no/program\n", 0o755, 60, r"cannot be started: No such file.*#!, names a program"),
     ],
@@ -90,3 +95,32 @@ def test_pre_init_runs_once_in_a_run_and_again_in_the_next(tmp_path: Path, told:
 def test_a_project_without_pre_init_is_told_nothing(tmp_path: Path, told: list[str]) -> None:
     hooks.pre_init(str(tmp_path), None, 60, told.append, Memory())
     assert told == []
+
+
+def test_secrets_are_masked_in_what_it_says_and_in_the_failure(tmp_path: Path, told: list[str]) -> None:
+    script = hook(tmp_path, '#!/bin/sh\necho "is $TOKEN"; printf "%s\\n" "$KEY"; exit 1')
+    values = {"TOKEN": "s3cr3t", "KEY": "first line\nsecond line"}
+    with pytest.raises(HookError) as caught:
+        hooks.run(script, str(tmp_path), values, 60, told.append, secrets=values)
+    assert told == ["is ********", "********", "********"]
+    assert not [word for word in ("s3cr3t", "first", "second") if word in caught.value.message]
+
+
+def test_a_hook_of_a_run_that_a_hook_started_is_not_told_of_the_outer_one(
+    tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAMAL_DESTINATION", "outer")
+    monkeypatch.setenv("KAMAL_REGISTRY_PASSWORD", "kept")
+    script = hook(tmp_path, "#!/bin/sh\necho ${KAMAL_DESTINATION-none} $KAMAL_REGISTRY_PASSWORD")
+    hooks.run(script, str(tmp_path), {}, 60, told.append)
+    assert told == ["none kept"]
+
+
+def test_a_script_whose_first_line_names_no_program(tmp_path: Path, told: list[str]) -> None:
+    hooks.run(hook(tmp_path, "echo it runs"), str(tmp_path), {}, 60, told.append)
+    assert told == ["it runs"]
+
+
+def test_the_signal_that_ended_it_is_named(tmp_path: Path, told: list[str]) -> None:
+    with pytest.raises(HookError, match="was ended by SIGKILL"):
+        hooks.run(hook(tmp_path, "#!/bin/sh\nkill -9 $$"), str(tmp_path), {}, 60, told.append)

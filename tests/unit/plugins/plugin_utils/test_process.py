@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.plugin_utils import process
+from conftest import TREE
 
 
 def run(folder: Path, script: str, seconds: float = 60, *, apart: bool = True) -> tuple[int | None, bytes, bytes]:
@@ -72,6 +76,32 @@ def test_when_its_time_is_over_it_ends_with_all_that_it_started(tmp_path: Path) 
     code, output, _errors = run(tmp_path, "(trap '' TERM; echo $$; exec sleep 600) & echo $!; wait", 0.5)
     assert code is None
     inner = int(output.split()[-1])
+    deadline = time.monotonic() + 60
+    while _runs(inner) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _runs(inner)
+
+
+RUNNER = """\
+import os, sys
+sys.path.insert(0, {tree!r})
+from ansible_collections.caravan.kamal.plugins.plugin_utils import process
+script = b"echo $$; while true; do sleep 0.05; done"
+hear = lambda piece: print(piece.decode(), flush=True)
+process.run(["/bin/sh", "{{script}}"], "/", os.environ, 600, hear, script=script)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_with_the_run_that_started_it(number: int) -> None:
+    ours = subprocess.Popen(
+        [sys.executable, "-c", RUNNER.format(tree=str(TREE))], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert ours.stdout
+    inner = int(ours.stdout.readline())
+    ours.send_signal(number)
+    ours.stdout.close()
+    assert ours.wait(60) != 0
     deadline = time.monotonic() + 60
     while _runs(inner) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -52,4 +52,18 @@ def test_hosts_per_batch(limit: str | int | None, hosts: int, batch: int) -> Non
 def test_a_lease_covers_pulls_and_the_slowest_batch(
     roles: list[Times], wait: int, hosts: int, batch: int, forks: int, seconds: int
 ) -> None:
-    assert lease_seconds(wait=wait, roles=roles, hosts=hosts, batch=batch, forks=forks) == seconds
+    assert lease_seconds(wait=wait, roles=roles, hosts=hosts, batch=batch, forks=forks, hooks={}) == seconds
+
+
+@pytest.mark.parametrize(
+    ("hooks", "seconds"),
+    [
+        ({"pre-connect": 900, "pre-build": 900, "post-deploy": 900, "on-failure": 900}, 120 + 300),
+        ({"pre-deploy": 600}, 120 + 300 + 600),
+        ({"pre-app-boot": 600, "post-app-boot": 700, "pre-deploy": 60}, 120 + 77 + 60 + 600 + 700),
+        ({"pre-proxy-reboot": 600, "post-proxy-reboot": 600}, 120 + 600 + 600),
+    ],
+    ids=["outside of the lock", "before staging", "around a batch", "around a reboot of the proxy"],
+)
+def test_a_lease_covers_the_hooks_that_run_while_the_lock_is_held(hooks: dict[str, int], seconds: int) -> None:
+    assert lease_seconds(wait=0, roles=[WEB], hosts=1, batch=1, forks=5, hooks=hooks) == seconds

@@ -126,8 +126,10 @@ KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
     "root/aliases": Told("aliases: {console: app exec}", "aliases "),
     "root/asset_path": Effect(f"{BODY}/HostConfig/Binds", "asset_path: /app/public"),
     "root/error_pages_path": Refused("error_pages_path: public", "error_pages_path"),
-    "root/hooks_path": Refused("hooks_path: my/hooks", "my/hooks/pre-deploy"),
-    "root/hooks_output": Told("hooks_output: quiet", "hooks_output "),
+    "root/hooks_path": Effect("hooks", "hooks_path: my/hooks"),
+    "root/hooks_output": Effect(
+        "hooks/pre-deploy/output", "hooks_path: my/hooks\nhooks_output: quiet", "hooks_path: my/hooks"
+    ),
     "root/secrets_path": Effect("secrets_path", "secrets_path: elsewhere/secrets"),
     "root/require_destination": Checked("require_destination: true", "require_destination"),
     "root/retain_containers": Effect("hosts/h1/retain", "retain_containers: 2"),

@@ -102,27 +102,11 @@ def test_the_hosts_that_cannot_reach_the_registry_are_named() -> None:
         planned(f"servers: [h1, h2, h3]\n{LOCAL_REGISTRY}", local_hosts=["h3"], hosts=["h1", "h2", "h3"])
 
 
-def test_hooks(tmp_path: Path) -> None:
-    for folder in (".kamal/hooks", "bin/hooks"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / ".kamal/hooks/pre-deploy").touch(mode=0o755)
-    (tmp_path / ".kamal/hooks/post-deploy").touch(mode=0o644)
-    (tmp_path / ".kamal/hooks/pre-build.sample").touch(mode=0o755)
-    (tmp_path / "bin/hooks/pre-build").touch(mode=0o755)
-    for text, named in (("", ".kamal/hooks/pre-deploy"), ("hooks_path: bin/hooks", "bin/hooks/pre-build")):
-        with pytest.raises(ConfigError) as caught:
-            planned(text, tmp_path)
-        assert [problem.where for problem in caught.value.problems] == [str(tmp_path / named)]
-        assert "-e kamal_skip_hooks=true" in str(caught.value)
-        assert refused(text, tmp_path, skip_hooks=True) == []
-
-
 @pytest.mark.parametrize(
     ("text", "keys"),
     [
         ("", []),
         ("output: {file: {path: l}}\naliases: {a: app exec}", ["output"]),
-        ("hooks_output: {pre-build: quiet}", ["hooks_output"]),
         ("ssh: {user: app}", ["ssh"]),
         ("ssh: {key_data: [A]}", ["ssh", "ssh/key_data"]),
         ("ssh: {config: [a, b]}", ["ssh", "ssh/config"]),
@@ -156,29 +140,6 @@ def test_what_is_told(text: str, keys: list[str]) -> None:
 def test_only_a_run_that_would_use_a_key_tells_that_it_has_no_effect(run: dict[str, Any], keys: list[str]) -> None:
     text = "output: {file: {path: l}}\naliases: {a: app exec}\nbuilder: {cache: {type: gha}}\nsshkit: {dns_retries: 1}"
     assert told(text, **run) == keys
-
-
-@pytest.mark.parametrize(
-    ("hook", "refusing"),
-    [
-        ("docker-setup", {"setup"}),
-        ("pre-build", {"deploy", "setup"}),
-        ("pre-connect", {"deploy", "deploy without build", "rollback", "setup"}),
-        ("post-app-boot", {"deploy", "deploy without build", "rollback", "setup"}),
-        ("pre-proxy-reboot", set()),
-    ],
-)
-def test_a_hook_is_refused_by_those_who_would_run_it(hook: str, refusing: set[str], tmp_path: Path) -> None:
-    (tmp_path / ".kamal/hooks").mkdir(parents=True)
-    (tmp_path / ".kamal/hooks" / hook).touch(mode=0o755)
-    runs: dict[str, dict[str, Any]] = {
-        "deploy": {},
-        "deploy without build": {"build": False},
-        "rollback": {"command": "rollback", "build": False},
-        "setup": {"command": "setup"},
-        "remove": {"command": "remove", "build": False},
-    }
-    assert {name for name, run in runs.items() if "" in refused("", tmp_path, **run)} == refusing
 
 
 def test_the_ssh_section_of_a_file_needs_no_notice(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any, Callable
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError, SecretError
-from ansible_collections.caravan.kamal.plugins.module_utils._host import module as _module
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._masks import masked
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 
@@ -95,7 +95,7 @@ def test_the_secrets_of_a_role_or_an_accessory(plan_of: MakePlan) -> None:
     ids=["text", "deep", "too short to hide", "longest first", "line of a key", "none", "empty"],
 )
 def test_secrets_are_blacked_out(value: Any, secrets: dict[str, str], expected: Any) -> None:
-    assert _module.masked(value, secrets) == expected
+    assert masked(value, secrets) == expected
 
 
 # Changes

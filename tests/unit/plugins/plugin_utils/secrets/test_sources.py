@@ -349,3 +349,11 @@ def test_each_secret_has_a_place(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("X='never closed")
     known = secrets(tmp_path, "common", "own", env_files=[".env"], variable={"C": "3"})
     assert known.places == {"A": f"{tmp_path}/common:1", "B": f"{tmp_path}/own:2", "C": "kamal_secrets"}
+
+
+def test_everything_is_what_has_a_value_in_the_files_and_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "common").write_text("A=common\nB=one\nUNSET=$NOWHERE\nBROKEN=$(exit 3)\n")
+    (tmp_path / "secrets").write_text("B=two\nEMPTY=\n")
+    (tmp_path / ".env").write_text("LAST=resort\n")
+    found = secrets(tmp_path, "common", "secrets", variable={"A": "variable", "C": "NUL \0"}, env_files=[".env"])
+    assert found.everything() == {"A": "variable", "B": "two", "EMPTY": ""}

@@ -1,0 +1,70 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Hooks of a playbook over hosts that are this machine and have no engine: where tasks run, and a run that fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from test_playbooks_locally import CONFIG, HOSTS, play
+
+TELL = """\
+- name: Say it
+  ansible.builtin.command: >-
+    echo {{ inventory_hostname }} is told {{ kamal_hook.name }} of {{ kamal_hook.service_version }}
+    for {{ kamal_hook.hosts | join('+') }}
+  register: said
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ said.stdout }}"
+"""
+BROKEN = """\
+- name: Tell it badly
+  ansible.builtin.fail:
+    msg: "{{ kamal_hook.failed_hosts | join('+') }} failed, and so do I"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "hosts.yml").write_text(HOSTS)
+    (tmp_path / "group_vars" / "shop.yml").write_text(CONFIG.format(service="shop", hosts="[h1, h2]"))
+    (tmp_path / "tell.yml").write_text(TELL)
+    (tmp_path / "broken.yml").write_text(BROKEN)
+    return tmp_path
+
+
+def deploy(folder: Path, hooks: dict[str, object], *arguments: str) -> tuple[int, str]:
+    given = {"kamal_hosts": "shop", "kamal_version": "v1", "kamal_build": False, "kamal_hooks": hooks}
+    no_engine = f"unix://{folder}/none.sock"
+    return play(folder, "caravan.kamal.deploy", "-e", json.dumps(given), *arguments, DOCKER_HOST=no_engine)
+
+
+def test_tasks_run_where_they_are_asked_for_and_a_failing_one_tells_nothing_else(folder: Path) -> None:
+    """The tag leaves nothing of a hook out; the failure of on-failure hides nothing."""
+    hooks = {
+        "pre-connect": "tell.yml",
+        "pre-deploy": {"file": "tell.yml", "on": "hosts"},
+        "on-failure": {"file": "broken.yml", "on": "once"},
+    }
+    code, output = deploy(folder, hooks, "--tags", "rollout")
+    assert code == 2
+    assert "the controller  h1 is told pre-connect of shop@v1 for h1+h2" in output
+    for host in ("h1", "h2"):
+        assert f"{host}            {host} is told pre-deploy of shop@v1 for h1+h2" in output
+    assert output.count("is told") == 3
+    assert "none.sock" in output.partition("h1+h2 failed, and so do I")[0]
+    assert "The rollout stopped here, for the reason above." in output
+    assert "failed: h1, h2 (" in output
+    assert not (folder / ".kamal" / "lock-shop").exists()
+
+
+def test_in_check_mode_they_are_listed(folder: Path) -> None:
+    code, output = deploy(folder, {"pre-connect": {"file": "tell.yml", "on": "once"}}, "--check")
+    assert code == 2
+    assert "the controller  run the tasks of tell.yml for pre-connect" in output
+    assert "is told" not in output
