@@ -111,7 +111,7 @@ env:
   secret: [TOKEN, PLAIN]
   tags:
     red: {COLOR: red, RED: yes}
-    blue: {clear: {COLOR: blue, PLAIN: seen}, secret: [TOKEN:BLUE_TOKEN]}
+    blue: {clear: {COLOR: blue, SEEN: blue}, secret: [TOKEN:BLUE_TOKEN]}
 """
 
 
@@ -127,14 +127,14 @@ env:
         (
             "h2",
             0,
-            {"WHO": "all", "COUNT": "5", "EMPTY": "", "COLOR": "blue", "RED": "true", "PLAIN": "seen"},
-            {"TOKEN": "BLUE_TOKEN"},
+            {"WHO": "all", "COUNT": "5", "EMPTY": "", "COLOR": "blue", "RED": "true", "SEEN": "blue"},
+            {"TOKEN": "BLUE_TOKEN", "PLAIN": "PLAIN"},
         ),
         (
             "h3",
             0,
-            {"WHO": "all", "COUNT": "5", "EMPTY": "", "COLOR": "red", "RED": "true", "PLAIN": "seen"},
-            {"TOKEN": "BLUE_TOKEN"},
+            {"WHO": "all", "COUNT": "5", "EMPTY": "", "COLOR": "red", "RED": "true", "SEEN": "blue"},
+            {"TOKEN": "BLUE_TOKEN", "PLAIN": "PLAIN"},
         ),
         (
             "h4",
