@@ -16,7 +16,7 @@ from unittest.mock import Mock
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import builder
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
-from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine, files, trees
+from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine, files, placed, trees
 from ansible_collections.caravan.kamal.plugins.module_utils._host import module as _module
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._names import PROXY_STATE
@@ -32,7 +32,16 @@ CONNECT = DockerEngine.at
 MODULES = sorted(path.stem for path in Path(_module.__file__).parents[2].joinpath("modules").glob("*.py"))
 SERVICE = {"service": "hello"}
 SECRETS = json.dumps({"TOKEN": "s3cr3t", "DB_PASSWORD": "s3cr3t"})
-DB = {"image": "postgres:16", "host": "host1", "env": {"secret": ["DB_PASSWORD"]}}
+DB = {
+    "image": "postgres:16",
+    "host": "host1",
+    "env": {"secret": ["DB_PASSWORD"]},
+    "files": ["db.conf:/etc/db.conf"],
+    "directories": ["data:/data"],
+    "backup": "dump",
+    "ready": "check",
+}
+FILES = json.dumps({"hello-db/etc/db.conf": "YSA9IDEK"})
 # By the first words of an action: how the call of the engine begins that did it.
 DONE_BY = {
     "create network": "create network {0}",
@@ -64,8 +73,9 @@ def release(version: str, state: str) -> Callable[..., dict[str, Any]]:
     return lambda share, _db: {"state": state, "plan": to_data(share(version)), "secrets": SECRETS}
 
 
-def accessory(state: str) -> Callable[..., dict[str, Any]]:
-    return lambda _share, db: {"name": "db", "state": state, "plan": to_data(db), "secrets": SECRETS}
+def accessory(state: str, **options: Any) -> Callable[..., dict[str, Any]]:
+    fixed = {"name": "db", "state": state, "secrets": SECRETS, "files": FILES, **options}
+    return lambda _share, db: {**fixed, "plan": to_data(db)}
 
 
 def plain(**arguments: Any) -> Callable[..., dict[str, Any]]:
@@ -82,6 +92,12 @@ CASES = {
     "release stopped": Case("release", release("v1", "stopped"), ("release staged", "release live")),
     "release absent": Case("release", release("v1", "absent"), ("release staged", "release live")),
     "accessory present": Case("accessory", accessory("present")),
+    "accessory replaced": Case("accessory", accessory("present", recreate=True), ("accessory present",)),
+    "accessory restarted": Case("accessory", accessory("restarted"), ("accessory present",)),
+    "accessory started": Case("accessory", accessory("started"), ("accessory present", "accessory stopped")),
+    "accessory_exec": Case(
+        "accessory_exec", plain(name="db", service="hello-db", command="dump all", reuse=True), ("accessory present",)
+    ),
     "accessory stopped": Case("accessory", accessory("stopped"), ("accessory present",)),
     "accessory absent": Case("accessory", accessory("absent"), ("accessory present",)),
     "proxy present": Case("proxy", plain()),
@@ -220,6 +236,7 @@ def test_a_failing_file_system_is_one_message_and_nothing_is_claimed(
             with monkeypatch.context() as patch:
                 patch.setattr(files, "os", faulty)
                 patch.setattr(trees, "os", faulty)
+                patch.setattr(placed, "os", faulty)
                 result = hosts.run(name, engine)
             if not faulty.failed:
                 break
@@ -227,7 +244,7 @@ def test_a_failing_file_system_is_one_message_and_nothing_is_claimed(
                 assert_clear(result, os.environ["HOME"])
                 assert os.strerror(number) in result["msg"] and "run this again" in result["msg"]
             assert_honest(result, engine)
-            assert not [path for path in Path(os.environ["HOME"]).rglob(".*.*") if path.is_file()]
+            assert not [path for path in Path(os.environ["HOME"]).rglob(".*.????????????????") if path.is_file()]
 
 
 @pytest.mark.parametrize(
