@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -12,7 +13,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, NamedTuple
+
+import chart
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
@@ -21,11 +24,12 @@ import lab
 COLLECTIONS = ROOT / ".cache" / "collections"
 PROJECT = ROOT / ".cache" / "bench"
 REPORT = ROOT / "docs" / "performance.md"
+PICTURE = ROOT / "docs" / "performance.svg"
 IMAGE = "hello"
 RUNS = 5
-ROUND_TRIPS = (0, 50)
-FLEETS = {1: ["web1"], 3: ["web1", "web2", "worker1"]}
-PLANNED_HOSTS = 100
+# How many hosts, and the milliseconds between them and the controller.
+COLUMNS = ((1, 0), (3, 0), (3, 25), (3, 50), (8, 0))
+PLANNED_HOSTS = 1000
 
 CONFIG = """\
 service: hello
@@ -37,6 +41,15 @@ readiness_delay: 0
 ssh:
   config: {ssh_config}
 """
+PULLED = """\
+registry:
+  server: {server}
+  username: {username}
+  password: [REGISTRY_PASSWORD]
+"""
+# Each version has a layer of its own that no host has.
+PULLED_IMAGE = "FROM {image}:base\nCOPY layer /layer\n"
+LAYER = 4 * 2**20
 WORKER = "  worker: {hosts: [worker1], cmd: hello worker}\n"
 
 LEAST_WORK = """\
@@ -55,22 +68,37 @@ SWITCH = (
 )
 
 
+class Cost(NamedTuple):
+    """Of one run: seconds that passed, and seconds of the controller's processor."""
+
+    seconds: float
+    processor: float
+
+
+Costs = Dict[str, Dict[str, Cost]]
+
+
 def main() -> int:
     subprocess.run([ROOT / "tools" / "engine.sh"], check=True)
-    lab.up(3)
+    lab.up(max(size for size, _round_trip in COLUMNS))
     subprocess.run([ROOT / "tools" / "app_base.sh"], check=True)
-    rows: Dict[str, Dict[str, float]] = {}
-    for round_trip in ROUND_TRIPS:
-        for size, hosts in FLEETS.items():
-            column = f"{size} host{'s' if size > 1 else ''}, {round_trip} ms"
-            for name, seconds in Fleet(hosts, round_trip).measure().items():
-                rows.setdefault(name, {})[column] = seconds
-                print(f"  {column:16} {name:14} {seconds:.2f} s", flush=True)
+    rows: Costs = {}
+    for size, round_trip in COLUMNS:
+        column = f"{size} host{'s' if size > 1 else ''}, {round_trip} ms"
+        for name, cost in Fleet(fleet(size), round_trip).measure().items():
+            rows.setdefault(name, {})[column] = cost
+            print(f"  {column:16} {name:14} {cost.seconds:.2f} s, processor {cost.processor:.2f} s", flush=True)
     planning = statistics.median(plan_for_many(COLLECTIONS) for _run in range(RUNS))
     print(f"  planning for {PLANNED_HOSTS} hosts: {planning:.2f} s")
+    PICTURE.write_text(chart.bars({name: {c: x.seconds for c, x in cells.items()} for name, cells in rows.items()}))
     REPORT.write_text(report(rows, planning))
-    print(f"Written to {REPORT.relative_to(ROOT)}.")
+    print(f"Written to {REPORT.relative_to(ROOT)} and {PICTURE.relative_to(ROOT)}.")
     return 0
+
+
+def fleet(size: int) -> List[str]:
+    """Web hosts, and one worker unless there is just one host."""
+    return [f"web{number}" for number in range(1, max(size, 2))] + (["worker1"] if size > 1 else [])
 
 
 class Fleet:
@@ -115,7 +143,7 @@ class Fleet:
         for host in self.hosts:
             subprocess.run(["ssh", "-F", lab.inventory()["ssh_config"], host, tags], check=True)
 
-    def measure(self) -> Dict[str, float]:
+    def measure(self) -> Dict[str, Cost]:
         self.play("deploy", self.next())
         self.least_work()
         return {
@@ -125,10 +153,41 @@ class Fleet:
             "rollback": self.median(lambda: self.play("rollback")),
             "second run": self.median(lambda: self.play("deploy", self.current())),
             "details": self.median(lambda: self.play("details")),
+            "deploy, pulled": self.pulled(),
         }
 
-    def median(self, act: Callable[[], None]) -> float:
-        return statistics.median(_timed(act) for _run in range(RUNS))
+    def pulled(self) -> Cost:
+        """Versions that only the registry has."""
+        registry = lab.inventory()["registry"]
+        image = f"{registry['server']}/bench/{IMAGE}"
+        password = Path(registry["password_file"]).read_text().strip()
+        for number in range(RUNS + 1):
+            self._push(f"{image}:p{number}", {"username": registry["username"], "password": password})
+        config = PROJECT / "config" / "deploy.yml"
+        config.write_text(
+            config.read_text().replace(f"image: {IMAGE}", f"image: bench/{IMAGE}") + PULLED.format(**registry)
+        )
+        (PROJECT / ".kamal" / "secrets").write_text(f"REGISTRY_PASSWORD={password}\n")
+        versions = iter(range(RUNS + 1))
+        self.play("deploy", f"p{next(versions)}")
+        return self.median(lambda: self.play("deploy", f"p{next(versions)}"))
+
+    def _push(self, image: str, login: Dict[str, str]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "Dockerfile").write_text(PULLED_IMAGE.format(image=IMAGE))
+            (Path(folder) / "layer").write_bytes(os.urandom(LAYER))
+            build = ["docker", "build", "-q", "--label", "service=hello", "-t", image, folder]
+            subprocess.run(build, check=True, env={**os.environ, "DOCKER_BUILDKIT": "0"}, capture_output=True)
+        said = lab.connect().api.push(image, auth_config=login)
+        if '"error"' in said:
+            raise SystemExit(said)
+        subprocess.run(["docker", "rmi", image], check=True, capture_output=True)
+
+    def median(self, act: Callable[[], None]) -> Cost:
+        costs = [_cost(act) for _run in range(RUNS)]
+        return Cost(
+            statistics.median(cost.seconds for cost in costs), statistics.median(cost.processor for cost in costs)
+        )
 
     def next(self) -> str:
         self.number += 1
@@ -173,15 +232,16 @@ class Fleet:
         return ["ssh", "-F", str(self.ssh_config), host, text]
 
 
-def _timed(act: Callable[[], None]) -> float:
-    began = time.monotonic()
+def _cost(act: Callable[[], None]) -> Cost:
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     act()
-    return time.monotonic() - began
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def plan_for_many(collections: Path) -> float:
     """Seconds of the controller to read, check and plan a configuration for many hosts."""
-    hosts = ", ".join(f"192.0.2.{number}" for number in range(PLANNED_HOSTS))
+    hosts = ", ".join(f"host{number}" for number in range(PLANNED_HOSTS))
     path = PROJECT / "many" / "config" / "deploy.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
@@ -193,7 +253,7 @@ def plan_for_many(collections: Path) -> float:
         "from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import planner\n"
         "began = time.monotonic()\n"
         "config = load.load(sys.argv[2], None, load.Settings(environ={}))\n"
-        "hosts = [f'192.0.2.{number}' for number in range(int(sys.argv[3]))]\n"
+        "hosts = [f'host{number}' for number in range(int(sys.argv[3]))]\n"
         "assert len(planner.plan(config, planner.Run(version='v1', hosts=hosts)).hosts) == len(hosts)\n"
         "print(time.monotonic() - began)\n"
     )
@@ -201,22 +261,30 @@ def plan_for_many(collections: Path) -> float:
     return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def report(rows: Dict[str, Dict[str, float]], planning: float) -> str:
+def report(rows: Costs, planning: float) -> str:
     columns = list(rows["least work"])
-    least = rows["least work"]
-    table = ["| seconds | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for name, cells in rows.items():
-        ratio = "" if name == "least work" else " ({:.1f}×)"
-        shown = (f"{cells[column]:.1f}" + ratio.format(cells[column] / least[column]) for column in columns)
-        table.append(f"| {name} | " + " | ".join(shown) + " |")
-    return HEAD + "\n".join(table) + TAIL.format(planning=planning, planned=PLANNED_HOSTS)
+    least = {column: cost.seconds for column, cost in rows["least work"].items()}
+
+    def seconds(name: str, column: str) -> str:
+        found = rows[name][column].seconds
+        return f"{found:.1f}" if name == "least work" else f"{found:.1f} ({found / least[column]:.1f}×)"
+
+    passed = table("seconds", columns, {name: [seconds(name, column) for column in columns] for name in rows})
+    needed = {name: [f"{rows[name][column].processor:.1f}" for column in columns] for name in rows}
+    processor = table("processor seconds", columns, needed)
+    return HEAD + passed + BETWEEN + processor + TAIL.format(planning=planning, planned=PLANNED_HOSTS)
+
+
+def table(corner: str, columns: List[str], rows: Dict[str, List[str]]) -> str:
+    lines = [[corner, *columns], ["---"] * (len(columns) + 1), *([name, *cells] for name, cells in rows.items())]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 HEAD = """\
 # Performance
 
 Written by `make bench`. Medians of five runs, each with cold SSH connections, on test hosts in containers
-(web hosts and, with three, one worker; each with its own Docker engine), all of them and the controller on
+(web hosts and, with three and more, one worker; each with its own Docker engine), all of them and the controller on
 one machine with two cores. The image is on the hosts, every run but the second one deploys a new version,
 `readiness_delay` is 0. In brackets: how many times the least work, which is one shell script per host over
 ssh that runs the container, switches kamal-proxy, stops the old one and moves `latest`, with no plan, lock,
@@ -225,12 +293,22 @@ mlkem768); with sntrup761, the default of OpenSSH 9.0 to 9.8, every cold connect
 
 """
 
+BETWEEN = """
+
+![The table as bars](performance.svg)
+
+What the controller's processor does for it, ssh and its workers included:
+
+"""
+
 TAIL = """
 
 - *deploy*, *redeploy*: a new version with `-e kamal_build=false`.
+- *deploy, pulled*: an image whose last layer, of 4 MiB, only the registry has; each host asks it for the digest first.
 - *rollback*: to the previous good version, found in the history of all hosts.
 - *second run*: `deploy` of the version that runs; it finds nothing to do.
-- The second number of a column is the simulated round trip between controller and hosts.
+- The second number of a column is the simulated round trip between controller and hosts, which costs a process and some
+  milliseconds of processor time for each connection itself.
 
 Reading, checking and planning a configuration for {planned} hosts takes {planning:.2f} s on the controller.
 """

@@ -6,14 +6,32 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
 import bench
+import chart
 
 
 def test_a_configuration_for_many_hosts_is_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "PROJECT", tmp_path)
     assert bench.plan_for_many(bench.ROOT / ".cache" / "import") > 0
+
+
+def test_what_was_measured_is_written_as_tables_and_bars() -> None:
+    columns = {"1 host, 0 ms": 1.0, "8 hosts, 0 ms": 2.0}
+    rows = {
+        name: {column: bench.Cost(factor * seconds, seconds / 2) for column, seconds in columns.items()}
+        for name, factor in (("least work", 1), ("deploy", 3))
+    }
+    text = bench.report(rows, 0.5)
+    assert "| deploy | 3.0 (3.0×) | 6.0 (3.0×) |" in text
+    assert "| deploy | 0.5 | 1.0 |" in text
+    picture = ElementTree.fromstring(chart.bars({name: columns for name in rows}))
+    assert [element.text for element in picture if element.text and element.text.endswith(" s")] == [
+        "1.0 s",
+        "2.0 s",
+    ] * 2

@@ -156,6 +156,7 @@ def begin(call: Call) -> None:
     os.umask(call.mask)
     os.environb.clear()
     os.environb.update(call.environment)
+    time.tzset()
     if _is_waited_for(call.connection):
         run_and_end(call.module, sys.stdin.buffer.read())
 
