@@ -100,6 +100,9 @@ def test_everything_wrong_is_told_without_a_traceback(folder):
     assert "Traceback" not in output
 
 
+SAMPLES = ["pre-build", "pre-deploy", "pre-app-boot", "post-app-boot", "post-deploy", "on-failure"]
+
+
 @pytest.mark.parametrize(
     ("playbook", "variable", "message"),
     [
@@ -124,15 +127,22 @@ def test_a_new_project_begins_with_its_files(folder, monkeypatch):
     told = [line.split() for line in output.splitlines() if line.startswith("    localhost")]
     assert [line[1:] for line in told] == [
         [".kamal:", "changed"],
+        [".kamal/hooks:", "changed"],
         [".kamal/secrets:", "changed"],
         ["ansible.cfg:", "changed"],
+        *([f"{name}:", "changed"] for name in SAMPLES),
         ["changed"],
     ]
+    hooks = folder / ".kamal" / "hooks"
+    assert sorted(file.name for file in hooks.iterdir()) == sorted(f"{name}.sample" for name in SAMPLES)
+    assert all(os.access(file, os.X_OK) for file in hooks.iterdir())
+    (hooks / "pre-build.sample").write_text("mine")
     assert "TASK" not in output
     code, output = play("init", folder)
     assert code == 0
     assert "unchanged: localhost" in output
     assert "    localhost" not in output
+    assert (hooks / "pre-build.sample").read_text() == "mine"
 
 
 INVENTORY = "[inventory]\nenable_plugins = caravan.kamal.deploy\n"

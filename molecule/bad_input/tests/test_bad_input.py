@@ -94,9 +94,9 @@ IN_THE_PROJECT = {
     "secrets_file_broken": Mistake(
         told=(".kamal/secrets:1", "NAME=value"), make=file(".kamal/secrets", "not a secret\n")
     ),
-    "hook_would_be_passed_over": Mistake(
-        told=("pre-deploy", "kamal_skip_hooks"),
-        make=lambda project: project.write_executable(".kamal/hooks/pre-deploy", "#!/bin/sh\n"),
+    "hook_not_executable": Mistake(
+        told=("pre-deploy", "chmod +x", "kamal_skip_hooks"),
+        make=file(".kamal/hooks/pre-deploy", "#!/bin/sh\n"),
     ),
     "host_not_in_the_inventory": Mistake(
         told=("web2", "inventory"),
