@@ -39,7 +39,8 @@ class ActionModule(PlannedAction):
             share = from_data(AccessoryShare, arguments["plan"])
         filled = {**arguments, "plan": to_data(share)}
         if is_wanted and left_out(arguments, "secrets"):
-            filled["secrets"] = handover.values(supply.secrets, [share.secrets])
+            handed = share.secrets if share.secrets_file is None else {}
+            filled["secrets"] = handover.values(supply.secrets, [handed]) if handed else "{}"
         if is_wanted and left_out(arguments, "registry"):
             accessory = supply.plan.accessories.get(name)
             filled["registry"] = json.dumps(supply.login(accessory.registry if accessory else None))

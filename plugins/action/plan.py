@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping
 
 from ansible import constants, context
@@ -23,7 +24,17 @@ from ..plugin_utils.plan import handover, references, version
 from ..plugin_utils.plan.contents import Contents
 from ..plugin_utils.plan.model import Plan
 from ..plugin_utils.plan.planner import plan
-from ..plugin_utils.plan.run import BUILDING, COMMANDS, WITH_ACCESSORIES, WITHOUT_SECRETS, WITHOUT_VERSION, Run
+from ..plugin_utils.plan.run import (
+    BUILDING,
+    COMMANDS,
+    CONTROLLER,
+    HOSTS,
+    RELEASE,
+    WITH_ACCESSORIES,
+    WITHOUT_SECRETS,
+    WITHOUT_VERSION,
+    Run,
+)
 from ..plugin_utils.plan.way_back import HostInfo
 from ..plugin_utils.secrets.sources import Secrets
 
@@ -69,7 +80,7 @@ class ActionModule(ControllerAction):
         run = self._run(config, arguments)
         self._require_known(config, run)
         whole = plan(config, run)
-        self._require_secrets(whole)
+        whole = replace(whole, notices=[*whole.notices, *self._require_secrets(whole)])
         if whole.hooks:
             hooks.began(whole.service, whole.destination)
         return whole
@@ -90,19 +101,20 @@ class ActionModule(ControllerAction):
             roles = [role.name for role in Topology(config.data).roles]
             references.require_roles(self._value("kamal_logs_role"), roles)
 
-    def _require_secrets(self, whole: Plan) -> None:
-        """All at once, before anything is touched; a run that needs none asks nobody for any."""
-        if whole.command not in WITHOUT_SECRETS:
-            known = handover.secrets(whole, self._value, Display().display)
-            known.require(whole.secrets)
-            for notice in known.notices(whole.secrets):
-                Display().warning(notice)
-            self._require_files(whole, known)
+    def _require_secrets(self, whole: Plan) -> List[str]:
+        """All at once, before anything is touched; a run that needs none asks nobody for any. Returns notices."""
+        if whole.command in WITHOUT_SECRETS:
+            return []
+        known = handover.secrets(whole, self._value, Display().display)
+        known.require(whole.secrets)
+        self._require_files(whole, known)
+        return [*known.notices(whole.secrets), *handover.notices(whole, known)]
 
     def _require_files(self, whole: Plan, secrets: Secrets) -> None:
         """The files of accessories are there and can be rendered, where this run is to boot them."""
         accessories = whole.accessories.values() if whole.command in WITH_ACCESSORIES else ()
-        values = secrets.values({name: name for each in accessories for name in each.secrets.values()})
+        handed = [each.secrets for each in accessories if each.secrets_file is None]
+        values = secrets.values({name: name for variables in handed for name in variables.values()})
         contents = Contents(whole.project_root, Settings.of(os.environ, self._value), values)
         problems = [problem for accessory in accessories for problem in contents.problems(accessory)]
         if problems:
@@ -143,10 +155,18 @@ class ActionModule(ControllerAction):
             skip_hooks=self._flag("kamal_skip_hooks", False),
             hooks=self._value("kamal_hooks") or {},
             hooks_timeout=int(self._value("kamal_hooks_timeout") or hooks.SECONDS),
+            secrets_from=self._secrets_from(arguments["command"]),
             lock_host=self._value("kamal_lock_host"),
             accessory=self._value("kamal_accessory"),
             forks=int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS),
         )
+
+    def _secrets_from(self, command: str) -> str:
+        if command == "env_push":
+            return CONTROLLER
+        if command == "rollback" and self._value("kamal_rollback_secrets") == "with_release":
+            return RELEASE
+        return CONTROLLER if self._flag("kamal_env_push", True) else HOSTS
 
     def _hosts(self, config: Config) -> List[str]:
         """The configured hosts that take part: all of them, or those that --limit leaves."""

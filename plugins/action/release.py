@@ -34,7 +34,8 @@ class ActionModule(PlannedAction):
         filled = {**arguments, "plan": to_data(share), "built": _built(arguments.get("built"), share.image)}
         if arguments.get("state") in NEEDS_SECRETS:
             if left_out(arguments, "secrets"):
-                filled["secrets"] = handover.values(supply.secrets, [role.secrets for role in share.roles])
+                handed = [role.secrets for role in share.roles if role.secrets_file is None]
+                filled["secrets"] = handover.values(supply.secrets, handed) if any(handed) else "{}"
             if left_out(arguments, "registry"):
                 filled["registry"] = json.dumps(supply.login(supply.plan.registry))
         return filled

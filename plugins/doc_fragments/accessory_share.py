@@ -34,6 +34,9 @@ options:
         description: The file with its secrets.
         type: str
         required: true
+      secrets_file:
+        description: The same if its secrets are read from there; null if they are handed over.
+        type: str
       network:
         description: Its network.
         type: str

@@ -98,6 +98,13 @@ options:
             description: The file with its secrets.
             type: str
             required: true
+          kept_env_file:
+            description: The file with the secrets that this version went live with.
+            type: str
+            required: true
+          secrets_file:
+            description: The one of these two that its secrets are read from; null if they are handed over.
+            type: str
           assets:
             description: Its assets.
             type: list

@@ -11,6 +11,7 @@ CaravanError
 ├── BuildError       the image could not be built or pushed
 ├── EngineError      the Docker engine cannot be reached, or refused a call
 │   ├── ImageError   an image is missing, denied, or not one of this service
+│   │   └── LoginError  a registry wants a login, or another one
 │   └── PortError    a port on the host is taken
 ├── FileError        a file on a host cannot be read or written
 ├── ProxyError       kamal-proxy refused a command
@@ -82,6 +83,10 @@ class EngineError(CaravanError):
 
 
 class ImageError(EngineError):
+    pass
+
+
+class LoginError(ImageError):
     pass
 
 

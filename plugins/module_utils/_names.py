@@ -80,11 +80,23 @@ class Names:
     def app_directory(self) -> str:
         return f"{APPS_DIRECTORY}/{self.qualified}"
 
+    @property
+    def env_directory(self) -> str:
+        return f"{self.app_directory}/env"
+
     def role_env_file(self, role: str) -> str:
-        return f"{self.app_directory}/env/roles/{role}.env"
+        return f"{self.env_directory}/roles/{role}.env"
+
+    @property
+    def kept_env_directory(self) -> str:
+        """By version what its roles went live with."""
+        return f"{self.env_directory}/releases"
+
+    def kept_env_file(self, version: str, role: str) -> str:
+        return f"{self.kept_env_directory}/{version}/roles/{role}.env"
 
     def accessory_env_file(self, accessory: str) -> str:
-        return f"{self.app_directory}/env/accessories/{accessory}.env"
+        return f"{self.env_directory}/accessories/{accessory}.env"
 
     @property
     def asset_directories(self) -> Tuple[str, str]:

@@ -65,6 +65,15 @@ class RoleShare:
         metadata=about("By variable the name of the secret that it gets.", {"DATABASE_URL": "DATABASE_URL"})
     )
     env_file: str = field(metadata=about("The file with its secrets.", ".kamal/apps/hello/env/roles/web.env"))
+    kept_env_file: str = field(
+        metadata=about(
+            "The file with the secrets that this version went live with.",
+            ".kamal/apps/hello/env/releases/3f2a9c1/roles/web.env",
+        )
+    )
+    secrets_file: Optional[str] = field(
+        metadata=about("The one of these two that its secrets are read from; null if they are handed over.")
+    )
     assets: Sequence[AssetShare] = field(metadata=about("Its assets."))
     stop_timeout: Optional[int] = field(
         metadata=about("Seconds that its container has to stop; null leaves it to Docker.", 30)
@@ -74,6 +83,14 @@ class RoleShare:
     readiness_delay: int = field(
         metadata=about("Seconds that a container without a health check must have run to count as healthy.", 7)
     )
+
+    @property
+    def written_files(self) -> Sequence[str]:
+        """Where its secrets are written once it is live. The file of today's has them already if they were read from
+        it, and those of another day are none of it."""
+        if self.secrets_file is None:
+            return [self.env_file, self.kept_env_file]
+        return [] if self.secrets_file == self.kept_env_file else [self.kept_env_file]
 
 
 @dataclass(frozen=True)
@@ -135,6 +152,9 @@ class AccessoryBase:
         metadata=about("By variable the name of the secret that it gets.", {"POSTGRES_PASSWORD": "DB_PASSWORD"})
     )
     env_file: str = field(metadata=about("The file with its secrets.", ".kamal/apps/hello/env/accessories/db.env"))
+    secrets_file: Optional[str] = field(
+        metadata=about("The same if its secrets are read from there; null if they are handed over.")
+    )
     network: str = field(metadata=about("Its network.", "kamal"))
     files: Sequence[PlacedFile] = field(metadata=about("The files that it is given."))
     directories: Sequence[PlacedDirectory] = field(metadata=about("The folders that are made for it."))

@@ -111,7 +111,7 @@ notices:
 
 from typing import Any, Dict
 
-from ..module_utils._app import turn
+from ..module_utils._app import found_secrets, turn
 from ..module_utils._app.accessory import Accessory
 from ..module_utils._app.accessory_host import AccessoryHost, contents
 from ..module_utils._data import from_data, options
@@ -144,12 +144,15 @@ MARGIN = 30
 def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     share = from_data(AccessoryShare, params["plan"])
+    found = found_secrets.of_accessory(share) if params["state"] == "present" else None
+    request.hide(found or {})
     backs_up = bool(share.backup) and params["backup"]
     host = AccessoryHost(
         engine=request.engine(LONGEST_BACKUP if backs_up else max(share.ready_timeout, _routing(share)) + MARGIN),
         changes=request.changes,
         share=share,
         secrets=request.secrets,
+        found=found,
         credentials=request.credentials,
         contents=contents(params["files"]),
     )

@@ -13,6 +13,8 @@ description:
   - It is readable by its owner only (mode 0600). Lines are C(NAME=value); only if a value has a newline, the first line
     says that values are escaped.
   - A release writes the file itself. This module is for having the file right without a release, and for removing it.
+  - With O(state=absent) and neither O(role) nor O(accessory) all files with secrets of the service go, also those of
+    roles that it no longer has.
 options:
   state:
     description: Whether the file is there.
@@ -26,10 +28,10 @@ options:
     description: The destination, if there is one.
     type: str
   role:
-    description: The role whose file it is. Either this or O(accessory) is needed.
+    description: The role whose file it is. Either this or O(accessory) is needed for O(state=present).
     type: str
   accessory:
-    description: The accessory whose file it is. Either this or O(role) is needed.
+    description: The accessory whose file it is.
     type: str
   secrets:
     description:
@@ -62,11 +64,15 @@ EXAMPLES = r"""
     service: hello
     accessory: db
     state: absent
+
+- name: Remove all files with secrets of the service of the plan
+  caravan.kamal.env_file:
+    state: absent
 """
 
 RETURN = r"""
 path:
-  description: The file, relative to the SSH user's home.
+  description: The file, or the folder of all of them, relative to the SSH user's home.
   returned: success
   type: str
   sample: .kamal/apps/hello/env/roles/web.env
@@ -84,7 +90,7 @@ notices:
   sample: []
 """
 
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from ..module_utils._app import env_file, turn
 from ..module_utils._host import module as _module
@@ -104,13 +110,21 @@ OPTIONS: Dict[str, Any] = {
 def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     names = Names(params["service"], params["destination"])
-    path = names.role_env_file(params["role"]) if params["role"] else names.accessory_env_file(params["accessory"])
+    path = _path(names, params["role"], params["accessory"])
     with turn.taken(request.changes, names.turn_file, params["run"]):
         if params["state"] == "present":
             env_file.ensure(request.changes, path, request.secrets)
+        elif path == names.env_directory:
+            env_file.remove_all(request.changes, path)
         else:
             env_file.remove(request.changes, path)
     return {"path": path}
+
+
+def _path(names: Names, role: Optional[str], accessory: Optional[str]) -> str:
+    if role:
+        return names.role_env_file(role)
+    return names.accessory_env_file(accessory) if accessory else names.env_directory
 
 
 def main() -> None:
@@ -119,7 +133,7 @@ def main() -> None:
         act,
         docker=False,
         mutually_exclusive=[("role", "accessory")],
-        required_one_of=[("role", "accessory")],
+        required_if=[("state", "present", ("role", "accessory"), True)],
     )
 
 

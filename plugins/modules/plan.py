@@ -17,7 +17,8 @@ options:
   command:
     description: What the plan is for. It ends up in the history of the hosts.
     type: str
-    choices: [deploy, redeploy, rollback, setup, remove, proxy, inspect, accessory, accessory_boot]
+    choices:
+      [deploy, redeploy, rollback, setup, remove, proxy, inspect, accessory, accessory_boot, env_push, env_delete]
     default: deploy
   version:
     description:
@@ -275,6 +276,13 @@ plan:
                   description: The file with its secrets.
                   type: str
                   sample: .kamal/apps/hello/env/roles/web.env
+                kept_env_file:
+                  description: The file with the secrets that this version went live with.
+                  type: str
+                  sample: .kamal/apps/hello/env/releases/3f2a9c1/roles/web.env
+                secrets_file:
+                  description: The one of these two that its secrets are read from; null if they are handed over.
+                  type: str
                 assets:
                   description: Its assets.
                   type: list
@@ -372,6 +380,9 @@ plan:
               description: The file with its secrets.
               type: str
               sample: .kamal/apps/hello/env/accessories/db.env
+            secrets_file:
+              description: The same if its secrets are read from there; null if they are handed over.
+              type: str
             network:
               description: Its network.
               type: str
@@ -512,10 +523,15 @@ plan:
               elements: str
               sample: [CHAT_URL]
     secrets:
-      description: The names of all secrets that are needed.
+      description: The names of all secrets that the controller has to know.
       type: list
       elements: str
       sample: [DATABASE_URL]
+    secrets_from:
+      description: 'Where containers get their secrets from: V(controller), or the hosts'' own env files, those
+        of today (V(hosts)) or those that the version went live with (V(release)).'
+      type: str
+      sample: controller
     registry:
       description: Where to log in for the image of the service, or null.
       type: dict

@@ -164,7 +164,7 @@ log:
 
 from typing import Any, Dict, List
 
-from ..module_utils._app import turn
+from ..module_utils._app import found_secrets, turn
 from ..module_utils._app.release import Release
 from ..module_utils._app.retirement import Retirement
 from ..module_utils._data import from_data, options
@@ -207,6 +207,9 @@ def _act(request: _module.Request, share: HostShare, state: str) -> Dict[str, An
 
 
 def release_of(request: _module.Request, share: HostShare) -> Release:
+    found = found_secrets.of_roles(share) if request.params["state"] != "proven" else {}
+    for values in found.values():
+        request.hide(values)
     return Release(
         engine=request.engine(timeout=longest_call(share)),
         changes=request.changes,
@@ -217,6 +220,7 @@ def release_of(request: _module.Request, share: HostShare) -> Release:
         force=request.params["force"],
         foretold=request.params["foretold"],
         image_id=request.params["image_id"],
+        found=found,
     )
 
 

@@ -86,6 +86,19 @@ VARIABLES: Tuple[Variable, ...] = (
         "kamal_secrets_fetched", "str", "none", "`secrets.extract`: what was fetched, instead of asking; from a file"
     ),
     Variable("kamal_secrets_show", "bool", "`false`", "the playbooks `secrets.…`: print the values too"),
+    Variable(
+        "kamal_env_push",
+        "bool",
+        "`true`",
+        "`false` starts containers with the secrets in the hosts' own env files; the controller needs none",
+    ),
+    Variable(
+        "kamal_rollback_secrets",
+        "str",
+        "`current`",
+        "`rollback`: with today's secrets, or with those that the version went live with on each host",
+        ("current", "with_release"),
+    ),
     Variable("kamal_config", "dict", "none", "the configuration as a variable instead of a file"),
     Variable(
         "kamal_config_file",

@@ -56,9 +56,16 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 def plan_of() -> Callable[..., Plan]:
     """The plan of the example for a version, with some keys of the configuration changed."""
 
-    def make(version: str, command: str = "deploy", destination: str | None = None, **changed: Any) -> Plan:
+    def make(
+        version: str,
+        command: str = "deploy",
+        destination: str | None = None,
+        secrets_from: str = "controller",
+        **changed: Any,
+    ) -> Plan:
         config = from_mapping({**CONFIG, **changed}, destination, "/project")
-        return plan(config, Run(version=version, hosts=["host1"], command=command, performer="sam"))
+        run = Run(version=version, hosts=["host1"], command=command, performer="sam", secrets_from=secrets_from)
+        return plan(config, run)
 
     return make
 

@@ -15,6 +15,7 @@ import pickle
 import random
 import shutil
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -147,6 +148,9 @@ class Fleet:
             raise Violation(f"{actor.name} renames {host._find(arguments[0])[0]} on {host.name}, which serves")
         if verb == "remove_image" and arguments[0].rpartition(":")[2] in host.kept_versions():
             raise Violation(f"{actor.name} removes {arguments[0]}, which a rollback on {host.name} needs")
+        place, _slash, version = arguments[0].rpartition("/")
+        if verb == "remove" and place.endswith("/releases") and version in host.kept_versions():
+            raise Violation(f"{actor.name} removes {arguments[0]}, which a rollback on {host.name} may need")
 
     def watch(self) -> None:
         """After every change, whoever made it."""
@@ -213,7 +217,12 @@ class Fleet:
         defaults = {name: option.get("default") for name, option in release.OPTIONS.items()}
         params = {**defaults, "plan": share, "run": run, "state": state, "roles": roles, **options}
         request: Any = SimpleNamespace(
-            params=params, changes=changes, secrets={"TOKEN": token}, credentials=None, engine=lambda timeout: engine
+            params=params,
+            changes=changes,
+            secrets={"TOKEN": token},
+            credentials=None,
+            engine=lambda timeout: engine,
+            hide=lambda values: None,
         )
         actor.host, actor.busy = host, True
         overtaken = host.highest > (actor.number or 0)
@@ -323,11 +332,13 @@ def _stepped(machine: Machine, name: str, real: Callable[..., Any]) -> Callable[
 @pytest.fixture(scope="module")
 def plans() -> dict[tuple[str, str], dict[str, HostShare]]:
     config = from_mapping(CONFIG, None, "/project")
-    pairs = [(command, version) for command in ("deploy", "rollback") for version in VERSIONS]
-    return {
-        (command, version): dict(plan(config, Run(version=version, hosts=list(HOSTS), command=command)).hosts)
-        for command, version in pairs
+    runs = {
+        (command, version): Run(version=version, hosts=list(HOSTS), command=command)
+        for command in ("deploy", "rollback")
+        for version in VERSIONS
     }
+    runs["with its secrets", "v1"] = replace(runs["rollback", "v1"], secrets_from="release")
+    return {which: dict(plan(config, run).hosts) for which, run in runs.items()}
 
 
 @contextlib.contextmanager
@@ -345,7 +356,8 @@ def fleet_from(base: dict[str, Host], folder: Path, seed: int) -> Iterator[Fleet
 
 def play(fleet: Fleet, plans: dict[tuple[str, str], dict[str, HostShare]], random: random.Random) -> None:
     first = random.choice([("deploy", "v2"), ("deploy", "v3"), ("deploy", "v1")])
-    second = random.choice([("deploy", "v3"), ("deploy", "v2"), ("rollback", "v1"), ("rollback", "v0")])
+    back = [("rollback", "v1"), ("rollback", "v0"), ("with its secrets", "v1")]
+    second = random.choice([("deploy", "v3"), ("deploy", "v2"), *back])
     broken = random.choice(["", "", "", "v2", "v3"])
     last = random.choice([version for version in ("v1", "v2", "v3", "v4") if version != broken])
     for host in fleet.hosts.values():

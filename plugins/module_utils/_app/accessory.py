@@ -44,7 +44,8 @@ class Accessory:
             Replacement(self.host, container, ran=ran, goes_on=goes_on, backup=backup).run()
         else:
             self._keep(container)
-        if container is None or recreate or _body.is_made_here(container):
+        is_ours = container is None or recreate or _body.is_made_here(container)
+        if is_ours and self.share.secrets_file is None:
             env_file.ensure(self.changes, self.share.env_file, self.host.values)
         return self._answer()
 

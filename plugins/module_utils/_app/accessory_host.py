@@ -22,8 +22,8 @@ from .accessory_files import AccessoryFiles
 
 @dataclass
 class AccessoryHost:
-    """`share` is the accessory on this host; `secrets` has the values by secret name, `contents` those of its files by
-    their path."""
+    """`share` is the accessory on this host; `secrets` has the values by secret name, `found` by variable if they lie
+    in a file here, `contents` what is in its files by their path."""
 
     engine: Engine
     changes: Changes
@@ -31,6 +31,7 @@ class AccessoryHost:
     secrets: Mapping[str, str]
     credentials: Optional[Mapping[str, str]] = None
     contents: Mapping[str, bytes] = field(default_factory=dict)
+    found: Optional[Mapping[str, str]] = None
 
     def __post_init__(self) -> None:
         self._networks: Set[str] = set()
@@ -47,7 +48,7 @@ class AccessoryHost:
 
     @property
     def values(self) -> Dict[str, str]:
-        return values(self.share.secrets, self.secrets)
+        return values(self.share.secrets, self.secrets) if self.found is None else dict(self.found)
 
     @property
     def body(self) -> Body:

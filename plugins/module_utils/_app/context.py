@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Sequence
 
 from .. import _body, _names
@@ -29,7 +29,8 @@ class Running:
 
 @dataclass(frozen=True)
 class Context:
-    """`secrets` has the values by secret name, `records` the history of this host as it was before.
+    """`secrets` has the values by secret name, `found` those that lie in files on this host, by role and variable, and
+    `records` the history of this host as it was before.
 
     With `force` no container counts as the wanted one.
     """
@@ -40,6 +41,7 @@ class Context:
     secrets: Mapping[str, str]
     records: Sequence[Record] = ()
     force: bool = False
+    found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def roles(self, names: Optional[List[str]]) -> List[RoleShare]:
         """The roles of this host with these names; None means all."""
@@ -47,7 +49,7 @@ class Context:
 
     def values(self, role: RoleShare) -> Dict[str, str]:
         """The value of each of a role's secret variables."""
-        return values(role.secrets, self.secrets)
+        return dict(self.found[role.name]) if role.name in self.found else values(role.secrets, self.secrets)
 
     def containers(self, role: Optional[RoleShare] = None) -> List[Container]:
         """The containers of the service at its destination, newest first; those of one role if it is named."""

@@ -58,14 +58,15 @@ class Cutover:
     # The wanted container runs and is on record
 
     def _keep(self, running: Running) -> None:
-        """Only its route, its name, its env file and its neighbours can differ."""
+        """Only its route, its name, its env files and its neighbours can differ."""
         changes, name = self.context.changes, self.role.container
         if self.routing and not self.routing.is_as_wanted(running.id):
             target = self.routing.target(running.id)
             changes.do(f"route {self.role.route} to {target}", partial(self._reroute, running.id))
         if running.name != name:
             changes.do(f"rename container {running.name} to {name}", partial(self._take_name, running.id))
-        env_file.ensure(changes, self.role.env_file, self.context.values(self.role))
+        for path in self.role.written_files:
+            env_file.ensure(changes, path, self.context.values(self.role))
         self._stop_others(running.id)
 
     def _reroute(self, container: str) -> None:

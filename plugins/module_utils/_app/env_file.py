@@ -29,6 +29,15 @@ def remove(changes: Changes, path: str) -> None:
         changes.do(f"remove {path}", lambda: files.remove(path))
 
 
+def remove_all(changes: Changes, directory: str) -> None:
+    """Every file in a folder of env files, each told by itself."""
+    paths = files.inside(directory)
+    for path in paths:
+        remove(changes, path)
+    if paths and not changes.check_mode:
+        files.remove(directory)
+
+
 def _names(values: Mapping[str, str], before: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
     """Only names reach a diff; a changed value is one that reads otherwise, whatever it is."""
     known = before if before is not None else values

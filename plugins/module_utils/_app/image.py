@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Mapping, Optional, Sequence
 
 from .. import _references
-from .._errors import EngineError, ImageError
+from .._errors import EngineError, ImageError, LoginError
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._shares import Built, ImageShare
@@ -20,17 +20,19 @@ def ensure(
     built: Built,
     credentials: Optional[Mapping[str, str]],
     kept: Optional[Sequence[str]] = None,
+    trusting: bool = False,
 ) -> Optional[Image]:
     """The image of this release; `built` is what the build said of it. None only in check mode, where it would be
     pulled or built. With `kept` the image that this host has is the right one, whatever the registry has: the first of
-    these IDs that is here, else what has the tag.
+    these IDs that is here, else what has the tag. With `trusting` it is also where a registry says nothing without a
+    login.
 
     Raises ImageError where the image cannot be had or is one of another service, and where nothing was built and the
     registry does not say what it has.
     """
     image = None if built.pending else _here(engine, wanted, kept or ())
-    if image is not None and kept is None and not _is_current(engine, changes, image, wanted, built, credentials):
-        image = None
+    if image is not None and kept is None:
+        image = image if _is_current(engine, changes, image, wanted, built, credentials, trusting) else None
     if image is None:
         from_registry = wanted.pull and not (built.pending and not built.pushed)
         get = _pull if from_registry else _only_here
@@ -52,6 +54,7 @@ def _is_current(
     wanted: ImageShare,
     built: Built,
     credentials: Optional[Mapping[str, str]],
+    trusting: bool,
 ) -> bool:
     """Whether it is the image that was built or, where nothing was built, the one that the registry has now."""
     if built.digest:
@@ -60,7 +63,16 @@ def _is_current(
         return image.id == built.image_id
     if not wanted.pull:
         return True
-    digest = _digest_in_registry(engine, wanted, credentials)
+    try:
+        digest = _digest_in_registry(engine, wanted, credentials)
+    except ImageError as error:
+        if credentials or not trusting or not isinstance(error.__cause__, LoginError):
+            raise
+        changes.notice(
+            f"Without a login the registry does not say whether {wanted.reference} was pushed anew; the image on this "
+            "host is used"
+        )
+        return True
     if digest is None:
         changes.notice(f"The registry has no {wanted.reference}; the image on this host is used")
         return True

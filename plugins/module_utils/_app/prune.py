@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which old containers and images of a service may go, and their removal."""
+"""Which old containers, images and secrets of a service may go, and their removal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import _names, _records, _references
+from .._host import files
 from .._host.changes import Changes
 from .._host.engine import STOPPED, Container, Engine, Image
 from . import assets, history
@@ -18,7 +19,8 @@ from .destinations import versions_elsewhere
 
 
 def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> None:
-    """After `roles` of this host went live: their old containers go and, with the last of its roles, old images.
+    """After `roles` of this host went live: their old containers go and, with the last of its roles, old images and
+    secrets.
 
     In check mode everything counts as what it would be then; `image` is None where it would be pulled.
     """
@@ -41,8 +43,10 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
         kept = [container for container in containers if container not in expendable]
         current = {_names.asset_folder(role.name, share.version) for role in share.roles}
         assets.clean(context.changes, names, current | assets.versions(_of(names, kept), names))
+        own = keep | {_version(container) for container in _of(names, kept)}
         keep |= versions_elsewhere(names, containers, images)
         _remove_images(engine, context.changes, expendable_images(images, kept, keep, share.image.repository))
+        _remove_secrets(context.changes, names, own)
 
 
 def prune_all(engine: Engine, changes: Changes, names: _names.Names, retain: int, versions: Sequence[str]) -> None:
@@ -57,8 +61,10 @@ def prune_all(engine: Engine, changes: Changes, names: _names.Names, retain: int
     _remove_containers(engine, changes, expendable)
     kept = [container for container in containers if container not in expendable]
     assets.clean(changes, names, assets.versions(_of(names, kept), names))
+    own = keep | {_version(container) for container in _of(names, kept)}
     keep |= versions_elsewhere(names, containers, images)
     _remove_images(engine, changes, expendable_images(images, kept, keep))
+    _remove_secrets(changes, names, own)
 
 
 def _of(names: _names.Names, containers: Sequence[Container], role: Optional[str] = None) -> List[Container]:
@@ -86,6 +92,14 @@ def _settled(names: _names.Names, live: Mapping[str, str], containers: Sequence[
         return replace(one, state="exited") if is_over and one.running else one
 
     return [settled(one) for one in containers]
+
+
+def _remove_secrets(changes: Changes, names: _names.Names, versions: Set[str]) -> None:
+    """Of the secrets that went live those stay of which a container or a record does, as of these `versions`."""
+    for version in files.folders(names.kept_env_directory):
+        if version not in versions:
+            path = f"{names.kept_env_directory}/{version}"
+            changes.do(f"remove secrets of version {version}", partial(files.remove, path))
 
 
 def _foreseen(context: Context, image: Optional[Image], containers: Sequence[Container]) -> List[Container]:

@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a host keeps of a role that went live: its env file, lines in the audit log and, as the last, the history."""
+"""What a host keeps of a role that went live: its secrets, lines in the audit log and, as the last, the history."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def live(context: Context, role: RoleShare, container: str, image: Optional[Imag
     """
     share, text = context.share, render_file(context.values(role))
     with _TURN:
-        if files.read(role.env_file) != text:
-            files.write(role.env_file, text)
+        for path in role.written_files:
+            if files.read(path) != text:
+                files.write(path, text)
         if replaced:
             context.audit(role.name, f"Renaming container {role.container} to {replaced}")
         context.audit(role.name, f"Booted app version {share.version}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import _records
@@ -30,6 +30,7 @@ PRUNING = ("deploy", "setup")
 class Release:
     """`share` is the host's part of the plan; `secrets` the values by secret name; `built` the build's answer.
 
+    `found`: values that lie in files on this host, by role and variable; of those roles `secrets` says nothing.
     `foretold`: the actions that an earlier task of the run has listed for the network and kamal-proxy.
     `image_id`: the image that was staged, empty where it is still to come (check mode), None where nobody says.
     """
@@ -43,6 +44,7 @@ class Release:
     force: bool = False
     foretold: Sequence[str] = ()
     image_id: Optional[str] = None
+    found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.records = history.read(self.share.history_file, self.changes.notice)
@@ -54,7 +56,8 @@ class Release:
         """
         version, is_rollback = self.share.version, self.share.command == "rollback"
         kept = _records.images_of(self.records, version) if is_rollback else None
-        image = _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept)
+        trusting = any(role.secrets_file for role in self.share.roles)
+        image = _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept, trusting)
         self._ensure_surroundings()
         context = self._context(self.changes)
         for role in context.roles(roles):
@@ -92,7 +95,7 @@ class Release:
         return self._answer(image)
 
     def _context(self, changes: Changes) -> Context:
-        return Context(self.engine, changes, self.share, self.secrets, self.records, self.force)
+        return Context(self.engine, changes, self.share, self.secrets, self.records, self.force, self.found)
 
     def _answer(self, image: Optional[Image]) -> Dict[str, Any]:
         return {"version": self.share.version, "image_id": image.id if image else None}

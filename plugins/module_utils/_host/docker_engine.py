@@ -11,8 +11,9 @@ import time
 from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .. import _references
-from .._errors import EngineError, ImageError, PortError
+from .._errors import EngineError, ImageError, LoginError, PortError
 from . import docker_answers as _answers
+from . import refusals
 from .engine import Container, Executed, Image, Inspected
 
 try:
@@ -31,7 +32,6 @@ else:
 PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 NOT_EXECUTED = "OCI runtime exec failed"
 SETTLES_WITHIN = 0.5  # seconds
-DENIED = ("unauthorized", "denied", "no basic auth credentials", "authentication required")
 
 
 class DockerEngine:
@@ -51,7 +51,7 @@ class DockerEngine:
         try:
             return cls(docker.APIClient(base_url=host, version="auto", timeout=timeout))
         except UNANSWERED as error:
-            raise EngineError(_unreachable(host, error)) from error
+            raise EngineError(refusals.no_engine(host, str(error))) from error
 
     # Containers
 
@@ -158,7 +158,7 @@ class DockerEngine:
     def pull(self, reference: str, credentials: Optional[Mapping[str, str]]) -> None:
         repository, tag = _references.split(reference)
         auth = dict(credentials) if credentials else None
-        with _pulling(reference):
+        with _pulling(reference, bool(credentials)):
             for step in self.api.pull(repository, tag=tag, auth_config=auth, stream=True, decode=True):
                 if "error" in step:
                     raise docker.errors.DockerException(step["error"])
@@ -170,6 +170,10 @@ class DockerEngine:
                 return str(self.api.inspect_distribution(reference, auth_config=auth)["Descriptor"]["digest"])
             except docker.errors.NotFound:
                 return None
+            except docker.errors.APIError as error:
+                if refusals.is_denied(str(error.explanation or error)):
+                    raise LoginError(f"The registry refused to tell of {reference}: {error.explanation}.") from error
+                raise
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
         with _asking(f"tag image {reference} as {repository}:{tag}"):
@@ -259,7 +263,7 @@ def _reason(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _pulling(reference: str) -> Iterator[None]:
+def _pulling(reference: str, has_login: bool) -> Iterator[None]:
     try:
         yield
     except docker.errors.NotFound as error:
@@ -269,22 +273,4 @@ def _pulling(reference: str) -> Iterator[None]:
         ) from error
     except UNANSWERED as error:
         explanation = str(getattr(error, "explanation", None) or _reason(error))
-        if any(text in explanation.lower() for text in DENIED):
-            raise ImageError(
-                f"The registry refused to hand out {reference}: {explanation}. Check registry/username, "
-                "registry/password and that this account may read the image."
-            ) from error
-        raise ImageError(f"Could not pull {reference}: {explanation}") from error
-
-
-def _unreachable(host: str, error: Exception) -> str:
-    text = str(error)
-    if "Permission denied" in text:
-        return (
-            f"This user may not talk to the Docker engine at {host}. Add the user to the group docker "
-            "(the playbook caravan.kamal.setup does) and connect anew."
-        )
-    return (
-        f"No Docker engine answers at {host} ({text}). Start it (systemctl start docker), "
-        "or install it with the playbook caravan.kamal.setup."
-    )
+        raise refusals.not_pulled(reference, explanation, has_login) from error

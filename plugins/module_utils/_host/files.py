@@ -95,6 +95,22 @@ def folders(path: str) -> List[str]:
     return []
 
 
+def inside(path: str) -> List[str]:
+    """The paths of all files in a folder and the folders in it, sorted; none where it is not there. No link is followed
+    on the way."""
+    with doing("look at", path), contextlib.suppress(FileNotFoundError), opened(f"{path}/.") as (folder, _name):
+        walk = os.fwalk(".", onerror=_raise, dir_fd=folder)
+        found = [
+            os.path.normpath(os.path.join(path, at, name)) for at, _folders, names, _handle in walk for name in names
+        ]
+        return sorted(found)
+    return []
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
 def write(path: str, text: str) -> None:
     """Replace a file, or make it and the folders above it: at any moment it is the old one or the new one."""
     with doing("write", path), opened(path, make=True) as (folder, name):

@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 import os
 import traceback
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping, Optional
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
@@ -36,6 +36,17 @@ class Request:
     params: Mapping[str, Any]
     changes: Changes
     secrets: Mapping[str, str]
+    _found: List[Mapping[str, str]] = field(default_factory=list)
+
+    def hide(self, values: Mapping[str, str]) -> None:
+        """Mask these as well, whatever comes of it: secrets that the module has found on the host."""
+        self._found.append(values)
+
+    @property
+    def hidden(self) -> Dict[str, str]:
+        """The values that no result may show. Two files may have different ones under one name."""
+        known = (self.secrets, _password(self.params), *self._found)
+        return {f"{name} {place}": value for place, values in enumerate(known) for name, value in values.items()}
 
     @property
     def credentials(self) -> Optional[Dict[str, str]]:
@@ -64,17 +75,16 @@ def run(
         supports_check_mode=True,
         **module_arguments,
     )
-    secrets = _secrets(module.params)
-    hidden = {**secrets, **_password(module.params)}
     changes = Changes(module.check_mode)
+    request = Request(module.params, changes, _secrets(module.params))
     try:
-        values = _attempt(act, Request(module.params, changes, secrets))
+        values = _attempt(act, request)
     except CaravanError as error:
         done = {"changed": changes.changed, "actions": changes.actions, "notices": changes.notices}
-        module.fail_json(**masked({**error.details, **done, "msg": error.message}, hidden))
+        module.fail_json(**masked({**error.details, **done, "msg": error.message}, request.hidden))
     for notice in changes.notices:
-        module.warn(masked(notice, hidden))
-    module.exit_json(**masked(changes.result(**values), hidden))
+        module.warn(masked(notice, request.hidden))
+    module.exit_json(**masked(changes.result(**values), request.hidden))
 
 
 def _attempt(act: Callable[[Request], Mapping[str, Any]], request: Request) -> Mapping[str, Any]:

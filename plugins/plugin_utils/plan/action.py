@@ -42,7 +42,12 @@ class Supply:
         return self._template(self._task_vars.get(name))
 
     def login(self, registry: Optional[Registry]) -> Optional[Dict[str, str]]:
-        """Username and password for a registry of the plan, if there is one to log in to."""
+        """Username and password for a registry of the plan, if there is one to log in to.
+
+        Where hosts have their secrets themselves none is needed, and a login that is not known is none.
+        """
+        if registry is None or handover.unknown_login(self.plan, registry, self.secrets) is not None:
+            return None
         written = partial(handover.written, self.plan, self._task_vars, self._template)
         return handover.login(registry, self.secrets, written)
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import fields
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
 from ...module_utils._data import from_data
-from ...module_utils._errors import ConfigError, Problem
+from ...module_utils._errors import ConfigError, Problem, SecretError
 from ...module_utils._names import Names
 from ...module_utils._shares import AccessoryBase, AccessoryShare, HostShare
 from ..config import source
@@ -101,6 +101,28 @@ def values(known: Secrets, wanted: Iterable[Mapping[str, str]]) -> str:
     """
     names = {secret: secret for variables in wanted for secret in variables.values()}
     return json.dumps(known.values(names))
+
+
+def unknown_login(plan: Plan, registry: Optional[Registry], known: Secrets) -> Optional[str]:
+    """Why the controller cannot log in to a registry, where it need not: hosts have their secrets themselves."""
+    names = [name for name in registry.secret_names if name not in plan.secrets] if registry else []
+    try:
+        known.require(names)
+    except SecretError as error:
+        return error.message
+    return None
+
+
+def notices(plan: Plan, known: Secrets) -> List[str]:
+    """What the operator should know of the secrets of a run that pulls images."""
+    reason = unknown_login(plan, plan.registry, known) if plan.command in ("deploy", "redeploy", "setup") else None
+    if plan.registry is None or reason is None:
+        return []
+    server = plan.registry.server or "Docker Hub"
+    return [
+        f"{reason} So hosts are not logged in to {server} for this run. One that lacks the image needs a login of its "
+        f"own there: docker login {plan.registry.server or ''}, as the user that Ansible connects as".replace(" ,", ",")
+    ]
 
 
 def login(registry: Optional[Registry], known: Secrets, written: Callable[[str], str]) -> Optional[Dict[str, str]]:

@@ -130,6 +130,15 @@ class Plan:
         metadata=about("For each accessory what M(caravan.kamal.accessory) needs to know.", key="ACCESSORY")
     )
     hooks: Mapping[str, Hook] = field(metadata=about("The hooks of the project that this run comes to.", key="HOOK"))
-    secrets: Sequence[str] = field(metadata=about("The names of all secrets that are needed.", ["DATABASE_URL"]))
+    secrets: Sequence[str] = field(
+        metadata=about("The names of all secrets that the controller has to know.", ["DATABASE_URL"])
+    )
+    secrets_from: str = field(
+        metadata=about(
+            "Where containers get their secrets from: V(controller), or the hosts' own env files, those of today "
+            "(V(hosts)) or those that the version went live with (V(release)).",
+            "controller",
+        )
+    )
     registry: Optional[Registry] = field(metadata=about("Where to log in for the image of the service, or null."))
     notices: Sequence[str] = field(metadata=about("What the operator is told.", []))

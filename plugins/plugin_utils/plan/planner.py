@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional
 
 from ...module_utils._body import Body
 from ...module_utils._errors import ConfigError, Problem
@@ -19,7 +19,7 @@ from . import env as _env
 from . import hooks as _hooks
 from .images import Images, registry
 from .model import Accessory, Lock, Plan, Registry
-from .run import ABOUT_ACCESSORIES, BOOTING, WITH_ACCESSORIES, Run
+from .run import ABOUT_ACCESSORIES, BOOTING, CONTROLLER, HOSTS, RELEASE, WITH_ACCESSORIES, Run
 
 ALL = "all"
 NO_HOST_OF_A_ROLE = (
@@ -77,6 +77,7 @@ class _Planner:
             accessories=accessories,
             hooks=self.hooks,
             secrets=self._secret_names(hosts.values(), accessories.values()),
+            secrets_from=self.run.secrets_from,
             registry=self.images.registry(),
             notices=[
                 *(self._notices() if self.run.command in BOOTING else []),
@@ -151,6 +152,7 @@ class _Planner:
         env = _env.for_host(self.data.get("env") or {}, role.settings.get("env") or {}, role.tags[host])
         version, image = self.run.version, self.images.share().reference
         times = containers.times(self.data, role)
+        env_file, kept = self.names.role_env_file(role.name), self.names.kept_env_file(version, role.name)
         return RoleShare(
             name=role.name,
             container=self.names.container(role.name, version),
@@ -158,7 +160,9 @@ class _Planner:
             proxy=containers.route_settings(self.config, role) if role.proxied else None,
             body=containers.role_body(self.config, role, host, image, version, env),
             secrets=env.needed(),
-            env_file=self.names.role_env_file(role.name),
+            env_file=env_file,
+            kept_env_file=kept,
+            secrets_file={HOSTS: env_file, RELEASE: kept}.get(self.run.secrets_from),
             assets=assets.shares(self.config, role, version),
             stop_timeout=times.stop,
             deploy_timeout=times.deploy,
@@ -172,15 +176,19 @@ class _Planner:
         name, section = accessory.name, accessory.settings
         service = section.get("service") or accessory_service(self.names.service, name)
         env = _env.read(section.get("env") or {})
+        env_file, files = self.names.accessory_env_file(name), mounts.files(section, service, bool(env.needed()))
+        # Files that are rendered here may hold any of them.
+        on_hosts = self.run.secrets_from == HOSTS and not any(file.template for file in files)
         return Accessory(
             name=name,
             service=service,
             hosts=list(accessory.hosts),
             body=containers.accessory_body(self.config, accessory, service, env),
             secrets=env.needed(),
-            env_file=self.names.accessory_env_file(name),
+            env_file=env_file,
+            secrets_file=env_file if on_hosts else None,
             network=section["network"],
-            files=mounts.files(section, service, bool(env.needed())),
+            files=files,
             directories=mounts.directories(section, service),
             update=section["update"],
             backup=containers.words(section.get("backup")) or [],
@@ -211,14 +219,24 @@ class _Planner:
 
     # What the operator should know
 
-    def _secret_names(self, hosts: Iterable[HostShare], accessories: Iterable[Accessory]) -> List[str]:
-        app = [self.images.registry()] if self.run.command not in ABOUT_ACCESSORIES else []
-        logins = [*app, *(accessory.registry for accessory in accessories)]
-        names = {name for login in logins if login for name in login.secret_names}
-        names.update(name for host in hosts for role in host.roles for name in role.secrets.values())
-        names.update(name for accessory in accessories for name in accessory.secrets.values())
+    def _secret_names(self, hosts: Iterable[HostShare], accessories: Collection[Accessory]) -> List[str]:
+        """What the controller has to know: what it gives to containers, and what it logs in with."""
+        names = {name for login in self._logins(accessories) if login for name in login.secret_names}
+        given = [role.secrets for host in hosts for role in host.roles if role.secrets_file is None]
+        if self.run.secrets_from == CONTROLLER or self.run.command in WITH_ACCESSORIES:
+            given += [accessory.secrets for accessory in accessories if accessory.secrets_file is None]
+        names.update(name for secrets in given for name in secrets.values())
         names.update(name for hook in self.hooks.values() for name in hook.secrets or ())
         return sorted(names)
+
+    def _logins(self, accessories: Iterable[Accessory]) -> List[Optional[Registry]]:
+        """Where the run logs in. A host that has its secrets itself may need no login, or have one of its own."""
+        if self.run.command == "env_push":
+            return []
+        if self.run.secrets_from != CONTROLLER:
+            return [self.images.registry()] if self.run.build else []
+        app = [self.images.registry()] if self.run.command not in ABOUT_ACCESSORIES else []
+        return [*app, *(accessory.registry for accessory in accessories)]
 
     def _notices(self) -> List[str]:
         gate = []

@@ -7,7 +7,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence
 
-COMMANDS = ("deploy", "redeploy", "rollback", "setup", "remove", "proxy", "inspect", "accessory", "accessory_boot")
+COMMANDS = (
+    "deploy",
+    "redeploy",
+    "rollback",
+    "setup",
+    "remove",
+    "proxy",
+    "inspect",
+    "accessory",
+    "accessory_boot",
+    "env_push",
+    "env_delete",
+)
 BOOTING = ("deploy", "redeploy", "rollback", "setup")
 # They boot accessories.
 WITH_ACCESSORIES = ("setup", "accessory_boot")
@@ -15,8 +27,12 @@ WITH_ACCESSORIES = ("setup", "accessory_boot")
 ABOUT_ACCESSORIES = ("accessory", "accessory_boot")
 BUILDING = ("deploy", "redeploy", "setup")
 # They serve whatever version there is.
-WITHOUT_VERSION = ("remove", "proxy", "inspect", "accessory", "accessory_boot")
-WITHOUT_SECRETS = ("remove", "proxy", "inspect", "accessory")
+WITHOUT_VERSION = ("remove", "proxy", "inspect", "accessory", "accessory_boot", "env_push", "env_delete")
+WITHOUT_SECRETS = ("remove", "proxy", "inspect", "accessory", "env_delete")
+
+# Where containers get their secrets from: the controller has them, they lie on the hosts in the env files of today, or
+# there in those of the release.
+CONTROLLER, HOSTS, RELEASE = "controller", "hosts", "release"
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,7 @@ class Run:
     performer: str = ""
     build: bool = True
     skip_hooks: bool = False
+    secrets_from: str = CONTROLLER
     lock_host: Optional[str] = None
     forks: int = 5
     accessory: Optional[str] = None

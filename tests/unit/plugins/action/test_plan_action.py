@@ -307,6 +307,47 @@ def test_what_needs_a_command_is_told_where_none_may_run(project):
     assert not (project / "ran").exists()
 
 
+REGISTRY = "image: a\nregistry: {server: r.io, username: me, password: [P]}\nenv: {secret: [DATABASE_URL]}"
+
+
+@pytest.mark.parametrize(
+    "command, variables, missing",
+    [
+        ("deploy", {}, "secrets DATABASE_URL, P"),
+        ("deploy", {"kamal_env_push": False}, "secret P"),
+        ("deploy", {"kamal_env_push": "no", "kamal_build": False}, None),
+        ("rollback", {}, "secrets DATABASE_URL, P"),
+        ("rollback", {"kamal_env_push": False}, None),
+        ("rollback", {"kamal_rollback_secrets": "with_release"}, None),
+        ("deploy", {"kamal_rollback_secrets": "with_release", "kamal_build": False}, "secrets DATABASE_URL, P"),
+        ("env_push", {"kamal_env_push": False}, "secret DATABASE_URL"),
+        ("env_delete", {}, None),
+        ("remove", {}, None),
+    ],
+)
+def test_which_secrets_a_run_needs_on_the_controller(project, command, variables, missing):
+    configure(project, REGISTRY)
+    result = run(project, {**V1, **variables}, {"command": command})
+    assert bool(result.get("failed")) is bool(missing), result
+    assert not missing or f"No value for the {missing}." in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "command, secrets, told",
+    [
+        ("deploy", {}, "docker login r.io, as the user that Ansible connects as"),
+        ("deploy", {"P": ""}, "kamal_secrets: the secret P is empty"),
+        ("deploy", {"P": "p"}, None),
+        ("rollback", {}, None),
+    ],
+)
+def test_hosts_that_are_not_logged_in_are_told_what_to_do(project, command, secrets, told):
+    configure(project, REGISTRY)
+    variables = {**V1, "kamal_env_push": False, "kamal_build": False, "kamal_secrets": secrets}
+    notices = planned(project, variables, {"command": command})["notices"]
+    assert [told in notice for notice in notices] == ([True] if told else [])
+
+
 def test_secrets_that_are_no_map_are_told(project):
     result = run(project, {"kamal_version": "v1", "kamal_secrets": '{"TOKEN": "hidden"}'})
     assert result["failed"] and result["msg"].startswith("kamal_secrets: expected a map of names to values")

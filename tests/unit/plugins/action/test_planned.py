@@ -122,6 +122,7 @@ def test_an_accessory_is_handed_its_files_rendered_and_its_proxy(
         ({"accessory": "db"}, {"PASSWORD": "d"}),
         ({"role": "web", "service": "other", "secrets": '{"A": "1"}'}, {"A": "1"}),
         ({"role": "web", "service": "other", "state": "absent"}, None),
+        ({"state": "absent"}, None),
     ],
 )
 def test_an_env_file_gets_values_by_variable(variables: dict[str, Any], arguments: Any, secrets: Any) -> None:
@@ -210,6 +211,52 @@ def test_plan_and_secrets_are_read_once(
         monkeypatch.setattr(handover, name, counted(name))
     act(action, arguments, variables)
     assert sorted(reads) == ["plan_of", "secrets"]
+
+
+@pytest.mark.parametrize(
+    ("command", "secrets_from"),
+    [("deploy", "hosts"), ("redeploy", "hosts"), ("setup", "hosts"), ("rollback", "release")],
+)
+@pytest.mark.parametrize("state", ["staged", "live"])
+def test_hosts_that_have_their_secrets_are_handed_none_and_none_is_read(
+    plan_of: MakePlan,
+    variables: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    secrets_from: str,
+    state: str,
+) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise AssertionError("secrets are read")
+
+    monkeypatch.setattr(handover, "secrets", refuse)
+    accessories = {"db": {"image": "postgres", "host": "host1", "env": {"secret": ["PASSWORD:DB"]}}}
+    plan = plan_of("v1", command=command, secrets_from=secrets_from, accessories=accessories)
+    variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan)
+    given = act(release, {"state": state}, variables)["given"]
+    assert (given["secrets"], given["registry"]) == ("{}", "null")
+    if secrets_from == "hosts":
+        assert act(accessory, {"name": "db"}, variables)["given"]["secrets"] == "{}"
+
+
+@pytest.mark.parametrize(
+    ("secrets_from", "secrets", "login"),
+    [
+        ("hosts", {}, None),
+        ("hosts", {"DB": ""}, None),
+        ("hosts", {"DB": "d"}, LOGIN),
+        ("release", {}, None),
+    ],
+    ids=["unknown", "empty", "known", "rollback"],
+)
+def test_a_login_is_handed_over_if_it_is_known(
+    plan_of: MakePlan, variables: dict[str, Any], secrets_from: str, secrets: Any, login: Any
+) -> None:
+    plan = plan_of("v1", secrets_from=secrets_from, registry={"username": "me", "password": ["DB"]})
+    # As where nothing is built.
+    variables["hostvars"]["localhost"]["kamal_plan"] = to_data(replace(plan, secrets=[]))
+    given = act(release, {"state": "live"}, {**variables, "kamal_secrets": secrets})["given"]
+    assert json.loads(given["registry"]) == login
 
 
 def test_an_env_file_keeps_its_destination(variables: dict[str, Any]) -> None:

@@ -202,6 +202,7 @@ def test_assets_are_kept_as_long_as_a_container_of_their_version(host: FakeEngin
         "remove assets web-beta-v1",
         "remove assets web-v1",
         "remove image hello:v1",
+        "remove secrets of version v1",
     ]
     for kind in ("extracted", "volumes"):
         left = sorted(path.name for path in (home / ASSETS / kind).iterdir())

@@ -8,7 +8,13 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._app.env_file import ensure, parse_file, remove, render_file
+from ansible_collections.caravan.kamal.plugins.module_utils._app.env_file import (
+    ensure,
+    parse_file,
+    remove,
+    remove_all,
+    render_file,
+)
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 
 PATH = ".kamal/apps/hello/env/roles/web.env"
@@ -88,3 +94,21 @@ def test_every_value_survives_the_file(value: str) -> None:
 
 def test_a_file_of_kamal_is_read_as_docker_would() -> None:
     assert parse_file("A=x\nB=y=z\n\n") == {"A": "x", "B": "y=z"}
+
+
+def test_all_files_of_a_service_are_removed_and_told_by_name(home: Path) -> None:
+    folder = ".kamal/apps/hello/env"
+    for path in ("roles/web.env", "accessories/db.env"):
+        ensure(Changes(check_mode=False), f"{folder}/{path}", {"A": "s3cr3t"})
+    (home / folder / "roles/.web.env.0123").write_text("A=half a fi")
+    expected = [f"remove {folder}/{path}" for path in ("accessories/db.env", "roles/.web.env.0123", "roles/web.env")]
+    foreseen, done, again = Changes(check_mode=True), Changes(check_mode=False), Changes(check_mode=False)
+    remove_all(foreseen, folder)
+    assert (home / PATH).exists()
+    remove_all(done, folder)
+    assert foreseen.actions == done.actions == expected
+    assert f"{folder}/accessories/db.env/A: set" in done.result()["diff"]["before"]
+    assert "s3cr3t" not in str(done.result())
+    assert not (home / folder).exists()
+    remove_all(again, folder)
+    assert not again.changed

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._app import found_secrets
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._app.retirement import Retirement
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ProxyError
+from ansible_collections.caravan.kamal.plugins.module_utils._host import files
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from fakes import FakeEngine
@@ -29,7 +31,8 @@ def rollout(engine: FakeEngine, share: HostShare, check: bool, token: str = "one
     for step, roles in STEPS:
         changes = Changes(check)
         names = list(getattr(share, roles)) if roles else None
-        release = Release(engine, changes, share, {"TOKEN": token}, image_id=image_id)
+        found = found_secrets.of_roles(share)
+        release = Release(engine, changes, share, {"TOKEN": token}, image_id=image_id, found=found)
         answer = getattr(release, step)(names)
         image_id = answer["image_id"] or "" if step == "stage" else image_id
         actions += changes.actions
@@ -72,7 +75,15 @@ def with_assets(engine: FakeEngine, share_of: Share) -> None:
     engine.add_image("hello:v4", "image of v4")
 
 
-def unchanged(engine: FakeEngine, _share_of: Share) -> None:
+def pushed_anew(_engine: FakeEngine, _share_of: Share) -> None:
+    files.write(".kamal/apps/hello/env/roles/worker.env", "TOKEN=another\n")
+
+
+def from_before(_engine: FakeEngine, _share_of: Share) -> None:
+    files.remove(".kamal/apps/hello/env/releases")
+
+
+def unchanged(_engine: FakeEngine, _share_of: Share) -> None:
     pass
 
 
@@ -98,6 +109,11 @@ Arrange = Callable[[FakeEngine, Share], None]
         (unchanged, "v4", ASSETS, "one"),
         (with_assets, "v4", ASSETS, "one"),
         (with_assets, "v4", {}, "one"),
+        (unchanged, "v2", {"command": "rollback", "secrets_from": "release"}, ""),
+        (unchanged, "v4", {"secrets_from": "hosts"}, ""),
+        (unchanged, "v3", {"secrets_from": "hosts"}, ""),
+        (pushed_anew, "v3", {"secrets_from": "hosts"}, ""),
+        (from_before, "v3", {}, "one"),
     ],
     ids=[
         "new version",
@@ -116,6 +132,11 @@ Arrange = Callable[[FakeEngine, Share], None]
         "first assets",
         "assets",
         "no assets any more",
+        "rollback with its secrets",
+        "secrets on the host",
+        "secrets on the host and the same version",
+        "a secret pushed anew",
+        "made before releases kept their secrets",
     ],
 )
 def test_the_run_does_what_the_dry_run_listed(
@@ -124,10 +145,10 @@ def test_the_run_does_what_the_dry_run_listed(
     arrange(host, share_of)
     host.calls.clear()
     share = share_of(version, **keys)
-    files = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     foreseen = rollout(host, share, check=True, token=token)
     assert host.calls == []
-    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == files
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
     assert rollout(host, share, check=False, token=token) == foreseen
     assert rollout(host, share, check=False, token=token) == []
 

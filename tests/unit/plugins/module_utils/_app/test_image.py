@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app import image as _image
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError, LoginError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import Built, ImageShare
 from fakes import FakeEngine
@@ -51,6 +51,26 @@ def test_one_that_the_registry_does_not_have_is_used_with_a_notice(engine: FakeE
     changes = Changes(check_mode=False)
     assert _image.ensure(engine, changes, WANTED, Built(), LOGIN) == image
     assert changes.notices == [f"The registry has no {REFERENCE}; the image on this host is used"]
+
+
+class Shut(FakeEngine):
+    def registry_digest(self, reference: str, credentials: object) -> str | None:
+        raise LoginError("no basic auth credentials.")
+
+
+@pytest.mark.parametrize(("login", "trusting"), [(LOGIN, True), (None, False)], ids=["a wrong login", "no reason to"])
+def test_a_registry_that_lets_nobody_in_stops_it(login: Any, trusting: bool) -> None:
+    engine = Shut()
+    engine.add_image(REFERENCE, "i1")
+    with pytest.raises(ImageError, match="does not say whether it was pushed anew since: no basic auth"):
+        _image.ensure(engine, Changes(check_mode=False), WANTED, Built(), login, trusting=trusting)
+
+
+def test_without_a_login_a_host_that_has_its_secrets_itself_uses_the_image_that_it_has() -> None:
+    engine, changes = Shut(), Changes(check_mode=False)
+    image = engine.add_image(REFERENCE, "i1")
+    assert _image.ensure(engine, changes, WANTED, Built(), None, trusting=True) == image
+    assert "Without a login the registry does not say" in changes.notices[0]
 
 
 class Unanswered(FakeEngine):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._app import found_secrets
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import CaravanError, EngineError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
@@ -30,7 +31,8 @@ def run(engine: FakeEngine, share: HostShare) -> list[str]:
     actions = []
     for step in ("stage", "live"):
         changes = Changes(check_mode=False)
-        getattr(Release(engine, changes, share, {"TOKEN": "s3cr3t"}), step)(None)
+        found = found_secrets.of_roles(share)
+        getattr(Release(engine, changes, share, {"TOKEN": "s3cr3t"}, found=found), step)(None)
         actions += changes.actions
     return actions
 
@@ -57,6 +59,11 @@ SCENES = {
     "two roles": (("v1", {"servers": {**WEB, **WORKER}}), ("v2", {"servers": {**WEB, **WORKER}})),
     "assets": (("v1", {**ASSETS}), ("v2", {**ASSETS})),
     "back": (("v2", {"servers": WEB}), ("v1", {"servers": WEB, "command": "rollback"})),
+    "back with its secrets": (
+        ("v2", {"servers": WEB}),
+        ("v1", {"servers": WEB, "command": "rollback", "secrets_from": "release"}),
+    ),
+    "secrets on the host": (("v1", {"servers": WEB}), ("v2", {"servers": WEB, "secrets_from": "hosts"})),
 }
 
 
@@ -68,7 +75,7 @@ class Scene:
         self.engine = Fragile()
         self.engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
         self.engine.contents = {f"image of {version}": {f"/public/{version}": b"css"} for version in ("v1", "v2")}
-        if scene == "back":
+        if scene.startswith("back"):
             self.release(share_of("v1", servers=WEB))
         if before:
             self.release(share_of(before[0], **before[1]))
@@ -93,7 +100,8 @@ class Scene:
             running = [name for name in self.engine.running if name.startswith(f"hello-{role.name}-")]
             assert running == [role.container]
             assert now[role.name] == {self.engine.here[role.container]["Id"]}
-            assert (home / role.env_file).read_text() == "TOKEN=s3cr3t\n"
+            for path in (role.env_file, role.kept_env_file):
+                assert (home / path).read_text() == "TOKEN=s3cr3t\n"
             for asset in role.assets:
                 assert {path.name for path in (home / asset.volume).iterdir()} == {"v1", "v2"}
         assert not [name for name in self.engine.here if name.endswith("_staged")]

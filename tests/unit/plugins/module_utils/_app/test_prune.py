@@ -146,6 +146,26 @@ def test_pruning_removes_containers_then_their_images_but_not_what_a_rollback_wa
     assert again.actions == []
 
 
+def test_the_secrets_of_a_version_go_with_its_last_container_unless_a_rollback_may_want_them(
+    engine: FakeEngine, home: Path
+) -> None:
+    engine.add("hello-web-v5", "i5", service="hello", role="web", destination="")
+    engine.add("hello-web-v3", "i3", "exited", service="hello", role="web", destination="")
+    engine.add("hello-web-staging-v2", "i2", "exited", service="hello", role="web", destination="staging")
+    record(home, "hello", {"version": "v4"}, {"version": "v5"})
+    record(home, "hello-staging", {"version": "v1"})
+    kept = home / ".kamal/apps/hello/env/releases"
+    for version in ("v1", "v2", "v3", "v4", "v5"):
+        (kept / version / "roles").mkdir(parents=True)
+        (kept / version / "roles/web.env").write_text("A=1\n")
+    expected = [f"remove secrets of version {version}" for version in ("v1", "v2")]
+    for check, actions in ((True, expected), (False, expected), (False, [])):
+        changes = Changes(check_mode=check)
+        prune_all(engine, changes, Names("hello"), 1, [])
+        assert changes.actions == actions
+    assert sorted(path.name for path in kept.iterdir()) == ["v3", "v4", "v5"]
+
+
 def record(home: Path, directory: str, *lines: dict[str, str]) -> None:
     """The history of a service, in its directory below `apps`."""
     path = home / ".kamal/apps" / directory / "history.jsonl"

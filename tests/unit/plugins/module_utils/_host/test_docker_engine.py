@@ -12,7 +12,12 @@ from unittest.mock import MagicMock, Mock
 
 import docker.errors
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError, PortError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
+    EngineError,
+    ImageError,
+    LoginError,
+    PortError,
+)
 from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Engine
@@ -132,6 +137,19 @@ def test_a_taken_port_is_told_from_other_refusals(explanation: str, kind: type[E
 def test_a_pull_that_fails_says_why(error: Exception, part: str) -> None:
     with pytest.raises(ImageError, match=part):
         DockerEngine(Broken(error)).pull("i:1", None)
+
+
+@pytest.mark.parametrize(
+    ("login", "remedy"),
+    [(None, "docker login"), ({"username": "u", "password": "p"}, "Check registry/username")],
+    ids=["none", "a wrong one"],
+)
+def test_who_is_not_let_in_is_told_what_to_do(login: Any, remedy: str) -> None:
+    broken = DockerEngine(Broken(refused(401, "unauthorized: authentication required")))
+    with pytest.raises(LoginError, match=remedy):
+        broken.pull("i:1", login)
+    with pytest.raises(LoginError, match="refused to tell of i:1"):
+        broken.registry_digest("i:1", login)
 
 
 def test_a_file_is_read_out_of_a_container_as_it_is() -> None:

@@ -79,6 +79,14 @@ def test_the_folders_in_a_folder_are_listed(home: Path) -> None:
     assert files.folders(".kamal/apps") == ["blog", "shop"]
 
 
+def test_the_files_inside_a_folder_are_listed_and_no_link_is_followed(home: Path) -> None:
+    assert files.inside(".kamal/apps") == []
+    files.write(PATH, "")
+    files.write(".kamal/apps/hello/history.jsonl", "")
+    (home / ".kamal/apps/hello/link").symlink_to(home)
+    assert files.inside(".kamal/apps") == [PATH, ".kamal/apps/hello/history.jsonl"]
+
+
 def test_a_file_is_protected_again(home: Path) -> None:
     files.write(PATH, "")
     os.chmod(home / PATH, 0o644)

@@ -40,8 +40,29 @@ def test_read(section: Any, clear: dict[str, str], secret: dict[str, str]) -> No
         ({"clear": {"A": "1"}}, {}, ("unknown",), {"A": "1"}, {}),
         ({"secret": ["S:ONE"]}, {"secret": ["S:TWO", "T"]}, (), {}, {"S": "TWO", "T": "T"}),
         ({"tags": {"t": {"secret": ["S"]}}}, {}, ("t",), {}, {"S": "S"}),
+        ({"secret": ["S"]}, {"A": "1"}, (), {"A": "1"}, {"S": "S"}),
+        ({}, {"A": "role"}, ("t",), {"A": "role"}, {}),
+        (
+            {"secret": ["S:ROOT"], "tags": {"t": {"secret": ["S:T"]}, "u": {"secret": ["S:U", "V"]}}},
+            {"secret": ["S:ROLE", "R"]},
+            ("u", "t"),
+            {},
+            {"S": "T", "R": "R", "V": "V"},
+        ),
+        ({"A": "", "tags": {"t": {"B": ""}}}, {"A": "1"}, ("t",), {"A": "1", "B": ""}, {}),
     ],
-    ids=["role over root", "tag over role", "order of tags", "unknown tag", "secrets", "secret of a tag"],
+    ids=[
+        "role over root",
+        "tag over role",
+        "order of tags",
+        "unknown tag",
+        "secrets",
+        "secret of a tag",
+        "short over long form",
+        "no env at the root",
+        "aliases in order",
+        "empty values",
+    ],
 )
 def test_what_a_container_gets_on_a_host(root: Any, role: Any, tags: Any, clear: Any, secret: Any) -> None:
     assert for_host(root, role, tags) == Env(clear, secret)

@@ -563,6 +563,9 @@ def test_nothing_is_built_when_nobody_wants_it() -> None:
     assert made("servers: [h1]", build=False)["build"] is None
 
 
+FILES = ".kamal/apps/app/env"
+
+
 def test_secrets_by_name() -> None:
     text = """
     servers: [h1]
@@ -574,6 +577,38 @@ def test_secrets_by_name() -> None:
     found = made(text)
     assert found["secrets"] == ["A", "C", "D", "E", "P", "WHO"]
     assert found["registry"] == {"server": "r.io", "username": {"secret": "WHO"}, "password": {"secret": "P"}}
+    assert made(text, command="env_push")["secrets"] == ["A", "C", "D"]
+
+
+@pytest.mark.parametrize(
+    ("run", "secrets", "role", "accessory"),
+    [
+        ({}, ["A", "D", "P"], None, None),
+        ({"secrets_from": "hosts"}, ["P"], f"{FILES}/roles/web.env", f"{FILES}/accessories/db.env"),
+        ({"secrets_from": "hosts", "build": False}, [], f"{FILES}/roles/web.env", f"{FILES}/accessories/db.env"),
+        (
+            {"secrets_from": "release", "build": False, "command": "rollback"},
+            [],
+            f"{FILES}/releases/v1/roles/web.env",
+            None,
+        ),
+    ],
+    ids=["the controller", "hosts", "hosts and nothing is built", "the release"],
+)
+def test_who_has_the_secrets(run: dict[str, Any], secrets: list[str], role: str | None, accessory: str | None) -> None:
+    """Without them the controller has to know only what it logs in with itself, to push."""
+    text = """
+    servers: [h1]
+    image: a
+    registry: {server: r.io, username: me, password: [P]}
+    env: {secret: [A]}
+    accessories: {db: {image: x, host: h1, env: {secret: [D]}}}
+    """
+    found = made(text, **run)
+    assert found["secrets"] == secrets
+    (share,) = found["hosts"]["h1"]["roles"]
+    assert (share["secrets_file"], found["accessories"]["db"]["secrets_file"]) == (role, accessory)
+    assert share["kept_env_file"] == f"{FILES}/releases/v1/roles/web.env"
 
 
 def test_the_run_is_in_the_plan_and_the_plan_is_plain_data() -> None:
