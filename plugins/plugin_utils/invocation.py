@@ -10,7 +10,7 @@ from ansible import context
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._errors import ConfigError, Problem
-from . import variables
+from . import variable_checks
 
 COLLECTION = "caravan.kamal."
 # The tags that a playbook's stages can be chosen by.
@@ -29,9 +29,9 @@ def require_sound(task_vars: Mapping[str, Any], loader: Any, value: Callable[[st
     extra = load_extra_vars(loader)
     playbooks = running(context.CLIARGS.get("args") or ())
     problems = [
-        *variables.unknown(extra),
-        *variables.former(extra, playbooks, task_vars),
-        *variables.wrong_values(task_vars, value),
+        *variable_checks.unknown(extra),
+        *variable_checks.former(extra, playbooks, task_vars),
+        *variable_checks.wrong_values(task_vars, value),
         *unknown_tags(playbooks, task_vars),
     ]
     if problems:

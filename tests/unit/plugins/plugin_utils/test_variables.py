@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.caravan.kamal.plugins.plugin_utils import variables
+from ansible_collections.caravan.kamal.plugins.plugin_utils import variable_checks, variables
 
 ROOT = Path(__file__).resolve().parents[4]
 SPECS = sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))
@@ -29,7 +29,7 @@ PLACES = [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/*/*.yml"), *ROOT
     ],
 )
 def test_a_name_that_nothing_reads_is_refused(name: str, message: str | None) -> None:
-    assert [str(problem) for problem in variables.unknown([name])] == ([message] if message else [])
+    assert [str(problem) for problem in variable_checks.unknown([name])] == ([message] if message else [])
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_name_that_nothing_reads_is_refused(name: str, message: str | None) ->
 )
 def test_a_former_name_is_refused_by_the_playbook_that_took_it(playbook: str, name: str, now: str | None) -> None:
     expected = [f"{name}: this variable is called {now}"] if now else []
-    assert [str(problem) for problem in variables.former([name], [playbook])] == expected
+    assert [str(problem) for problem in variable_checks.former([name], [playbook])] == expected
     assert not now or now in variables.BY_NAME
 
 
@@ -77,7 +77,7 @@ def test_a_former_name_is_refused_by_the_playbook_that_took_it(playbook: str, na
 def test_an_option_of_kamal_is_refused_where_nothing_reads_it(
     name: str, playbooks: list[str], known: set[str], messages: list[str]
 ) -> None:
-    assert [str(problem) for problem in variables.former([name], playbooks, known)] == messages
+    assert [str(problem) for problem in variable_checks.former([name], playbooks, known)] == messages
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_an_option_of_kamal_is_refused_where_nothing_reads_it(
     ],
 )
 def test_a_value_of_another_type_is_refused(name: str, value: Any, message: str | None) -> None:
-    problems = variables.wrong_values([name, "other"], {name: value}.__getitem__)
+    problems = variable_checks.wrong_values([name, "other"], {name: value}.__getitem__)
     assert [str(problem) for problem in problems] == ([f"{name}: {message}"] if message else [])
 
 
