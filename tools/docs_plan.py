@@ -13,12 +13,17 @@ from typing import Any, get_args, get_origin
 import yaml
 
 from plugins.module_utils._data import NOTHING, argument, field_notes
-from plugins.module_utils._shares import AccessoryShare, HostShare
+from plugins.module_utils._shares import AccessoryShare, HostShare, ProxyShare
 from plugins.plugin_utils.plan.model import Plan
 
+FROM_PLAN = "Where it is left out, it is taken from the plan that M(caravan.kamal.plan) made in this run."
 FRAGMENTS = {
-    "host_share": (HostShare, "What a host is to know of a release."),
-    "accessory_share": (AccessoryShare, "What a host is to know of an accessory."),
+    "host_share": (HostShare, f"What a host is to know of a release. {FROM_PLAN}"),
+    "accessory_share": (AccessoryShare, f"What a host is to know of an accessory. {FROM_PLAN}"),
+    "proxy_share": (
+        ProxyShare,
+        "kamal-proxy as the plan of a run has it, RV(caravan.kamal.plan#module:plan.hosts) at C(proxy).",
+    ),
 }
 FRAGMENT = '''\
 # Copyright: Caravan contributors
@@ -74,9 +79,7 @@ def pages(root: Path) -> dict[Path, str]:
 
 def fragment(kind: Any, text: str) -> str:
     option = {
-        "description": [
-            f"{text} Where it is left out, it is taken from the plan that M(caravan.kamal.plan) made in this run."
-        ],
+        "description": [text],
         "type": "dict",
         "suboptions": {name: suboption(hint, metadata) for name, hint, metadata in field_notes(kind)},
     }

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 
+from ..module_utils._data import from_data
 from ..module_utils._errors import ConfigError
 from ..module_utils._names import Names
-from ..module_utils._shares import HostShare
+from ..module_utils._shares import HostShare, ProxyShare
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
@@ -18,14 +19,15 @@ class ActionModule(PlannedAction):
     takes_turns = False
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
+        is_open = arguments.get("plan") and left_out(arguments, "registry")
+        if is_open and from_data(ProxyShare, arguments["plan"]).login:
+            arguments["registry"] = json.dumps(supply.login(supply.plan.registry))
         try:
             share = handover.host_share(supply.plan, supply.host)
         except ConfigError:
             return arguments  # The container was planned elsewhere, or there is no plan.
         if left_out(arguments, "app"):
             arguments["app"] = _app(share)
-        if arguments.get("plan") and left_out(arguments, "registry") and share.proxy_login:
-            arguments["registry"] = json.dumps(supply.login(supply.plan.registry))
         return arguments
 
 

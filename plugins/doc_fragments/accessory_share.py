@@ -130,8 +130,17 @@ options:
         type: str
         required: true
       proxy:
-        description: The kamal-proxy container for Docker's API, null if it is not behind kamal-proxy.
+        description: The kamal-proxy of the host, null if it is not behind kamal-proxy.
         type: dict
+        suboptions:
+          container:
+            description: The container for Docker's API.
+            type: dict
+            required: true
+          login:
+            description: Whether its image is pulled with the registry's login.
+            type: bool
+            required: true
       performer:
         description: Who runs it, for the audit log.
         type: str

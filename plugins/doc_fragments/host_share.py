@@ -153,12 +153,17 @@ options:
         elements: str
         required: true
       proxy:
-        description: The kamal-proxy container for Docker's API, null where nothing is behind it.
+        description: Its kamal-proxy, null where nothing is behind it.
         type: dict
-      proxy_login:
-        description: Whether the image of kamal-proxy is pulled with the registry's login.
-        type: bool
-        required: true
+        suboptions:
+          container:
+            description: The container for Docker's API.
+            type: dict
+            required: true
+          login:
+            description: Whether its image is pulled with the registry's login.
+            type: bool
+            required: true
       parallel_roles:
         description: Whether the roles of this host go live side by side.
         type: bool

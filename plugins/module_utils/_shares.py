@@ -94,6 +94,14 @@ class RoleShare:
 
 
 @dataclass(frozen=True)
+class ProxyShare:
+    """kamal-proxy on a host."""
+
+    container: Body = field(metadata=about("The container for Docker's API."))
+    login: bool = field(metadata=about("Whether its image is pulled with the registry's login.", False))
+
+
+@dataclass(frozen=True)
 class HostShare:
     """What a release on one host needs to know."""
 
@@ -108,12 +116,7 @@ class HostShare:
     roles: Sequence[RoleShare] = field(metadata=about("The roles of this host in boot order."))
     gate_roles: Sequence[str] = field(metadata=about("Those of them that the other roles wait for.", ["web"]))
     other_roles: Sequence[str] = field(metadata=about("Those that wait.", ["worker"]))
-    proxy: Optional[Body] = field(
-        metadata=about("The kamal-proxy container for Docker's API, null where nothing is behind it.")
-    )
-    proxy_login: bool = field(
-        metadata=about("Whether the image of kamal-proxy is pulled with the registry's login.", False)
-    )
+    proxy: Optional[ProxyShare] = field(metadata=about("Its kamal-proxy, null where nothing is behind it."))
     parallel_roles: bool = field(metadata=about("Whether the roles of this host go live side by side.", False))
     retain: int = field(metadata=about("How many stopped containers of each role are kept.", 5))
     audit_log: str = field(metadata=about("The audit log.", ".kamal/hello-audit.log"))
@@ -185,8 +188,8 @@ class AccessoryShare(AccessoryBase):
     app: str = field(metadata=about("The service that it belongs to.", "hello"))
     destination: Optional[str] = field(metadata=about("The destination, or null.", "staging"))
     host: str = field(metadata=about("The host.", "db1"))
-    proxy: Optional[Body] = field(
-        metadata=about("The kamal-proxy container for Docker's API, null if it is not behind kamal-proxy.")
+    proxy: Optional[ProxyShare] = field(
+        metadata=about("The kamal-proxy of the host, null if it is not behind kamal-proxy.")
     )
     performer: str = field(metadata=about("Who runs it, for the audit log.", "sam@example.com"))
     audit_log: str = field(metadata=about("The audit log.", ".kamal/hello-audit.log"))

@@ -331,12 +331,16 @@ plan:
               elements: str
               sample: [worker]
             proxy:
-              description: The kamal-proxy container for Docker's API, null where nothing is behind it.
+              description: Its kamal-proxy, null where nothing is behind it.
               type: dict
-            proxy_login:
-              description: Whether the image of kamal-proxy is pulled with the registry's login.
-              type: bool
-              sample: false
+              contains:
+                container:
+                  description: The container for Docker's API.
+                  type: dict
+                login:
+                  description: Whether its image is pulled with the registry's login.
+                  type: bool
+                  sample: false
             parallel_roles:
               description: Whether the roles of this host go live side by side.
               type: bool
@@ -488,8 +492,20 @@ plan:
                     holds it.'
                   type: raw
             proxies:
-              description: By host the kamal-proxy container for Docker's API; empty if it is not behind kamal-proxy.
+              description: By host its kamal-proxy; empty if it is not behind kamal-proxy.
               type: dict
+              contains:
+                HOST:
+                  description: One of them.
+                  type: dict
+                  contains:
+                    container:
+                      description: The container for Docker's API.
+                      type: dict
+                    login:
+                      description: Whether its image is pulled with the registry's login.
+                      type: bool
+                      sample: false
     hooks:
       description: The hooks of the project that this run comes to.
       type: dict

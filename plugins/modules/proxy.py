@@ -24,14 +24,9 @@ options:
     choices: [present, started, stopped, restarted, rebooted, absent]
     default: present
   run:
-    description: The settings of the container, as in the C(proxy/run) section of a configuration.
+    description: The settings of the container, as in the C(proxy/run) section of a configuration; O(plan) wins.
     type: dict
     default: {}
-  plan:
-    description:
-      - The container as the plan has it, RV(caravan.kamal.plan#module:plan.hosts) at C(proxy).
-      - It takes the place of O(run).
-    type: dict
   recreate:
     description: Replace a container whose settings or image are not the wanted ones.
     type: bool
@@ -75,6 +70,7 @@ options:
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
+  - caravan.kamal.proxy_share
 seealso:
   - module: caravan.kamal.proxy_service
 """
@@ -128,6 +124,7 @@ notices:
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from ..module_utils._app import history, turn
+from ..module_utils._data import from_data, options
 from ..module_utils._host import files
 from ..module_utils._host import module as _module
 from ..module_utils._host.engine import Engine
@@ -135,6 +132,7 @@ from ..module_utils._names import NETWORK, PROXY_CONTAINER, PROXY_TURN
 from ..module_utils._proxy import container as _proxy
 from ..module_utils._proxy import replacement
 from ..module_utils._proxy.settings import proxy_container
+from ..module_utils._shares import ProxyShare
 
 APP: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -149,7 +147,7 @@ OPTIONS: Dict[str, Any] = {
         "default": "present",
     },
     "run": {"type": "dict", "default": {}},
-    "plan": {"type": "dict"},
+    "plan": {"type": "dict", "options": options(ProxyShare)},
     "recreate": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "removed_routes": {"type": "list", "elements": "str", "default": []},
@@ -187,7 +185,8 @@ def recreated(request: _module.Request) -> Callable[..., None]:
 
 
 def booted(request: _module.Request, engine: Engine, boot: Callable[..., None]) -> None:
-    wanted = request.params["plan"] or proxy_container(request.params["run"])
+    plan = request.params["plan"]
+    wanted = from_data(ProxyShare, plan).container if plan else proxy_container(request.params["run"])
     if not engine.has_network(NETWORK):
         request.changes.do(f"create network {NETWORK}", lambda: engine.create_network(NETWORK))
     boot(engine, request.changes, wanted, request.credentials)

@@ -11,16 +11,11 @@ author: Caravan contributors (@caravan-deploy)
 description:
   - Tells whether the container runs, since when and with which image, where it is not as it should be, and every route,
     of whatever app.
-options:
-  plan:
-    description:
-      - The container as it should be, RV(caravan.kamal.plan#module:plan.hosts) at C(proxy).
-      - Without it nothing is compared.
-    type: dict
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.attributes.changes_nothing
   - caravan.kamal.docker
+  - caravan.kamal.proxy_share
 seealso:
   - module: caravan.kamal.proxy
   - module: caravan.kamal.service_info
@@ -74,14 +69,18 @@ routes:
 
 from typing import Any, Dict
 
+from ..module_utils._data import from_data, options
 from ..module_utils._host import module as _module
 from ..module_utils._proxy.look import look
+from ..module_utils._shares import ProxyShare
 
-OPTIONS: Dict[str, Any] = {"plan": {"type": "dict"}}
+OPTIONS: Dict[str, Any] = {"plan": {"type": "dict", "options": options(ProxyShare)}}
 
 
 def act(request: _module.Request) -> Dict[str, Any]:
-    return look(request.engine(), request.params["plan"], request.changes.notice)
+    plan = request.params["plan"]
+    wanted = from_data(ProxyShare, plan).container if plan else None
+    return look(request.engine(), wanted, request.changes.notice)
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ class AccessoryRoute:
             self.remove()
         elif self.share.proxy is not None:
             self.host.ensure_network(self.share.network)
-            _proxy.ensure(self.host.engine, self.host.changes, self.share.proxy, self.host.credentials)
+            credentials = self.host.credentials if self.share.proxy.login else None
+            _proxy.ensure(self.host.engine, self.host.changes, self.share.proxy.container, credentials)
 
     def lead_to(self, container: str) -> None:
         """To a container, by name or ID, as soon as it answers the health check."""

@@ -132,8 +132,8 @@ class Release:
             return
         if self.share.command == "redeploy":
             return _proxy.require_running(self.engine)
-        credentials = self.credentials if self.share.proxy_login else None
-        _proxy.ensure(self.engine, changes, self.share.proxy, credentials)
+        credentials = self.credentials if self.share.proxy.login else None
+        _proxy.ensure(self.engine, changes, self.share.proxy.container, credentials)
 
     def _routes(self) -> Mapping[str, Service]:
         return commands.look(self.engine, self.changes) if self.share.proxy else {}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
 from ...module_utils._data import from_data
@@ -66,13 +66,16 @@ def accessory_share(plan: Plan, name: str, host: str) -> AccessoryShare:
         known = ", ".join(plan.accessories) or "none"
         raise ConfigError([Problem(f"There is no accessory {name}; the configuration has {known}.", "accessories")])
     accessory, names = plan.accessories[name], Names(plan.service, plan.destination)
+    proxy = accessory.proxies.get(host)
+    if proxy and accessory.registry != plan.registry:
+        proxy = replace(proxy, login=False)  # the login that the host is handed is that of another registry
     base = {field.name: getattr(accessory, field.name) for field in fields(AccessoryBase)}
     return AccessoryShare(
         **base,
         app=plan.service,
         destination=plan.destination,
         host=host,
-        proxy=accessory.proxies.get(host),
+        proxy=proxy,
         performer=plan.performer,
         audit_log=names.audit_log,
         turn_file=names.turn_file,

@@ -7,9 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Sequence, Union
 
-from ...module_utils._body import Body
 from ...module_utils._data import about
-from ...module_utils._shares import AccessoryBase, HostShare
+from ...module_utils._shares import AccessoryBase, HostShare, ProxyShare
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class Accessory(AccessoryBase):
 
     hosts: Sequence[str] = field(metadata=about("Its hosts, whatever part this run covers.", ["db1"]))
     registry: Optional[Registry] = field(metadata=about("Where to log in for its image, or null."))
-    proxies: Mapping[str, Body] = field(
-        metadata=about("By host the kamal-proxy container for Docker's API; empty if it is not behind kamal-proxy.")
+    proxies: Mapping[str, ProxyShare] = field(
+        metadata=about("By host its kamal-proxy; empty if it is not behind kamal-proxy.", key="HOST")
     )
 
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional
 
-from ...module_utils._body import Body
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK, Names, accessory_service, short_version
-from ...module_utils._shares import HostShare, RoleShare
+from ...module_utils._shares import HostShare, ProxyShare, RoleShare
 from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
 from ..config.topology import Role, Topology
@@ -124,9 +123,7 @@ class _Planner:
 
     def _host(self, host: str) -> HostShare:
         present = self.topology.on_host(host)
-        beside = self.topology.accessories_on(host)
         proxied = any(role.proxied for role in present)
-        proxy = containers.proxy_body(self.config, present, beside) if proxied else None
         gate = self.gate.name if self.gate else None
         return HostShare(
             host=host,
@@ -140,8 +137,7 @@ class _Planner:
             roles=[self._role(role, host) for role in present],
             gate_roles=[role.name for role in present if role.name == gate],
             other_roles=[role.name for role in present if role.name != gate],
-            proxy=proxy,
-            proxy_login=proxy is not None and self.images.is_in_registry(proxy["Image"]),
+            proxy=self._proxy(host) if proxied else None,
             parallel_roles=self.boot["parallel_roles"],
             retain=self.data["retain_containers"],
             audit_log=self.names.audit_log,
@@ -202,13 +198,14 @@ class _Planner:
             proxies=self._proxies(accessory),
         )
 
-    def _proxies(self, accessory: AccessorySection) -> Dict[str, Body]:
+    def _proxies(self, accessory: AccessorySection) -> Dict[str, ProxyShare]:
         """The kamal-proxy of each of its hosts, if it is behind one."""
         hosts = accessory.hosts if "proxy" in accessory.settings else ()
-        return {
-            host: containers.proxy_body(self.config, self.topology.on_host(host), self.topology.accessories_on(host))
-            for host in hosts
-        }
+        return {host: self._proxy(host) for host in hosts}
+
+    def _proxy(self, host: str) -> ProxyShare:
+        body = containers.proxy_body(self.config, self.topology.on_host(host), self.topology.accessories_on(host))
+        return ProxyShare(body, login=self.images.is_in_registry(body["Image"]))
 
     def _accessory_registry(self, accessory: AccessorySection) -> Optional[Registry]:
         """Its own registry, or the app's where its image lies there too."""

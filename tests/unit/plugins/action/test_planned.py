@@ -111,7 +111,7 @@ def test_an_accessory_is_handed_its_files_rendered_and_its_proxy(
     contents = {path: base64.b64decode(text).decode() for path, text in json.loads(given["files"]).items()}
     assert contents == {"hello-db/a": "d", "hello-db/b": "d host1 [1, 2]"}
     assert given["plan"]["route"]["host"] == "db.example.com"
-    assert given["plan"]["proxy"]["Image"] == "basecamp/kamal-proxy:v0.9.2"
+    assert given["plan"]["proxy"]["container"]["Image"] == "basecamp/kamal-proxy:v0.9.2"
     assert "files" not in act(accessory, {"name": "db", "state": "stopped"}, variables)["given"]
 
 
@@ -132,26 +132,26 @@ def test_an_env_file_gets_values_by_variable(variables: dict[str, Any], argument
 
 
 LOGIN = {"username": "me", "password": "d"}
+THERE = {"container": {"Image": "a"}, "login": True}
 
 
 @pytest.mark.parametrize(
-    ("server", "arguments", "host", "login"),
+    ("arguments", "login"),
     [
-        (None, {"plan": {"Image": "a"}}, "host1", LOGIN),
-        ("r.example.com", {"plan": {"Image": "a"}}, "host1", None),
-        (None, {"plan": {"Image": "a"}, "registry": '{"username": "you"}'}, "host1", {"username": "you"}),
-        (None, {"plan": {"Image": "a"}}, "host9", None),
-        (None, {"run": {}}, "host1", None),
-        (None, {"state": "absent"}, "host1", None),
+        ({"plan": THERE}, LOGIN),
+        ({"plan": {**THERE, "login": False}}, None),
+        ({"plan": THERE, "registry": '{"username": "you"}'}, {"username": "you"}),
+        ({"run": {}}, None),
+        ({"state": "absent"}, None),
     ],
-    ids=["same registry", "another", "given", "no share of the plan", "no plan", "absent"],
+    ids=["same registry", "another", "given", "no plan", "absent"],
 )
 def test_the_proxy_is_pulled_with_the_login_of_its_registry(
-    plan_of: MakePlan, variables: dict[str, Any], server: Any, arguments: Any, host: str, login: Any
+    plan_of: MakePlan, variables: dict[str, Any], arguments: Any, login: Any
 ) -> None:
-    registry = {"username": "me", "password": ["DB"], **({"server": server} if server else {})}
+    registry = {"username": "me", "password": ["DB"]}
     variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan_of("v1", registry=registry))
-    given = act(proxy, arguments, {**variables, "inventory_hostname": host})["given"]
+    given = act(proxy, arguments, variables)["given"]
     assert (json.loads(given["registry"]) if "registry" in given else None) == login
 
 

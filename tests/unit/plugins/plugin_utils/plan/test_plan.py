@@ -328,7 +328,7 @@ def test_a_role_lays_its_proxy_over_the_root(own: str, expected: dict[str, Any] 
 
 def test_a_proxy_runs_only_where_something_is_behind_it() -> None:
     found = made("servers: {web: [h1], jobs: [h4]}")["hosts"]
-    assert found["h1"]["proxy"]["Image"] == "basecamp/kamal-proxy:v0.9.2"
+    assert found["h1"]["proxy"]["container"]["Image"] == "basecamp/kamal-proxy:v0.9.2"
     assert found["h4"]["proxy"] is None
 
 
@@ -343,7 +343,8 @@ def test_a_proxy_runs_only_where_something_is_behind_it() -> None:
     ids=["root", "role", "accessory beside it", "accessory elsewhere"],
 )
 def test_all_who_share_a_host_decide_how_its_proxy_runs(text: str, image: str) -> None:
-    assert made(f"servers: [h1]\n{text}" if "servers" not in text else text)["hosts"]["h1"]["proxy"]["Image"] == image
+    found = made(f"servers: [h1]\n{text}" if "servers" not in text else text)["hosts"]["h1"]
+    assert found["proxy"]["container"]["Image"] == image
 
 
 @pytest.mark.parametrize(
@@ -359,7 +360,7 @@ def test_all_who_share_a_host_decide_how_its_proxy_runs(text: str, image: str) -
 )
 def test_the_login_is_used_for_the_proxys_image_where_it_lies_there_too(registry: str, run: str, login: bool) -> None:
     found = made(f"servers: [h1]\nimage: a\n{registry}\nproxy: {{run: {{{run}}}}}")
-    assert found["hosts"]["h1"]["proxy_login"] is login
+    assert found["hosts"]["h1"]["proxy"]["login"] is login
 
 
 # Batches, order, --limit

@@ -26,7 +26,7 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
 BASE = {"service": "app", "servers": ["h1"]}
 ROLE = "hosts/h1/roles/0"
 BODY = f"{ROLE}/body"
-PROXY = "hosts/h1/proxy"
+PROXY = "hosts/h1/proxy/container"
 DB = "accessories/db"
 
 

@@ -134,3 +134,26 @@ def test_project_secrets_are_read_where_the_plan_says(plan_of: MakePlan, tmp_pat
     plan = replace(plan_of("v1"), project_root=str(tmp_path))
     assert handover.secrets(plan, {}.get, print)["TOKEN"] == "from the file"
     assert handover.secrets(plan, {"kamal_secrets": {"TOKEN": "given"}}.get, print)["TOKEN"] == "given"
+
+
+@pytest.mark.parametrize(
+    ("image", "own", "login"),
+    [
+        ("postgres", None, True),
+        ("other.example.com/postgres", None, False),
+        ("postgres", {"server": "other.example.com", "username": "you", "password": ["DB"]}, False),
+    ],
+    ids=["the app's login", "no login", "a login of its own"],
+)
+def test_the_login_of_an_accessory_is_used_for_kamal_proxy_only_where_it_is_that_of_its_registry(
+    plan_of: MakePlan, image: str, own: Any, login: bool
+) -> None:
+    section = {
+        "image": image,
+        "host": "host1",
+        "proxy": {"host": "db.example.com"},
+        **({"registry": own} if own else {}),
+    }
+    registry = {"username": "me", "password": ["P"]}
+    share = handover.accessory_share(plan_of("v1", registry=registry, accessories={"db": section}), "db", "host1")
+    assert share.proxy is not None and share.proxy.login is login
