@@ -10,7 +10,7 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Tells whether the container runs, since when and with which image, where it is not as it should be, and every route,
-    of whatever app.
+    of whatever app. Without O(plan) nothing is compared.
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.attributes.changes_nothing
