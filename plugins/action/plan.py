@@ -25,6 +25,7 @@ from ..plugin_utils.plan.contents import Contents
 from ..plugin_utils.plan.model import Plan
 from ..plugin_utils.plan.planner import plan
 from ..plugin_utils.plan.run import (
+    ABOUT_ACCESSORIES,
     BUILDING,
     COMMANDS,
     CONTROLLER,
@@ -80,6 +81,7 @@ class ActionModule(ControllerAction):
         run = self._run(config, arguments)
         self._require_known(config, run)
         whole = plan(config, run)
+        self._require_accessory_hosts(whole)
         whole = replace(whole, notices=[*whole.notices, *self._require_secrets(whole)])
         if whole.hooks:
             hooks.began(whole.service, whole.destination)
@@ -126,6 +128,15 @@ class ActionModule(ControllerAction):
     def _flag(self, name: str, default: bool) -> bool:
         value = self._value(name)
         return default if value is None else bool(boolean(value))
+
+    def _require_accessory_hosts(self, whole: Plan) -> None:
+        """A run about accessories of which --limit leaves no host would do nothing and call it a success."""
+        present = self._variables["ansible_play_hosts_all"]
+        limit = self._variables.get("ansible_limit")
+        if limit and whole.command in ABOUT_ACCESSORIES and not set(whole.all_hosts).intersection(present):
+            hosts = ", ".join(whole.all_hosts)
+            message = f"{', '.join(whole.accessories)}: on {hosts}, none of which is among the hosts of this run"
+            raise ConfigError([Problem(message, where="--limit")])
 
     def _require_app_hosts(self) -> None:
         given = self._value("kamal_hosts") or self._value("kamal_config") or self._value("kamal_config_file")

@@ -22,7 +22,7 @@ SITE = {
         "config/plain.txt:/www/plain.txt",
     ],
     "directories": [{"local": "data", "remote": "/data", "mode": "0750", "owner": "1000:1000"}],
-    "volumes": ["site-data:/more"],
+    "volumes": ["site-data:/more", "/unnamed"],
     "proxy": {"host": "site.example.com", "app_port": 8080, "healthcheck": {"path": "/page"}},
     "ready": "wget -q -O /dev/null http://localhost:8080/page",
     "ready_timeout": 30,
@@ -94,9 +94,11 @@ def test_a_dry_run_shows_what_would_change(project: Project, worker1: Host) -> N
 
 
 def test_what_changed_is_applied_after_a_backup(project: Project, worker1: Host) -> None:
-    inode = worker1.inspect("hello-site")["Id"]
+    before = worker1.inspect("hello-site")["Id"]
+    worker1.sh("docker exec hello-site touch /unnamed/kept")
     assert project.play("accessory.boot", kamal_accessory="site").ok
-    assert worker1.running == ["hello-site"] and worker1.inspect("hello-site")["Id"] != inode
+    assert worker1.running == ["hello-site"] and worker1.inspect("hello-site")["Id"] != before
+    assert inside(worker1, "ls /unnamed") == "kept"
     assert [ask(worker1, path) for path in ("/page", "/plain.txt")] == [(200, "welcome on worker1"), (200, "two")]
     assert worker1.file("hello-site/data/backed-up").exists
     elsewhere = "docker run --rm --network kamal busybox:1.36 wget -q -O - http://hello-site:8080/plain.txt"
@@ -140,6 +142,8 @@ def test_it_is_operated_by_name(project: Project, worker1: Host) -> None:
 def test_one_that_is_not_there_is_told_with_those_that_are(project: Project) -> None:
     run = project.play("accessory.stop", kamal_accessory="shop")
     assert run.code != 0 and "there is no accessory shop; name one of site, store, or all" in run.output
+    run = project.play("accessory.stop", "--limit", "web1", kamal_accessory="store")
+    assert run.code != 0 and "store: on web2, none of which is among the hosts of this run" in run.output
 
 
 def test_removing_it_keeps_its_data_unless_that_is_to_go(project: Project, web2: Host, worker1: Host) -> None:
