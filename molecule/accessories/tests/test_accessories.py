@@ -139,6 +139,15 @@ def test_it_is_operated_by_name(project: Project, worker1: Host) -> None:
         assert ask(worker1, "/page")[0] == status
 
 
+def test_it_is_replaced_when_asked_for_and_upgraded_only_to_something_newer(project: Project, worker1: Host) -> None:
+    before = worker1.inspect("hello-site")["Id"]
+    assert project.play("accessory.reboot", kamal_accessory="site").ok
+    made = worker1.inspect("hello-site")["Id"]
+    assert project.play("accessory.upgrade", kamal_accessory="site").ok
+    assert before != made == worker1.inspect("hello-site")["Id"]
+    assert ask(worker1, "/page")[0] == 200 and not worker1.locked()
+
+
 def test_one_that_is_not_there_is_told_with_those_that_are(project: Project) -> None:
     run = project.play("accessory.stop", kamal_accessory="shop")
     assert run.code != 0 and "there is no accessory shop; name one of site, store, or all" in run.output
