@@ -13,6 +13,8 @@ RUNNING, ENDED = "running", ("exited", "dead")
 PROXY = "kamal-proxy"
 # A rollback may want the last two versions that were live, whatever the quota.
 FOR_A_ROLLBACK = 2
+# The code of modules, and the socket of the process that runs them.
+KEPT = re.compile(r"/(root|home/\w+)/\.cache(/caravan\.kamal(/[\w.-]+)?)?")
 UNPACKED = re.compile(r"/tmp/ansible_[\w.]+_payload_\w+")
 
 
@@ -73,8 +75,11 @@ def _containers(before: Snapshot, after: Snapshot, version: str, retain: int) ->
 
 
 def _files(before: Snapshot, after: Snapshot, killed: int) -> list[str]:
-    """A module ended by kill -9 cannot remove the folder that Ansible unpacked it to: one for each is no fault."""
-    new = after.files - before.files
+    """A module ended by kill -9 cannot remove the folder that Ansible unpacked it to: one for each is no fault.
+
+    Nor is what is kept for the modules of the next run.
+    """
+    new = {path for path in after.files - before.files if not KEPT.fullmatch(path)}
     unpacked = {path for path in new if UNPACKED.match(path)}
     folders = {path for path in unpacked if UNPACKED.fullmatch(path)}
     return sorted(new - unpacked if len(folders) <= killed else new)

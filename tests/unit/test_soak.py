@@ -130,6 +130,13 @@ def test_each_killed_module_may_leave_the_folder_that_ansible_made_for_it(killed
     assert len(left_over(BEFORE, replace(AFTER, files=BEFORE.files | files), "v9", 3, killed)) == number
 
 
+def test_what_is_kept_for_the_modules_of_the_next_run_may_stay() -> None:
+    folder = "/root/.cache/caravan.kamal"
+    files = {"/root/.cache", folder, f"{folder}/f2859a2645912e00.cpython-311", f"{folder}/0a1b.socket"}
+    assert left_over(BEFORE, replace(AFTER, files=BEFORE.files | files), "v9", 3) == []
+    assert left_over(BEFORE, replace(AFTER, files=BEFORE.files | {f"{folder}/a/b"}), "v9", 3) != []
+
+
 def tally() -> Tally:
     result = Tally(recovered=1)
     result.count(Step(1, "deploy", None, None), False)

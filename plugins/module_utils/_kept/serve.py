@@ -35,6 +35,7 @@ READY = (
 )
 LENGTH = 4
 HANDLES = 4
+NAME, PYTHON = "kamal-modules", "python3"
 
 
 @dataclass
@@ -58,6 +59,7 @@ def main(listener: socket.socket, socket_name: str, code: Code, code_name: str) 
 
     With `code_name` the code is new here, and is stored for other runs.
     """
+    be_called(NAME)
     if code_name:
         code = store.keep(code, code_name)
     for name in code:
@@ -112,10 +114,15 @@ class Server:
             call.close()
             return False
         self._listener.close()
-        module = os.fork()
-        if module:
-            wait_for(module, call)
+        if not tell_of(call):
+            os._exit(1)
         return True
+
+
+def be_called(name: str) -> None:
+    """In a list of processes."""
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
+        file.write(name)
 
 
 def received(connection: socket.socket) -> Optional[Call]:
@@ -135,19 +142,26 @@ def received(connection: socket.socket) -> Optional[Call]:
     return Call(connection, handles, *marshal.loads(content))
 
 
-def wait_for(module: int, call: Call) -> None:
-    """Holds nothing but the connection, so that a lock or a pipe of the module is free as soon as it ends."""
-    with contextlib.suppress(BaseException):
+def tell_of(call: Call) -> bool:
+    """Fork, and tell how the module ended; True in its process.
+
+    The one above it holds nothing but the connection: a lock or a pipe of the module is free as soon as that ends.
+    """
+    with contextlib.suppress(Exception):
+        module = os.fork()
+        if not module:
+            return True
         for handle in call.handles:
             os.close(handle)
         _child, status = os.waitpid(module, 0)
         code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         call.connection.sendall(bytes([code]))
-    os._exit(0)
+    return False
 
 
 def begin(call: Call) -> None:
     """Become what a process would be that had been started for this call, and run the module."""
+    be_called(PYTHON)
     for number, handle in enumerate(call.handles[:3]):
         os.dup2(handle, number)
     os.fchdir(call.handles[3])
