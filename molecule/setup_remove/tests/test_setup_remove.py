@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import lab
 import pytest
 from hosts import Host, ask
 from project import Project, Run
@@ -206,6 +207,7 @@ def test_removing_it_again_is_no_error(project: Project) -> None:
 def test_setup_of_one_host_starts_its_accessories_as_its_dry_run_foretold(
     project: Project, hosts: list[Host], worker1: Host
 ) -> None:
+    lab.load_image(STORE["image"], ["worker1"])  # it went with the accessory, and no host of the lab reaches Docker Hub
     project.configure({"servers": {"workers": None}})
     before = [host.traces for host in hosts]
     foreseen = project.play("setup", "--check", kamal_version="v2")
