@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SHOWN = ("cmdline", "environ")
-# The process of a container has its secrets in its environment: that is what they are for.
-OF_A_CONTAINER = b"KAMAL_HOST="
+# The processes of containers and of hooks have secrets in their environment: that is what they are for.
+MAY_HAVE_SECRETS = (b"KAMAL_HOST=", b"KAMAL_RECORDED_AT=")
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Sight:
         words = text.split(b"\0")
         if kind == "cmdline":
             self.programs.add(words[0].decode(errors="replace").rpartition("/")[2])
-        elif any(word.startswith(OF_A_CONTAINER) for word in words):
+        elif any(word.startswith(MAY_HAVE_SECRETS) for word in words):
             return
         self.found.update(f"{word} in {kind} {text[:300]!r}" for word in self.words if word.encode() in text)
 

@@ -67,6 +67,7 @@ def told(project: Project, words: list[str], hosts: list[Host]) -> Told:
         project.write(f".kamal/secrets-of/{name}", SENTINELS[name.upper()] + "\n")
     project.write(".kamal/secrets-of/registry", REGISTRY_PASSWORD.read_text())
     project.write(".kamal/secrets", SECRETS_FILE)
+    project.write_executable(".kamal/hooks/pre-deploy", '#!/bin/sh\necho "the hook was given $FILE"; sleep 0.2\n')
     project.write(".env", f"RESORT={SENTINELS['RESORT']}\n")
     project.write("variables.yml", f"kamal_secrets: {{VARIABLE: {SENTINELS['VARIABLE']}}}\n")
     project.withheld = ("LAB_REGISTRY_PASSWORD",)
@@ -91,6 +92,10 @@ def test_a_command_runs_once_and_what_it_says_is_shown(told: Told) -> None:
     assert told.run.output.count("what it says") == 1
 
 
+def test_what_a_hook_says_of_a_secret_is_masked(told: Told) -> None:
+    assert "the hook was given ****" in told.run.output
+
+
 def test_a_value_of_the_env_file_is_told_as_the_last_resort(told: Told) -> None:
     assert ".env, where secrets are looked for last" in " ".join(told.run.output.split())
 
@@ -109,7 +114,7 @@ def test_a_process_that_shows_one_is_seen() -> None:
 
 
 def test_no_process_shows_a_secret(told: Told) -> None:
-    """The processes of the containers have theirs, and the commands of a secrets file are not given any."""
+    """Those of containers and of hooks have theirs in their environment; the commands of a secrets file have none."""
     assert told.sight.looks > 20
     assert {"ansible-playbook", "ssh", "sshd", "dockerd"} & told.sight.programs
     assert told.sight.found == set()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Match, Optional
 
 from ...module_utils._errors import SecretError
+from ...module_utils._masks import masked
 from .. import process
 from ..config import dotenv
 from ..config.load import boolean
@@ -39,7 +40,10 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Commands:
-    """`environ` is what a command gets, `tell` shows a line that it prints to stderr. Without `allowed` none is run."""
+    """`environ` is what a command gets. Without `allowed` none is run.
+
+    `tell` shows a line that a command prints to stderr, without the values that it was given.
+    """
 
     folder: str
     environ: Mapping[str, str]
@@ -89,9 +93,11 @@ class Commands:
             return problems
         printed, said = bytearray(), []
 
+        given = {str(number): value.text for number, value in enumerate(script.used)}
+
         def hear(text: str) -> None:
-            said.append(text)
-            self.tell(text)
+            said.append(masked(text, given))
+            self.tell(said[-1])
 
         lines = process.Lines(hear)
         code = process.run(SHELL, self.folder, self.environ, self.seconds, printed.extend, lines, script.text.encode())

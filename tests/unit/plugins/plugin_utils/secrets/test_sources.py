@@ -283,6 +283,14 @@ def test_what_a_command_says_is_told_at_once(tmp_path: Path) -> None:
     assert told == ["touch the key"]
 
 
+def test_a_value_that_a_command_was_given_is_not_shown_where_it_complains(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(SecretError) as caught:
+        read(tmp_path, "T=t0ken-1234\nK=$(echo refused: $T >&2; exit 1)", tell=told.append)
+    for text in (*told, caught.value.message):
+        assert "refused: " in text and "t0ken" not in text
+
+
 COUNTED = "K=$(echo >> ran; echo v)\nL=$(echo >> ran; echo w)"
 
 
