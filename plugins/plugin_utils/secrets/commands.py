@@ -19,7 +19,6 @@ from ...module_utils._masks import masked
 from .. import process
 from ..config import dotenv
 from ..config.load import boolean
-from . import kamal_command
 from .script import Script
 
 SECONDS = 120
@@ -74,6 +73,8 @@ class Commands:
         match = _KAMAL.fullmatch(command)
         if not match:
             return None
+        from . import kamal_command  # With all adapters: only where a file has such a command.
+
         words = _Words(match.group("words"), known, lambda inner: self.run(inner, where, known))
         problems = _problems(words.used)
         if problems:
