@@ -23,8 +23,9 @@ from ..plugin_utils.plan.run import WITHOUT_SECRETS
 
 QUIET, VERBOSE = "quiet", "verbose"
 NOTHING: Dict[str, Any] = {"actions": [], "file": None, "tasks_on": None, "told": None}
-# The first thing that is connected to may come twice in a run, in the plays of setup and of rollback.
-ONCE = "pre-connect"
+# Their places come twice in the plays of setup and of rollback: once in a run, and once while a lock is held.
+ONCE_IN_A_RUN = "pre-connect"
+ONCE_IN_A_LOCK = "pre-deploy"
 
 
 class ActionModule(ControllerAction):
@@ -36,7 +37,7 @@ class ActionModule(ControllerAction):
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         name, plan = arguments["name"], handover.plan_of(task_vars, whole=True)
         hook = plan.hooks.get(name)
-        if not hook or not self._is_due(name, hook, plan):
+        if not hook or not self._is_due(name, hook, plan, task_vars):
             return {**NOTHING, "hook": name}
         told = self._told(name, plan, arguments["hosts"], task_vars)
         answer = {"hook": name, "file": hook.file, "told": told.facts(name), "timeout": hook.timeout}
@@ -52,12 +53,18 @@ class ActionModule(ControllerAction):
             "tasks_on": hook.on if runs_tasks else None,
         }
 
-    def _is_due(self, name: str, hook: Hook, plan: Plan) -> bool:
-        if name != ONCE or self._task.check_mode:
+    def _is_due(self, name: str, hook: Hook, plan: Plan, task_vars: Mapping[str, Any]) -> bool:
+        number = handover.holder(task_vars).get("number")
+        if name not in (ONCE_IN_A_RUN, ONCE_IN_A_LOCK) or (name == ONCE_IN_A_LOCK and self._takes_none(number)):
             return True
+        occasion_of_it = number if name == ONCE_IN_A_LOCK else ""
         mine = [os.getpid(), time.monotonic()]
-        key = f"hook {name} {hook.file} {plan.service} {plan.destination or ''}"
+        key = f"hook {name} {hook.file} {plan.service} {plan.destination or ''} {occasion_of_it}"
         return bool(OF_THIS_RUN.once(key, lambda: mine) == mine)
+
+    def _takes_none(self, number: Any) -> bool:
+        """Whether the role is used without a lock, which check mode does not take."""
+        return number is None and not self._task.check_mode
 
     def _told(self, name: str, plan: Plan, hosts: Any, task_vars: Mapping[str, Any]) -> occasion.Told:
         limit, failure = task_vars.get("ansible_limit"), None

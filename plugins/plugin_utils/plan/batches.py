@@ -49,7 +49,9 @@ def lease_seconds(
     """
     slowest = sum(times.deploy + times.drain + times.readiness + (times.stop or DOCKER_STOP_TIMEOUT) for times in roles)
     staging = _waves(hosts, forks) * PULL + _together(hooks, BEFORE_STAGING)
-    beside = sum(PULL + ready + DOCKER_STOP_TIMEOUT for ready in accessories) + _together(hooks, AROUND_A_REBOOT)
+    beside = sum(PULL + ready + DOCKER_STOP_TIMEOUT for ready in accessories) + _together(
+        hooks, BEFORE_STAGING + AROUND_A_REBOOT
+    )
     going_live = _waves(min(batch, hosts), forks) * (slowest + PRUNE) + _together(hooks, AROUND_A_BATCH) + wait
     return LEASE_MARGIN + max(staging, beside, going_live)
 

@@ -258,9 +258,22 @@ def test_why_the_run_has_failed(project: Project, display: Display) -> None:
 
 def test_the_first_of_all_runs_once_in_a_run(project: Project, display: Display) -> None:
     project.has("pre-connect", "#!/bin/sh\necho x >> ran")
-    assert [project.run("pre-connect", check=True)["actions"] for _time in range(2)] == [["run pre-connect"]] * 2
     assert [project.run("pre-connect")["actions"] for _time in range(2)] == [["run pre-connect"], []]
     assert (project.root / "ran").read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "check", "times"),
+    [([7, 7], False, 1), ([7, 8], False, 2), ([None, None], False, 2), ([None, None], True, 1)],
+    ids=["setup", "two deploys of one run", "without a lock", "a dry run"],
+)
+def test_before_a_deploy_it_runs_once_while_a_lock_is_held(
+    numbers: list[Any], check: bool, times: int, project: Project, display: Display
+) -> None:
+    project.has("pre-deploy", "#!/bin/sh\n")
+    locks = [{"run": {"number": number} if number else {}} for number in numbers]
+    done = [project.run("pre-deploy", check=check, _kamal_lock=lock)["actions"] for lock in locks]
+    assert done.count(["run pre-deploy"]) == times
 
 
 def test_a_hook_that_the_project_does_not_have_does_nothing(project: Project, display: Display) -> None:
