@@ -146,9 +146,10 @@ def act(request: _module.Request) -> Dict[str, Any]:
     share = from_data(AccessoryShare, params["plan"])
     found = found_secrets.of_accessory(share) if params["state"] == "present" else None
     request.hide(found or {})
-    backs_up = bool(share.backup) and params["backup"]
+    backs_up = share.backup and params["backup"] and params["state"] == "present"
     host = AccessoryHost(
-        engine=request.engine(LONGEST_BACKUP if backs_up else max(share.ready_timeout, _routing(share)) + MARGIN),
+        engine=request.engine(max(share.ready_timeout, share.deploy_timeout + share.drain_timeout) + MARGIN),
+        patient=request.engine(LONGEST_BACKUP) if backs_up else None,
         changes=request.changes,
         share=share,
         secrets=request.secrets,
@@ -158,10 +159,6 @@ def act(request: _module.Request) -> Dict[str, Any]:
     )
     with turn.taken(request.changes, share.turn_file, params["run"]):
         return _bring(Accessory(host), params)
-
-
-def _routing(share: AccessoryShare) -> int:
-    return share.deploy_timeout + share.drain_timeout
 
 
 def _bring(accessory: Accessory, params: Any) -> Dict[str, Any]:

@@ -23,7 +23,8 @@ from .accessory_files import AccessoryFiles
 @dataclass
 class AccessoryHost:
     """`share` is the accessory on this host; `secrets` has the values by secret name, `found` by variable if they lie
-    in a file here, `contents` what is in its files by their path."""
+    in a file here, `contents` what is in its files by their path. `patient` is the engine for a backup, which
+    may take hours; without one it is `engine`."""
 
     engine: Engine
     changes: Changes
@@ -32,6 +33,7 @@ class AccessoryHost:
     credentials: Optional[Mapping[str, str]] = None
     contents: Mapping[str, bytes] = field(default_factory=dict)
     found: Optional[Mapping[str, str]] = None
+    patient: Optional[Engine] = None
 
     def __post_init__(self) -> None:
         self._networks: Set[str] = set()

@@ -76,7 +76,7 @@ class Replacement:
             if started:
                 self.engine.start(self.host.name)
                 self._prove(self.host.name)
-            executed = self.engine.execute(self.host.name, self.share.backup)
+            executed = (self.host.patient or self.engine).execute(self.host.name, self.share.backup)
             if executed.code:
                 raise AccessoryError(f"It ended with code {executed.code}: {_end(executed.output)}")
         except CaravanError as error:
