@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 from importlib import import_module
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
@@ -19,6 +19,8 @@ from ..plugin_utils.config.load import Settings
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 from ..plugin_utils.plan.contents import Contents
+
+ROUTED = ("present", "started", "restarted")
 
 # Before ansible-core 2.19 what looks like data becomes data, unless it is told not to.
 AS_TEXT = {} if hasattr(import_module("ansible.template"), "trust_as_template") else {"convert_data": False}
@@ -38,9 +40,10 @@ class ActionModule(PlannedAction):
         else:
             share = from_data(AccessoryShare, arguments["plan"])
         filled = {**arguments, "plan": to_data(share)}
-        if is_wanted and left_out(arguments, "secrets"):
-            handed = share.secrets if share.secrets_file is None else {}
-            filled["secrets"] = handover.values(supply.secrets, [handed]) if handed else "{}"
+        if left_out(arguments, "secrets"):
+            needed = _needed(share, arguments.get("state", "present"))
+            if needed or is_wanted:
+                filled["secrets"] = handover.values(supply.secrets, needed) if needed else "{}"
         if is_wanted and left_out(arguments, "registry"):
             accessory = supply.plan.accessories.get(name)
             filled["registry"] = json.dumps(supply.login(accessory.registry if accessory else None))
@@ -58,3 +61,9 @@ class ActionModule(PlannedAction):
         except AnsibleError as error:
             raise ConfigError([Problem(f"Jinja could not render it: {error}", where=path)]) from error
         return str(texts[0])
+
+
+def _needed(share: AccessoryShare, state: str) -> List[Mapping[str, str]]:
+    """What a state takes from secrets: a container is only made of them, but whatever runs has its route."""
+    first = 0 if state == "present" else 1
+    return [secrets for secrets in share.needed_secrets[first:] if secrets] if state in ROUTED else []

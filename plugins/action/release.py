@@ -8,9 +8,9 @@ import json
 from typing import Any, Dict, Mapping, Optional
 
 from ..module_utils._data import from_data, to_data
-from ..module_utils._shares import HostShare, ImageShare
+from ..module_utils._shares import HostShare, ImageShare, needed_secrets
 from ..plugin_utils.kept.way import BRIEFLY
-from ..plugin_utils.plan import handover
+from ..plugin_utils.plan import handover, pages
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 NEEDS_SECRETS = ("staged", "live")
@@ -34,10 +34,12 @@ class ActionModule(PlannedAction):
         filled = {**arguments, "plan": to_data(share), "built": _built(arguments.get("built"), share.image)}
         if arguments.get("state") in NEEDS_SECRETS:
             if left_out(arguments, "secrets"):
-                handed = [role.secrets for role in share.roles if role.secrets_file is None]
+                handed = needed_secrets(share.roles)
                 filled["secrets"] = handover.values(supply.secrets, handed) if any(handed) else "{}"
             if left_out(arguments, "registry"):
                 filled["registry"] = json.dumps(supply.login(supply.plan.registry))
+            if share.error_pages and left_out(arguments, "error_pages"):
+                filled["error_pages"] = pages.read(supply.plan.error_pages_path or "")
         return filled
 
 

@@ -102,6 +102,22 @@ options:
       route:
         description: Its C(proxy) section of the configuration, null if it is not behind kamal-proxy.
         type: dict
+      certificate:
+        description: The certificate of its route, null where it has none of its own.
+        type: dict
+        suboptions:
+          certificate:
+            description: The name of the secret that holds the certificate.
+            type: str
+            required: true
+          private_key:
+            description: The name of the secret that holds its private key.
+            type: str
+            required: true
+          directory:
+            description: Where both lie.
+            type: str
+            required: true
       deploy_timeout:
         description: Seconds that it has to answer kamal-proxy's health check.
         type: int

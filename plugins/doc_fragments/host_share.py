@@ -86,6 +86,22 @@ options:
           proxy:
             description: The C(proxy) section of the configuration for it, null if it is not behind kamal-proxy.
             type: dict
+          certificate:
+            description: The certificate of its route, null where it has none of its own.
+            type: dict
+            suboptions:
+              certificate:
+                description: The name of the secret that holds the certificate.
+                type: str
+                required: true
+              private_key:
+                description: The name of the secret that holds its private key.
+                type: str
+                required: true
+              directory:
+                description: Where both lie.
+                type: str
+                required: true
           body:
             description: The container for Docker's API, without secrets.
             type: dict
@@ -164,6 +180,25 @@ options:
             description: Whether its image is pulled with the registry's login.
             type: bool
             required: true
+      folders:
+        description: The folders that are made for its volumes.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          path:
+            description: Where it is, below the home or absolute.
+            type: str
+            required: true
+          mode:
+            description: Its permissions, or null to leave them.
+            type: str
+          owner:
+            description: Its owner, or null to leave that.
+            type: str
+      error_pages:
+        description: Where the error pages of this version lie, or null.
+        type: str
       parallel_roles:
         description: Whether the roles of this host go live side by side.
         type: bool

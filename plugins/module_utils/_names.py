@@ -22,6 +22,7 @@ PROXY_DIRECTORY = f"{RUN_DIRECTORY}/proxy"
 # As the turn of a service: one module at a time changes the container.
 PROXY_TURN = f"{RUN_DIRECTORY}/turn-kamal-proxy"
 PROXY_APPS_CONFIG = f"{PROXY_DIRECTORY}/apps-config"
+PROXY_APPS_CONFIG_INSIDE = "/home/kamal-proxy/.apps-config"
 
 FINGERPRINT_LABEL = "caravan.fingerprint"
 VERSION_LABEL = "caravan.version"
@@ -123,6 +124,14 @@ class Names:
     def proxy_app_directory(self) -> str:
         return f"{PROXY_APPS_CONFIG}/{self.qualified}"
 
+    @property
+    def certificates(self) -> str:
+        return f"{self.proxy_app_directory}/tls"
+
+    @property
+    def error_pages(self) -> str:
+        return f"{self.proxy_app_directory}/error_pages"
+
 
 def of_service(service: str) -> str:
     """The label by which the engine finds everything of a service, at whatever destination."""
@@ -141,6 +150,11 @@ def destination_of(labels: Mapping[str, str]) -> str:
 
 def accessory_service(service: str, accessory: str) -> str:
     return f"{service}-{accessory}"
+
+
+def accessory_certificates(container: str) -> str:
+    """No service has a name that begins with a point."""
+    return f"{PROXY_APPS_CONFIG}/.accessories/{container}"
 
 
 def staged(container: str) -> str:

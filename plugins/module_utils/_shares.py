@@ -9,7 +9,7 @@ are relative to the SSH user's home, times are whole seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from . import _references
 from ._body import Body
@@ -51,6 +51,28 @@ class AssetShare:
 
 
 @dataclass(frozen=True)
+class PlacedDirectory:
+    """A folder on a host that a container is to have."""
+
+    path: str = field(metadata=about("Where it is, below the home or absolute.", "hello-db/data"))
+    mode: Optional[str] = field(metadata=about("Its permissions, or null to leave them.", "0750"))
+    owner: Optional[str] = field(metadata=about("Its owner, or null to leave that.", "999:999"))
+
+
+@dataclass(frozen=True)
+class CertificateShare:
+    """A certificate of one's own in kamal-proxy."""
+
+    certificate: str = field(metadata=about("The name of the secret that holds the certificate.", "CERTIFICATE_PEM"))
+    private_key: str = field(metadata=about("The name of the secret that holds its private key.", "PRIVATE_KEY_PEM"))
+    directory: str = field(metadata=about("Where both lie.", ".kamal/proxy/apps-config/hello/tls/web"))
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        return {"certificate": self.certificate, "private key": self.private_key}
+
+
+@dataclass(frozen=True)
 class RoleShare:
     """A role on a host."""
 
@@ -59,6 +81,9 @@ class RoleShare:
     route: Optional[str] = field(metadata=about("Its name in kamal-proxy, null if it is not behind it.", "hello-web"))
     proxy: Optional[Mapping[str, Any]] = field(
         metadata=about("The C(proxy) section of the configuration for it, null if it is not behind kamal-proxy.")
+    )
+    certificate: Optional[CertificateShare] = field(
+        metadata=about("The certificate of its route, null where it has none of its own.")
     )
     body: Body = field(metadata=about("The container for Docker's API, without secrets."))
     secrets: Mapping[str, str] = field(
@@ -117,6 +142,13 @@ class HostShare:
     gate_roles: Sequence[str] = field(metadata=about("Those of them that the other roles wait for.", ["web"]))
     other_roles: Sequence[str] = field(metadata=about("Those that wait.", ["worker"]))
     proxy: Optional[ProxyShare] = field(metadata=about("Its kamal-proxy, null where nothing is behind it."))
+    folders: Sequence[PlacedDirectory] = field(metadata=about("The folders that are made for its volumes."))
+    error_pages: Optional[str] = field(
+        metadata=about(
+            "Where the error pages of this version lie, or null.",
+            ".kamal/proxy/apps-config/hello/error_pages/3f2a9c1/1f0e5a9b2c3d4e5f",
+        )
+    )
     parallel_roles: bool = field(metadata=about("Whether the roles of this host go live side by side.", False))
     retain: int = field(metadata=about("How many stopped containers of each role are kept.", 5))
     audit_log: str = field(metadata=about("The audit log.", ".kamal/hello-audit.log"))
@@ -133,15 +165,6 @@ class PlacedFile:
     secret: bool = field(metadata=about("Whether there may be secrets in it.", False))
     mode: str = field(metadata=about("Its permissions.", "0755"))
     owner: Optional[str] = field(metadata=about("Its owner, or null for the SSH user.", "999:999"))
-
-
-@dataclass(frozen=True)
-class PlacedDirectory:
-    """A folder of an accessory on its host."""
-
-    path: str = field(metadata=about("Where it is, below the home or absolute.", "hello-db/data"))
-    mode: Optional[str] = field(metadata=about("Its permissions, or null to leave them.", "0750"))
-    owner: Optional[str] = field(metadata=about("Its owner, or null to leave that.", "999:999"))
 
 
 @dataclass(frozen=True)
@@ -173,12 +196,21 @@ class AccessoryBase:
     route: Optional[Mapping[str, Any]] = field(
         metadata=about("Its C(proxy) section of the configuration, null if it is not behind kamal-proxy.")
     )
+    certificate: Optional[CertificateShare] = field(
+        metadata=about("The certificate of its route, null where it has none of its own.")
+    )
     deploy_timeout: int = field(metadata=about("Seconds that it has to answer kamal-proxy's health check.", 30))
     drain_timeout: int = field(metadata=about("Seconds that requests under way may take.", 30))
     ready_timeout: int = field(metadata=about("Seconds that a new container has to become ready.", 60))
     readiness_delay: int = field(
         metadata=about("Seconds that a container without a health check must have run to count as ready.", 7)
     )
+
+    @property
+    def needed_secrets(self) -> List[Mapping[str, str]]:
+        """What the controller gives to it: variables and its certificate, by the names of their secrets."""
+        given = [self.secrets, *([self.certificate.secrets] if self.certificate else [])]
+        return given if self.secrets_file is None else []
 
 
 @dataclass(frozen=True)
@@ -213,6 +245,13 @@ class Built:
         """From what the module image_build answered, or an empty map."""
         image_id, digest = answer.get("image_id"), answer.get("digest")
         return cls(image_id, digest, bool(answer) and not (image_id or digest), bool(answer.get("pushed")))
+
+
+def needed_secrets(roles: Sequence[RoleShare]) -> List[Mapping[str, str]]:
+    """What the controller gives to the roles of a host: variables and certificates, by the names of their secrets."""
+    given = [role for role in roles if role.secrets_file is None]
+    certificates = [role.certificate.secrets for role in given if role.certificate]
+    return [*(role.secrets for role in given), *certificates]
 
 
 def values(wanted: Mapping[str, str], known: Mapping[str, str]) -> Dict[str, str]:

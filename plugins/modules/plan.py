@@ -100,6 +100,10 @@ plan:
       description: The secrets file below it, without a destination.
       type: str
       sample: .kamal/secrets
+    error_pages_path:
+      description: The folder of its error pages on the controller, or null.
+      type: str
+      sample: /home/sam/hello/public
     gate_role:
       description: The role that the others wait for; null if no host takes part.
       type: str
@@ -265,6 +269,22 @@ plan:
                 proxy:
                   description: The C(proxy) section of the configuration for it, null if it is not behind kamal-proxy.
                   type: dict
+                certificate:
+                  description: The certificate of its route, null where it has none of its own.
+                  type: dict
+                  contains:
+                    certificate:
+                      description: The name of the secret that holds the certificate.
+                      type: str
+                      sample: CERTIFICATE_PEM
+                    private_key:
+                      description: The name of the secret that holds its private key.
+                      type: str
+                      sample: PRIVATE_KEY_PEM
+                    directory:
+                      description: Where both lie.
+                      type: str
+                      sample: .kamal/proxy/apps-config/hello/tls/web
                 body:
                   description: The container for Docker's API, without secrets.
                   type: dict
@@ -341,6 +361,27 @@ plan:
                   description: Whether its image is pulled with the registry's login.
                   type: bool
                   sample: false
+            folders:
+              description: The folders that are made for its volumes.
+              type: list
+              elements: dict
+              contains:
+                path:
+                  description: Where it is, below the home or absolute.
+                  type: str
+                  sample: hello-db/data
+                mode:
+                  description: Its permissions, or null to leave them.
+                  type: str
+                  sample: '0750'
+                owner:
+                  description: Its owner, or null to leave that.
+                  type: str
+                  sample: 999:999
+            error_pages:
+              description: Where the error pages of this version lie, or null.
+              type: str
+              sample: .kamal/proxy/apps-config/hello/error_pages/3f2a9c1/1f0e5a9b2c3d4e5f
             parallel_roles:
               description: Whether the roles of this host go live side by side.
               type: bool
@@ -454,6 +495,22 @@ plan:
             route:
               description: Its C(proxy) section of the configuration, null if it is not behind kamal-proxy.
               type: dict
+            certificate:
+              description: The certificate of its route, null where it has none of its own.
+              type: dict
+              contains:
+                certificate:
+                  description: The name of the secret that holds the certificate.
+                  type: str
+                  sample: CERTIFICATE_PEM
+                private_key:
+                  description: The name of the secret that holds its private key.
+                  type: str
+                  sample: PRIVATE_KEY_PEM
+                directory:
+                  description: Where both lie.
+                  type: str
+                  sample: .kamal/proxy/apps-config/hello/tls/web
             deploy_timeout:
               description: Seconds that it has to answer kamal-proxy's health check.
               type: int

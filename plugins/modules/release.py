@@ -10,7 +10,8 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - V(staged) does everything that can be done beside the running version. The network and kamal-proxy are there, the
-    image is pulled, and the container of each role is created but not started.
+    image is pulled, certificates, error pages and assets are written, and the container of each role is created but not
+    started.
   - V(live) starts each role's container, proves it healthy, switches the route in kamal-proxy to it, lets the old
     container drain and stops it, with a line in the audit log and the history for each role. Then it tags the image as
     latest and prunes.
@@ -21,6 +22,8 @@ description:
     neither a rollback nor pruning counts on it.
   - A container that does not become healthy is stopped and kept for a look at it. What served before still serves.
   - V(stopped) takes the roles out of kamal-proxy and stops their containers. They stay, for a later deploy or rollback.
+  - V(maintenance) has kamal-proxy answer with a maintenance page. The containers run on. V(resumed) ends that, a deploy
+    does not.
   - V(absent) removes the containers, the images that no other destination uses or may go back to, and the service's
     files on this host, except the audit log and the small file that keeps runs apart.
   - Nothing changes when this version already runs with the same image, the same configuration and the same secret
@@ -29,7 +32,7 @@ options:
   state:
     description: How far the version is brought.
     type: str
-    choices: [staged, live, proven, stopped, absent]
+    choices: [staged, live, proven, maintenance, resumed, stopped, absent]
     required: true
   roles:
     description: The roles of this host to act on. Left out, all of them; with an empty list the task is skipped.
@@ -47,6 +50,19 @@ options:
         if another destination, that built the same version differently, has taken its tag meanwhile.
       - Empty, as null is in check mode, it is still to come. Left out, it is the image that has the version's tag.
     type: str
+  message:
+    description: What the page says with O(state=maintenance).
+    type: str
+    default: ""
+  drain_timeout:
+    description:
+      - With O(state=maintenance), how many seconds requests under way may still take. Left out, C(drain_timeout) of the
+        configuration.
+    type: int
+  error_pages:
+    description: The error pages by their names, such as C(503.html). Left out, those of the project.
+    type: dict
+    default: {}
   foretold:
     description:
       - What an earlier task of this run has listed for kamal-proxy here, RV(caravan.kamal.proxy#module:actions).
@@ -88,6 +104,11 @@ EXAMPLES = r"""
   caravan.kamal.release:
     state: proven
     roles: [web]
+
+- name: Show a maintenance page
+  caravan.kamal.release:
+    state: maintenance
+    message: Back at noon
 
 - name: Remove every trace of the service from this host
   caravan.kamal.release:
@@ -165,6 +186,7 @@ log:
 from typing import Any, Dict, List
 
 from ..module_utils._app import found_secrets, turn
+from ..module_utils._app.maintenance import Maintenance
 from ..module_utils._app.release import Release
 from ..module_utils._app.retirement import Retirement
 from ..module_utils._data import from_data, options
@@ -172,12 +194,16 @@ from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 from ..module_utils._shares import Built, HostShare
 
+STATES = ["staged", "live", "proven", "maintenance", "resumed", "stopped", "absent"]
 OPTIONS: Dict[str, Any] = {
-    "state": {"type": "str", "choices": ["staged", "live", "proven", "stopped", "absent"], "required": True},
+    "state": {"type": "str", "choices": STATES, "required": True},
     "plan": {"type": "dict", "options": options(HostShare)},
     "roles": {"type": "list", "elements": "str"},
     "built": {"type": "dict", "default": {}},
     "image_id": {"type": "str"},
+    "message": {"type": "str", "default": ""},
+    "drain_timeout": {"type": "int"},
+    "error_pages": {"type": "dict", "default": {}},
     "foretold": {"type": "list", "elements": "str", "default": []},
     "force": {"type": "bool", "default": False},
     "since": {"type": "float"},
@@ -199,6 +225,9 @@ def act(request: _module.Request) -> Dict[str, Any]:
 def _act(request: _module.Request, share: HostShare, state: str) -> Dict[str, Any]:
     if state in ("stopped", "absent"):
         return {"version": share.version, "image_id": None, "routes": retire(request, share, state)}
+    if state in ("maintenance", "resumed"):
+        maintain(request, share, state)
+        return {"version": share.version, "image_id": None}
     release = release_of(request, share)
     roles = request.params["roles"]
     if state == "proven":
@@ -221,12 +250,23 @@ def release_of(request: _module.Request, share: HostShare) -> Release:
         foretold=request.params["foretold"],
         image_id=request.params["image_id"],
         found=found,
+        error_pages=request.params["error_pages"],
     )
 
 
 def retire(request: _module.Request, share: HostShare, state: str) -> List[str]:
     retirement = Retirement(request.engine(timeout=longest_call(share)), request.changes, share)
     return retirement.stop() if state == "stopped" else retirement.remove()
+
+
+def maintain(request: _module.Request, share: HostShare, state: str) -> None:
+    seconds = request.params["drain_timeout"]
+    engine = request.engine(timeout=longest_call(share) + (seconds or 0))
+    maintenance = Maintenance(engine, request.changes, share, request.params["roles"])
+    if state == "maintenance":
+        maintenance.begin(seconds, request.params["message"])
+    else:
+        maintenance.end()
 
 
 def longest_call(share: HostShare) -> int:

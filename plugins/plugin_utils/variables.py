@@ -164,6 +164,13 @@ VARIABLES: Tuple[Variable, ...] = (
     ),
     Variable("kamal_proxy_force", "bool", "`false`", "`proxy.remove`: although kamal-proxy still routes apps"),
     Variable("kamal_confirm", "bool", "`false`", "`…remove`, `proxy.reboot`: yes, do it"),
+    Variable("kamal_maintenance_message", "str", "none", "`app.maintenance`: what the page says"),
+    Variable(
+        "kamal_maintenance_drain_timeout",
+        "int",
+        "`drain_timeout` of the configuration",
+        "`app.maintenance`: seconds that requests under way may still take",
+    ),
     Variable("kamal_logs_role", "list", "all", "`logs`: of these roles only"),
     Variable(
         "kamal_logs_lines",

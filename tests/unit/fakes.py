@@ -10,6 +10,7 @@ import itertools
 import json
 import tarfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ansible_collections.caravan.kamal.plugins.module_utils._durations import duration
@@ -20,6 +21,9 @@ from ansible_collections.caravan.kamal.plugins.module_utils._proxy import values
 
 PROXY = "kamal-proxy"
 NETWORK = "kamal"
+SEEN = "/home/kamal-proxy/.apps-config/"
+# As whom kamal-proxy runs in its container.
+USER = 1001
 NO_NETWORK = ("host", "none", "default", "bridge")
 
 
@@ -44,6 +48,7 @@ class FakeEngine:
         self.networks: set[str] = set()
         self.registry: dict[str, Image] = {}
         self.contents: dict[str, dict[str, bytes]] = {}
+        self.owners: dict[Path, tuple[int, int]] = {}
         self.pulled_with: Mapping[str, str] | None = None
         self.dying: set[str] = set()
         self.crashing: dict[str, int] = {}
@@ -227,10 +232,29 @@ class FakeEngine:
 
     def archive(self, name: str, path: str) -> Iterator[bytes] | None:
         inspected = self.inspect(name)
+        if name == PROXY:
+            return iter([tar({"kamal-proxy": b""}, USER)])
         folder = path.removesuffix(".")
         within = self.contents.get(inspected["Image"], {}) if inspected else {}
         found = {place[len(folder) :]: content for place, content in within.items() if place.startswith(folder)}
         return iter([tar(found)]) if found else None
+
+    def put(self, container: str, path: str, archive: bytes) -> None:
+        if not self._seen(path).is_dir():
+            raise EngineError(f"Docker could not write to {path} in container {container}: no such directory")
+        self.calls.append(f"put {path}")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            for member in members:
+                source, target = members.extractfile(member), self._seen(path) / member.name
+                assert source is not None
+                target.write_bytes(source.read())
+                target.chmod(member.mode)
+                self.owners[target] = (member.uid, member.gid)
+
+    @staticmethod
+    def _seen(path: str) -> Path:
+        """A file of the host that kamal-proxy sees."""
+        return Path.home() / ".kamal/proxy/apps-config" / path.removeprefix(SEEN)
 
     def logs(self, name: str, lines: int | None, since: int | None = None, timestamps: bool = False) -> str:
         text = self.output.get(self._find(name)[0].replace("_staged", ""), "").splitlines()
@@ -316,6 +340,9 @@ class FakeEngine:
     def read_file(self, container: str, path: str) -> bytes | None:
         if container not in self.here:
             return None
+        if path.startswith(SEEN):
+            file = self._seen(path)
+            return file.read_bytes() if file.is_file() else None
         if self.state_file is not None:
             return self.state_file
         return json.dumps(list(self.routes.values())).encode() if self.routes else None
@@ -373,12 +400,13 @@ class FakeEngine:
         return Executed(0, "")
 
 
-def tar(files: Mapping[str, bytes]) -> bytes:
+def tar(files: Mapping[str, bytes], owner: int = 0) -> bytes:
     """An archive of files by their names."""
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
+            member.uid = member.gid = owner
             member.size, member.mode, member.mtime = len(content), 0o640, 1_700_000_000
             archive.addfile(member, io.BytesIO(content))
     return written.getvalue()

@@ -39,7 +39,7 @@ FAULTS = {
 # What is counted of an engine.
 CALLS = {
     *("containers", "inspect", "create", "start", "stop", "rename", "remove", "execute", "read_file", "archive"),
-    *("logs", "image", "images", "tag", "remove_image"),
+    *("put", "logs", "image", "images", "tag", "remove_image"),
 }
 
 

@@ -85,7 +85,7 @@ def test_assets_go_with_their_version(project: Project, web1: Host, web2: Host) 
     release(project, "v4")
     assert project.deploy("v4").ok
     for host in (web1, web2):
-        assert host.file(EXTRACTED).listdir() == ["web-v3", "web-v4"]
+        assert host.file(EXTRACTED).listdir() == sorted(name.removeprefix("hello-") for name in host.containers)
         assert host.ask("/assets/v3.css").status == 200
         assert host.ask("/assets/v1.css").status == 404
 
@@ -97,3 +97,10 @@ def test_a_folder_that_the_image_lacks_is_told(project: Project, web1: Host, web
     for host in ("web1", "web2"):
         assert "has no folder /srv/hello/packs. Correct asset_path" in wrong.failures[host][0]
     assert [host.running for host in (web1, web2)] == [["hello-web-v4"]] * 2
+
+
+def test_remove_leaves_none(project: Project, web1: Host, web2: Host) -> None:
+    assert project.play("remove", kamal_confirm=True).ok
+    for host in (web1, web2):
+        assert not host.file(".kamal/apps/hello").exists
+        assert host.containers == {}

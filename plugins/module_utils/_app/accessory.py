@@ -44,6 +44,7 @@ class Accessory:
             Replacement(self.host, container, ran=ran, goes_on=goes_on, backup=backup).run()
         else:
             self._keep(container)
+        self.route.clean()
         is_ours = container is None or recreate or _body.is_made_here(container)
         if is_ours and self.share.secrets_file is None:
             env_file.ensure(self.changes, self.share.env_file, self.host.values)
@@ -57,6 +58,7 @@ class Accessory:
                 f"{self.name} is not on {self.share.host}: it was never booted there. Boot it with "
                 f"caravan.kamal.accessory.boot -e kamal_accessory={self.share.name}."
             )
+        self.route.certify()
         self._start(self.container)
         return self._answer()
 
@@ -70,6 +72,7 @@ class Accessory:
     def restarted(self) -> Dict[str, Any]:
         self._clear_up(resume=False)
         if self.container and is_running(self.container):
+            self.route.certify()
             self.host.stop(self.name)
             self.host.start()
             self.route.lead_to(self.container["Id"])
@@ -95,6 +98,7 @@ class Accessory:
                     text = f"Remove {self.share.name} accessory container"
                     self.host.do(f"remove container {name}", text, partial(self.engine.remove, name))
             self._remove_image()
+            self.route.forget()
             if with_data:
                 data.remove()
             else:

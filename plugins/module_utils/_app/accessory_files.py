@@ -65,13 +65,7 @@ class AccessoryFiles:
     def make_folders(self) -> None:
         """Their mode and owner are seen to when a container is made: a database gives its folder what it needs."""
         for folder in self.share.directories:
-            look = placed.look(folder.path)
-            change = partial(placed.adjust, folder.path, folder.mode, folder.owner)
-            if look is None:
-                make = partial(placed.make_folder, folder.path, folder.mode, folder.owner)
-                self.changes.do(f"make folder {folder.path}", make)
-            elif not look.fits(folder.mode, folder.owner):
-                self.changes.do(f"give folder {folder.path} its mode and owner", change)
+            placed.ensure_folder(self.changes, folder.path, folder.mode, folder.owner)
 
     def replace(self, old: Optional[Inspected]) -> None:
         """Write what differs; what was there before is kept."""

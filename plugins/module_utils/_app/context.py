@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Sequence
 
 from .. import _body, _names
-from .._host import files
+from .._host import files, networks
 from .._host.changes import Changes
 from .._host.engine import Container, Engine, Image, Inspected
 from .._host.health import is_connected
@@ -78,9 +78,9 @@ class Context:
     def is_wanted(self, role: RoleShare, image: Optional[Image], container: Inspected) -> bool:
         """Whether a container has this image, configuration and these secret values, and is on its network."""
         image_id = image.id if image else None
-        return is_connected(container) and _body.is_same(
-            container, role.body, role.secrets, self.values(role), image_id
-        )
+        if not is_connected(container) or networks.missing(container, role.body):
+            return False
+        return _body.is_same(container, role.body, role.secrets, self.values(role), image_id)
 
     def create(self, role: RoleShare, image: Optional[Image], own: Sequence[Container]) -> Optional[str]:
         """The container of a role under the name that it waits under; returns its ID.
@@ -94,7 +94,8 @@ class Context:
             body["Image"] = reference if reference in image.tags else image.id
         files.absolute_binds(body)
         return self.changes.do(
-            f"create container {role.container}", lambda: self.engine.create(_names.staged(role.container), body)
+            f"create container {role.container}",
+            lambda: networks.create(self.engine, _names.staged(role.container), body),
         )
 
     def _show(self, role: RoleShare, own: Sequence[Container]) -> None:

@@ -13,7 +13,7 @@ from .._host import health
 from .._host.engine import Container, Image
 from .._proxy import flags
 from .._shares import RoleShare
-from . import assets, env_file, leftovers, record
+from . import assets, env_file, leftovers, record, served
 from .context import Context, Running
 from .routing import Routes, Routing
 
@@ -33,7 +33,10 @@ class Cutover:
     def __init__(self, context: Context, role: RoleShare, image: Optional[Image], routes: Routes) -> None:
         self.context, self.role, self.image, self.routes = context, role, image, routes
         self.own = context.containers(role)
-        self.routing = Routing(context.engine, context.changes, role, routes) if role.proxy is not None else None
+        self.routing: Optional[Routing] = None
+        if role.proxy is not None:
+            paths = served.options(context, role)
+            self.routing = Routing(context.engine, context.changes, role, routes, paths)
         self.replaced: Optional[str] = None
 
     def run(self) -> None:
@@ -51,8 +54,7 @@ class Cutover:
         if service and service.state != "running":
             self.context.changes.notice(
                 f"{service.name} is {service.state} in kamal-proxy on {self.context.share.host}: nobody is served "
-                f"until it is resumed (docker exec kamal-proxy kamal-proxy resume {service.name}, or the module "
-                "proxy_service with state: live)"
+                "until that ends (playbook caravan.kamal.app.live)"
             )
 
     # The wanted container runs and is on record

@@ -13,7 +13,7 @@ from .. import _names, _records, _references
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import STOPPED, Container, Engine, Image
-from . import assets, history
+from . import assets, history, served
 from .context import Context
 from .destinations import versions_elsewhere
 
@@ -42,6 +42,7 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
             images = [_without(one, share.image.latest_reference) for one in images]
         kept = [container for container in containers if container not in expendable]
         current = {_names.asset_folder(role.name, share.version) for role in share.roles}
+        served.clean(context)
         assets.clean(context.changes, names, current | assets.versions(_of(names, kept), names))
         own = keep | {_version(container) for container in _of(names, kept)}
         keep |= versions_elsewhere(names, containers, images)

@@ -11,13 +11,14 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import _records
 from .._errors import CaravanError, HealthError, ImageError
+from .._host import placed
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._proxy import commands
 from .._proxy import container as _proxy
 from .._proxy.state import Service
 from .._shares import Built, HostShare, RoleShare
-from . import assets, history, leftovers, proof, prune
+from . import assets, history, leftovers, proof, prune, served
 from . import image as _image
 from .context import Context
 from .cutover import Cutover
@@ -32,6 +33,7 @@ class Release:
 
     `found`: values that lie in files on this host, by role and variable; of those roles `secrets` says nothing.
     `foretold`: the actions that an earlier task of the run has listed for the network and kamal-proxy.
+    `error_pages` by their names.
     `image_id`: the image that was staged, empty where it is still to come (check mode), None where nobody says.
     """
 
@@ -45,9 +47,11 @@ class Release:
     foretold: Sequence[str] = ()
     image_id: Optional[str] = None
     found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    error_pages: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.records = history.read(self.share.history_file, self.changes.notice)
+        self._folders = list(self.share.folders)
 
     def stage(self, roles: Optional[List[str]]) -> Dict[str, Any]:
         """Everything that can be done beside the running version: network, proxy, image, containers created.
@@ -60,11 +64,13 @@ class Release:
         image = _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept, trusting)
         self._ensure_surroundings()
         context = self._context(self.changes)
+        served.ensure(context, self.error_pages)
         for role in context.roles(roles):
             own = context.containers(role)
             running = context.running(role, image, own)
             leftovers.clear(context, role, own, running, self._routes)
             if running is None:
+                self._make_folders()
                 assets.prepare(context, role, image, own)
                 context.create(role, image, own)
         return self._answer(image)
@@ -78,6 +84,8 @@ class Release:
         routes = self._look_up_routes()
         context = self._context(self.changes)
         wanted = context.roles(roles)
+        if not self.changes.check_mode:  # where the dry run of the staging has listed it
+            served.ensure(context, self.error_pages)
         bring = self._bring_side_by_side if self.share.parallel_roles else self._bring_in_turn
         bring(wanted, image, routes)
         self._tag_latest(image, wanted)
@@ -134,6 +142,12 @@ class Release:
             return _proxy.require_running(self.engine)
         credentials = self.credentials if self.share.proxy.login else None
         _proxy.ensure(self.engine, changes, self.share.proxy.container, credentials)
+
+    def _make_folders(self) -> None:
+        """For the first role that needs them. An app that runs may have given them another mode since."""
+        while self._folders:
+            folder = self._folders.pop(0)
+            placed.ensure_folder(self.changes, folder.path, folder.mode, folder.owner)
 
     def _routes(self) -> Mapping[str, Service]:
         return commands.look(self.engine, self.changes) if self.share.proxy else {}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 from .._host import health
 from .._host.changes import Changes
@@ -22,12 +22,13 @@ Routes = Callable[[], Mapping[str, Service]]
 
 @dataclass
 class Routing:
-    """`role` is one that is behind kamal-proxy."""
+    """`role` is one that is behind kamal-proxy. `paths` are those that its route is told of (served.options)."""
 
     engine: Engine
     changes: Changes
     role: RoleShare
     routes: Routes
+    paths: Mapping[str, Any] = field(default_factory=dict)
     deployment: Optional[Deployment] = field(default=None, init=False)
 
     @property
@@ -79,7 +80,7 @@ class Routing:
             )
 
     def _wanted(self, container: str) -> Tuple[str, flags.Options]:
-        return route.wanted(self.role, container)
+        return route.wanted(self.role, container, **self.paths)
 
 
 def leads_to(service: Optional[Service], container: str) -> bool:

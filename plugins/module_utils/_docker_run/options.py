@@ -9,9 +9,10 @@ from typing import Any, Iterable, List, Mapping, Tuple
 
 from .._errors import ConfigError, Problem
 from .table import EXCLUDING, FLAGS, REFUSED, SHORT, Flag
-from .tree import Body, network_mode
+from .tree import Body, merge, network_mode
 
 NO_ENDPOINT = ("host", "none")
+MODES = (*NO_ENDPOINT, "bridge", "default")
 
 
 def problems(options: Mapping[str, Any]) -> List[Tuple[str, str]]:
@@ -43,6 +44,20 @@ def add_ports(specs: Iterable[str], body: Body) -> None:
 def add_volumes(specs: Iterable[str], body: Body) -> None:
     """Bind folders and volumes as `--volume` does."""
     apply({"volume": list(specs)}, body)
+
+
+def keep_network(options: Mapping[str, Any], body: Body) -> Mapping[str, Any]:
+    """The options without a `network` that the container joins beside its own. One that is a mode stays."""
+    name, own = options.get("network"), network_mode(body)
+    if not isinstance(name, str) or name == own or is_mode(name) or list(_wrong("network", name)):
+        return options
+    merge(body, {"NetworkingConfig": {"EndpointsConfig": {own: {}, name: {}}}})
+    return {key: value for key, value in options.items() if key != "network"}
+
+
+def is_mode(network: str) -> bool:
+    """Whether it is a way to have no network of one's own."""
+    return network in MODES or network.startswith("container:")
 
 
 def _wrong(name: str, value: Any) -> Iterable[str]:

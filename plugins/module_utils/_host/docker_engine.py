@@ -107,13 +107,9 @@ class DockerEngine:
         return Executed(int(self.api.exec_inspect(command)["ExitCode"] or 0), output)
 
     def read_file(self, container: str, path: str) -> Optional[bytes]:
+        archive = self.archive(container, path)
         with _asking(f"read {path} in container {container}"):
-            try:
-                chunks, _stat = self.api.get_archive(container, path)
-                content = b"".join(chunks)
-            except docker.errors.NotFound:
-                return None
-            return _answers.only_file(content)
+            return None if archive is None else _answers.only_file(b"".join(archive))
 
     def archive(self, container: str, path: str) -> Optional[Iterator[bytes]]:
         what = f"read {path} in container {container}"
@@ -128,6 +124,10 @@ class DockerEngine:
             except docker.errors.NotFound:
                 return None
             return read()
+
+    def put(self, container: str, path: str, archive: bytes) -> None:
+        with _asking(f"write to {path} in container {container}"):
+            self.api.put_archive(container, path, archive)
 
     def logs(self, container: str, lines: Optional[int], since: Optional[int] = None, timestamps: bool = False) -> str:
         with _asking(f"read the logs of container {container}"):

@@ -99,6 +99,9 @@ class Engine(Protocol):
         With `/.` at the end of the path it is what a folder holds.
         """
 
+    def put(self, container: str, path: str, archive: bytes) -> None:
+        """Unpack a tar archive in a folder of a container, running or not, with the owners that it says."""
+
     def logs(self, container: str, lines: Optional[int], since: Optional[int] = None, timestamps: bool = False) -> str:
         """The last lines that a container logged, or all of them; `since` is in Unix seconds."""
 

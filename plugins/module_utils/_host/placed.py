@@ -14,10 +14,12 @@ import pwd
 import secrets
 import stat
 from dataclasses import dataclass
+from functools import partial
 from typing import Iterator, Optional, Tuple
 
 from .._errors import FileError
 from . import files
+from .changes import Changes
 from .files import READING, WRITING, _nofollow, doing, opened, own
 
 PUBLIC_DIRECTORY = 0o755
@@ -105,6 +107,15 @@ def make_folder(path: str, mode: Optional[str], owner: Optional[str]) -> None:
         with _folder(folder, name) as handle:
             own(handle)
             _adjust(handle, path, mode or octal(PUBLIC_DIRECTORY), owner)
+
+
+def ensure_folder(changes: Changes, path: str, mode: Optional[str], owner: Optional[str]) -> None:
+    """A folder is there, with this mode and owner where they are said."""
+    found = look(path)
+    if found is None:
+        changes.do(f"make folder {path}", partial(make_folder, path, mode, owner))
+    elif not found.fits(mode, owner):
+        changes.do(f"give folder {path} its mode and owner", partial(adjust, path, mode, owner))
 
 
 def adjust(path: str, mode: Optional[str], owner: Optional[str]) -> None:

@@ -16,7 +16,7 @@ import secrets
 import shutil
 import stat
 import tarfile
-from typing import Any, Iterable, Iterator, Optional, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence, Tuple
 
 from .._errors import FileError
 from . import files
@@ -53,6 +53,31 @@ def unpack(chunks: Iterable[bytes], path: str) -> None:
                     _put(folder, member, archive)
         except tarfile.TarError as error:
             raise FileError(f"Could not unpack to {files.absolute(path)}: {error}. Run this again.") from error
+
+
+def packed(content: Mapping[str, str], mode: int, owner: Tuple[int, int]) -> bytes:
+    """Files by their names as a tar archive."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        for name, text in content.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode, (member.uid, member.gid) = len(text.encode()), mode, owner
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return written.getvalue()
+
+
+def owner(chunks: Iterable[bytes]) -> Tuple[int, int]:
+    """Whose the first thing in a tar archive is."""
+    with tarfile.open(fileobj=io.BufferedReader(_Stream(chunks)), mode="r|") as archive:
+        first = archive.next()
+        return (first.uid, first.gid) if first else (0, 0)
+
+
+def public(path: str) -> None:
+    """Make a folder, or let everybody enter one that is there."""
+    with files.doing("make the folder", path), files.opened(f"{path}/.", make=True) as (folder, _name):
+        if stat.S_IMODE(os.fstat(folder).st_mode) & FOLDER_MODE != FOLDER_MODE:
+            os.fchmod(folder, FOLDER_MODE)
 
 
 def replace(new: str, path: str) -> None:

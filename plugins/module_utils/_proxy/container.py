@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from typing import Any, List, Mapping, Optional, Sequence
 
 from .. import _body
 from .._errors import EngineError, PortError, ProxyError, StateError
-from .._host import files, health
+from .._host import files, health, networks
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine
 from .._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_DIRECTORY, PROXY_REPLACED, staged
@@ -43,6 +44,9 @@ def ensure(
     if not health.is_connected(container):
         network = container["HostConfig"]["NetworkMode"]
         changes.do(f"connect {PROXY_CONTAINER} to network {network}", lambda: engine.attach(network, PROXY_CONTAINER))
+    for network in networks.missing(container, wanted):
+        connect = partial(engine.attach, network, PROXY_CONTAINER)
+        changes.do(f"connect {PROXY_CONTAINER} to network {network}", connect)
     if container["State"]["Status"] != "running":
         changes.do(f"start {PROXY_CONTAINER}", lambda: start(engine))
 
@@ -139,7 +143,7 @@ def clear_away(engine: Engine) -> None:
 def _boot(engine: Engine, wanted: Mapping[str, Any]) -> None:
     clear_away(engine)
     files.directory(PROXY_APPS_CONFIG)
-    container = engine.create(PROXY_CONTAINER, files.absolute_binds(_body.complete(wanted, {}, {})))
+    container = networks.create(engine, PROXY_CONTAINER, files.absolute_binds(_body.complete(wanted, {}, {})))
     try:
         start(engine)
     except EngineError:

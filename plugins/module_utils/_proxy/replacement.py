@@ -8,7 +8,7 @@ from typing import Any, Mapping, Optional
 
 from .. import _body
 from .._errors import CaravanError
-from .._host import files
+from .._host import files, networks
 from .._host.changes import Changes
 from .._host.engine import Engine
 from .._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_REPLACED, staged
@@ -55,7 +55,7 @@ def _take_turns(
     new one does not come up, the old one returns."""
     _container.clear_away(engine)
     files.directory(PROXY_APPS_CONFIG)
-    new = engine.create(STAGED, files.absolute_binds(_body.complete(wanted, {}, {})))
+    new = networks.create(engine, STAGED, files.absolute_binds(_body.complete(wanted, {}, {})))
     try:
         engine.stop(old["Id"], _container.STOPS_WITHIN)
         engine.rename(old["Id"], PROXY_REPLACED)

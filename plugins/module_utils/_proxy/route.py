@@ -96,8 +96,16 @@ class Route:
         commands.command(self.engine, argv)
 
 
-def wanted(role: RoleShare, container: str) -> Tuple[str, flags.Options]:
+def wanted(
+    role: RoleShare, container: str, error_pages: Optional[str] = None, tls_paths: Optional[Tuple[str, str]] = None
+) -> Tuple[str, flags.Options]:
     """The target and the options that kamal-proxy should have for a proxied role; `container` is its ID."""
     settings = role.proxy or {}
     target = flags.target(container, flags.app_port(settings))
-    return target, flags.options(settings, deploy_timeout=role.deploy_timeout, drain_timeout=role.drain_timeout)
+    return target, flags.options(
+        settings,
+        deploy_timeout=role.deploy_timeout,
+        drain_timeout=role.drain_timeout,
+        error_pages=error_pages,
+        tls_paths=tls_paths,
+    )

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping
 
 from .. import _body, _references
 from .._docker_run import options
-from .._names import NETWORK, PROXY_APPS_CONFIG, PROXY_VOLUME
+from .._names import NETWORK, PROXY_APPS_CONFIG, PROXY_APPS_CONFIG_INSIDE, PROXY_VOLUME
 
 # Those of the schema, which hosts do not have; a test compares them.
 DEFAULTS: Mapping[str, Any] = {
@@ -34,14 +34,14 @@ def proxy_container(section: Mapping[str, Any]) -> Dict[str, Any]:
         cmd=_command(run),
         volumes=(
             f"{PROXY_VOLUME}:/home/kamal-proxy/.config/kamal-proxy",
-            f"{PROXY_APPS_CONFIG}:/home/kamal-proxy/.apps-config",
+            f"{PROXY_APPS_CONFIG}:{PROXY_APPS_CONFIG_INSIDE}",
         ),
         logging={"options": {"max-size": size} if size else {}},
     )
     options.add_ports(_published(run), body)
     if "metrics_port" in run:
         options.apply({"expose": str(run["metrics_port"])}, body)
-    options.apply(run.get("options") or {}, body)
+    options.apply(options.keep_network(run.get("options") or {}, body), body)
     return body
 
 

@@ -156,6 +156,7 @@ def own_labels(view: View) -> Iterator[Finding]:
 def volumes(view: View) -> Iterator[Finding]:
     for path, value in view.sections("volumes"):
         for index, volume in enumerate(as_list(value)):
+            yield from accessories.modes((*path, index), volume)
             if not isinstance(volume, str):
                 continue
             if not volume.strip() or re.search(r"[\0\n]", volume):

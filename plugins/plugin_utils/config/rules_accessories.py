@@ -9,6 +9,7 @@ from typing import Any, Iterator, Sequence
 
 from ...module_utils._docker_run.options import problems as option_problems
 from .findings import Finding, listed, near_miss, shown
+from .lines import KeyPath
 from .topology import Accessory, as_list, as_map, strings
 from .view import View
 
@@ -62,9 +63,7 @@ def accessory_mounts(view: View) -> Iterator[Finding]:
                     yield path, f"found {shown(entry)}, expected local:remote or local:remote:options"
                 else:
                     yield from _mount_paths(path, key, entry)
-                mode = as_map(entry).get("mode")
-                if mode is not None and not isinstance(mode, (dict, list)) and not _is_mode(mode):
-                    yield path + ("mode",), f'found {shown(mode)}, expected octal digits in quotes such as "0640"'
+                yield from modes(path, entry)
 
 
 def _mount_paths(path: Any, key: str, entry: Any) -> Iterator[Finding]:
@@ -74,6 +73,13 @@ def _mount_paths(path: Any, key: str, entry: Any) -> Iterator[Finding]:
     for name in (remote, local if key == "directories" else ""):
         if isinstance(name, str) and ".." in name.split("/"):
             yield path, f"found {shown(name)}; a path on the host has no `..` here"
+
+
+def modes(path: KeyPath, entry: Any) -> Iterator[Finding]:
+    """The mode of an entry in the long form."""
+    mode = as_map(entry).get("mode")
+    if mode is not None and not isinstance(mode, (dict, list)) and not _is_mode(mode):
+        yield (*path, "mode"), f'found {shown(mode)}, expected octal digits in quotes such as "0640"'
 
 
 def not_expanded(value: str) -> str:

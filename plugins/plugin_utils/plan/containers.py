@@ -16,6 +16,7 @@ from ...module_utils._docker_run import options
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK, VERSION_LABEL, Names
 from ...module_utils._proxy.settings import proxy_container
+from ...module_utils._shares import CertificateShare
 from ..config.lines import merge
 from ..config.load import Config
 from ..config.topology import Accessory, Role
@@ -70,7 +71,7 @@ def role_body(config: Config, role: Role, host: str, image: str, version: str, e
     )
     _add_volumes(config, body, config.data, "volumes")
     options.add_volumes(assets.binds(config, role, version), body)
-    options.apply(role.settings.get("options") or {}, body)
+    options.apply(options.keep_network(role.settings.get("options") or {}, body), body)
     return body
 
 
@@ -115,6 +116,14 @@ def route_settings(config: Config, role: Role) -> Dict[str, Any]:
     return {key: value for key, value in merged.items() if key != "run"}
 
 
+def certificate(settings: Optional[Mapping[str, Any]], directory: str) -> Optional[CertificateShare]:
+    """That of a route that has one of its own; `settings` are those of the route."""
+    ssl = (settings or {}).get("ssl")
+    if not isinstance(ssl, Mapping) or not ssl:
+        return None
+    return CertificateShare(str(ssl["certificate_pem"]), str(ssl["private_key_pem"]), directory)
+
+
 def accessory_route(section: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
     """How kamal-proxy routes to an accessory: its own `proxy` section alone."""
     if "proxy" not in section:
@@ -132,7 +141,7 @@ def _texts(values: Mapping[str, Any]) -> Dict[str, str]:
 
 def _add_volumes(config: Config, body: Body, section: Mapping[str, Any], *keys: str) -> None:
     with _at(config, *keys):
-        options.add_volumes([below_home(str(volume)) for volume in section.get("volumes") or ()], body)
+        options.add_volumes([below_home(mounts.volume(volume)) for volume in section.get("volumes") or ()], body)
 
 
 def _add_port(config: Config, body: Body, section: Mapping[str, Any], *keys: str) -> None:

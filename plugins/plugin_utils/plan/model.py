@@ -111,6 +111,9 @@ class Plan:
     performer: str = field(metadata=about("Who runs it.", "sam@example.com"))
     project_root: str = field(metadata=about("The folder of the project on the controller.", "/home/sam/hello"))
     secrets_path: str = field(metadata=about("The secrets file below it, without a destination.", ".kamal/secrets"))
+    error_pages_path: Optional[str] = field(
+        metadata=about("The folder of its error pages on the controller, or null.", "/home/sam/hello/public")
+    )
     gate_role: Optional[str] = field(
         metadata=about("The role that the others wait for; null if no host takes part.", "web")
     )

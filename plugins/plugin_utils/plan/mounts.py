@@ -47,6 +47,24 @@ def directory_binds(section: Mapping[str, Any], service: str) -> List[str]:
     return [_bind(_below(service, entry.local), entry) for entry in _entries(section, "directories")]
 
 
+def volume(value: Any) -> str:
+    """An entry of `volumes` in the short form. A folder that is not absolute is below the SSH user's home."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    entry = _entry(value)
+    return _bind(_of_home(entry.local), entry)
+
+
+def volume_folders(section: Mapping[str, Any]) -> List[PlacedDirectory]:
+    """The folders among `volumes`: what is written in the long form."""
+    entries = [_entry(value) for value in section.get("volumes") or () if isinstance(value, Mapping)]
+    return [PlacedDirectory(_of_home(entry.local), entry.mode, entry.owner) for entry in entries]
+
+
+def _of_home(path: str) -> str:
+    return path if path.startswith("/") else "/".join(part for part in path.split("/") if part not in ("", ".", "~"))
+
+
 def _file(entry: Entry, service: str, has_secrets: bool) -> PlacedFile:
     template = ERB if entry.local.endswith("erb") else JINJA if entry.local.endswith(".j2") else None
     return PlacedFile(

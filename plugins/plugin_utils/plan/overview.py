@@ -13,7 +13,7 @@ from ..config import show
 from ..config.load import Config
 from ..config.ssh import connection
 from ..config.topology import Topology
-from . import containers, env, unsupported, version
+from . import containers, env, mounts, unsupported, version
 from .images import Images
 
 UNKNOWN = "VERSION"
@@ -52,7 +52,7 @@ def _version(config: Config, wanted: Optional[str]) -> Tuple[Optional[str], List
 
 
 def _volumes(config: Config) -> List[str]:
-    return [containers.below_home(str(volume)) for volume in config.data.get("volumes") or ()]
+    return [containers.below_home(mounts.volume(volume)) for volume in config.data.get("volumes") or ()]
 
 
 def _logging(section: Optional[Mapping[str, Any]]) -> Dict[str, Any]:

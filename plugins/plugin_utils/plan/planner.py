@@ -7,13 +7,13 @@ from __future__ import annotations
 from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional
 
 from ...module_utils._errors import ConfigError, Problem
-from ...module_utils._names import NETWORK, Names, accessory_service, short_version
-from ...module_utils._shares import HostShare, ProxyShare, RoleShare
+from ...module_utils._names import NETWORK, Names, accessory_certificates, accessory_service, short_version
+from ...module_utils._shares import HostShare, ProxyShare, RoleShare, needed_secrets
 from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
 from ..config.topology import Role, Topology
 from . import accessories as beside
-from . import assets, batches, containers, mounts, unsupported
+from . import assets, batches, containers, mounts, pages, unsupported
 from . import env as _env
 from . import hooks as _hooks
 from .images import Images, registry
@@ -45,12 +45,14 @@ class _Planner:
         self.accessories = _named(self.topology, run.accessory) if about else self.topology.accessories
         self.order = [] if about else [host for host in self.topology.boot_order if host in taking_part]
         self.gate = self.topology.gate(self.order)
+        self.error_pages: Optional[str] = None
         self.serial = batches.serial(self.boot.get("limit"), len(self.order))
         self.hooks = _hooks.find(config, run, builds=bool(run.build and self.order))
 
     def plan(self) -> Plan:
         if self.run.command in BOOTING:
             self._refuse()
+            self.error_pages = pages.folder(self.config, self.run.version)
         hosts = {host: self._host(host) for host in self.order}
         accessories = {accessory.name: self._accessory(accessory) for accessory in self.accessories}
         booted = list(accessories.values()) if self.run.command in WITH_ACCESSORIES else []
@@ -65,6 +67,7 @@ class _Planner:
             performer=self.run.performer,
             project_root=self.config.project_root,
             secrets_path=self.data["secrets_path"],
+            error_pages_path=pages.path(self.config),
             gate_role=self.gate.name if self.gate else None,
             order=self.order,
             all_hosts=_with_accessories(self.order, accessories.values()),
@@ -138,6 +141,8 @@ class _Planner:
             gate_roles=[role.name for role in present if role.name == gate],
             other_roles=[role.name for role in present if role.name != gate],
             proxy=self._proxy(host) if proxied else None,
+            error_pages=self.error_pages if proxied else None,
+            folders=mounts.volume_folders(self.data),
             parallel_roles=self.boot["parallel_roles"],
             retain=self.data["retain_containers"],
             audit_log=self.names.audit_log,
@@ -149,11 +154,13 @@ class _Planner:
         version, image = self.run.version, self.images.share().reference
         times = containers.times(self.data, role)
         env_file, kept = self.names.role_env_file(role.name), self.names.kept_env_file(version, role.name)
+        route = containers.route_settings(self.config, role) if role.proxied else None
         return RoleShare(
             name=role.name,
             container=self.names.container(role.name, version),
             route=self.names.role(role.name) if role.proxied else None,
-            proxy=containers.route_settings(self.config, role) if role.proxied else None,
+            proxy=route,
+            certificate=containers.certificate(route, f"{self.names.certificates}/{role.name}"),
             body=containers.role_body(self.config, role, host, image, version, env),
             secrets=env.needed(),
             env_file=env_file,
@@ -171,7 +178,7 @@ class _Planner:
     def _accessory(self, accessory: AccessorySection) -> Accessory:
         name, section = accessory.name, accessory.settings
         service = section.get("service") or accessory_service(self.names.service, name)
-        env = _env.read(section.get("env") or {})
+        env, route = _env.read(section.get("env") or {}), containers.accessory_route(section)
         env_file, files = self.names.accessory_env_file(name), mounts.files(section, service, bool(env.needed()))
         # Files that are rendered here may hold any of them.
         on_hosts = self.run.secrets_from == HOSTS and not any(file.template for file in files)
@@ -189,7 +196,8 @@ class _Planner:
             update=section["update"],
             backup=containers.words(section.get("backup")) or [],
             ready=containers.words(section.get("ready")) or [],
-            route=containers.accessory_route(section),
+            route=route,
+            certificate=containers.certificate(route, accessory_certificates(service)),
             deploy_timeout=self.data["deploy_timeout"],
             drain_timeout=self.data["drain_timeout"],
             ready_timeout=section["ready_timeout"],
@@ -219,9 +227,9 @@ class _Planner:
     def _secret_names(self, hosts: Iterable[HostShare], accessories: Collection[Accessory]) -> List[str]:
         """What the controller has to know: what it gives to containers, and what it logs in with."""
         names = {name for login in self._logins(accessories) if login for name in login.secret_names}
-        given = [role.secrets for host in hosts for role in host.roles if role.secrets_file is None]
+        given = [secrets for host in hosts for secrets in needed_secrets(host.roles)]
         if self.run.secrets_from == CONTROLLER or self.run.command in WITH_ACCESSORIES:
-            given += [accessory.secrets for accessory in accessories if accessory.secrets_file is None]
+            given += [secrets for accessory in accessories for secrets in accessory.needed_secrets]
         names.update(name for secrets in given for name in secrets.values())
         names.update(name for hook in self.hooks.values() for name in hook.secrets or ())
         return sorted(names)

@@ -7,11 +7,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
+from ...module_utils._docker_run.options import is_mode
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK
 from ..config.load import Config
 from ..config.topology import Role
-from .run import WITH_ACCESSORIES
 
 IN_BUILDER = ("remote", "secrets", "ssh", "pack")
 LATER = "is understood, but this version of caravan.kamal does not act on it yet. Remove it to deploy without it."
@@ -22,25 +22,13 @@ Place = Tuple[str, Mapping[str, Any]]
 
 def refuse(config: Config, roles: Sequence[Role], command: str, builds: bool, remote_hosts: Sequence[str]) -> None:
     """Raises a ConfigError that names every key this run would have to pass over."""
-    problems = [problem for role in roles if role.proxied for problem in _certificate(config, role)]
-    problems += _networks(config, roles)
-    if "error_pages_path" in config.written:
-        problems.append(_later(config, "error_pages_path"))
-    if command in WITH_ACCESSORIES:
-        problems += _accessories(config)
+    problems = _networks(config, roles)
     if command != "rollback":
         problems += _registry(config, remote_hosts)
     if builds:
         problems += _builder(config)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-
-
-def _certificate(config: Config, role: Role) -> List[Problem]:
-    """A certificate of one's own, where the role says it itself or else takes the root's."""
-    own = _map(role.settings.get("proxy"))
-    prefix, proxy = (f"servers/{role.name}/", own) if "ssl" in own else ("", _map(config.written.get("proxy")))
-    return [_later(config, f"{prefix}proxy/ssl")] if isinstance(proxy.get("ssl"), Mapping) and proxy["ssl"] else []
 
 
 def _networks(config: Config, roles: Sequence[Role]) -> List[Problem]:
@@ -51,7 +39,7 @@ def _networks(config: Config, roles: Sequence[Role]) -> List[Problem]:
     return [
         Problem(
             f"found {section['options']['network']}, which takes the container off the network {NETWORK}, where "
-            "kamal-proxy and the roles behind it find each other. A second network is not supported yet; remove it.",
+            "kamal-proxy and the roles behind it find each other. Name a network of Docker that it is to join as well.",
             key_path,
             config.where(*key_path.split("/")),
         )
@@ -61,16 +49,13 @@ def _networks(config: Config, roles: Sequence[Role]) -> List[Problem]:
 
 
 def _leaves(section: Mapping[str, Any]) -> bool:
+    """Whether a role or kamal-proxy is on no network beside others; a named one it joins as a second one."""
+    return is_mode(str(_map(section.get("options")).get("network", NETWORK)))
+
+
+def _moves(section: Mapping[str, Any]) -> bool:
+    """Whether an accessory is on another network instead."""
     return _map(section.get("options")).get("network", False) not in (False, NETWORK)
-
-
-def _accessories(config: Config) -> List[Problem]:
-    accessories = config.written.get("accessories") or {}
-    return [
-        _later(config, f"accessories/{name}/proxy/ssl")
-        for name, section in accessories.items()
-        if isinstance(_map(section.get("proxy")).get("ssl"), Mapping)
-    ]
 
 
 def _registry(config: Config, remote_hosts: Sequence[str]) -> List[Problem]:
@@ -153,9 +138,10 @@ def all_notices(config: Config, roles: Sequence[Role]) -> List[str]:
 
 def _told(config: Config, roles: Sequence[Role], about: Sequence[Notice]) -> List[str]:
     passed_over = [(notice.keys, notice.text) for notice in about if _applies(notice, config)]
-    places = [(("servers", role.name), role.settings) for role in roles if not role.proxied]
-    places += [(("accessories", name), section) for name, section in _map(config.written.get("accessories")).items()]
-    passed_over += [((*keys, "options", "network"), OWN_NETWORK) for keys, section in places if _leaves(section)]
+    places = [("servers", role.name) for role in roles if not role.proxied and _leaves(role.settings)]
+    accessories = _map(config.written.get("accessories"))
+    places += [("accessories", name) for name, section in accessories.items() if _moves(section)]
+    passed_over += [((*keys, "options", "network"), OWN_NETWORK) for keys in places]
     return [f"{'/'.join(keys)} {text} ({config.where(*keys)})" for keys, text in passed_over]
 
 

@@ -23,6 +23,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
 )
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import certificate
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import AccessoryShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
@@ -576,9 +577,31 @@ def test_which_login_its_image_is_pulled_with(plan_of: MakePlan, root: Any, own:
     assert login is None or login["secret"] in plan.secrets
 
 
-def test_a_certificate_of_ones_own_stops_a_setup_but_no_deploy(plan_of: MakePlan) -> None:
+def test_it_is_served_under_a_certificate_of_its_own(
+    proxied: FakeEngine, db: Share, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificate, "_load", lambda *_parts: None)
+    ssl = {"certificate_pem": "DB_PASSWORD", "private_key_pem": "DB_PASSWORD"}
+    share = db(port=None, proxy={"host": "db.example.com", "app_port": 9200, "ssl": ssl})
+    assert share.certificate is not None
+    booted = foreseen_and_done(proxied, share)
+    assert "write certificate of db" in booted.actions
+    directory = home / share.certificate.directory
+    first = [path.name for path in directory.iterdir()]
+    renewed = foreseen_and_done(proxied, share, password="another certificate")
+    assert f"remove {share.certificate.directory}/{first[0]}" in renewed.actions
+    assert act(proxied, share, password="another certificate").actions == []
+    (folder,) = directory.iterdir()
+    assert proxied.routes["hello-db"]["options"]["tls_certificate_path"].endswith(f"{folder.name}/cert.pem")
+    assert (folder / "cert.pem").read_text() == "another certificate\n"
+    for verb in ("stopped", "started", "restarted"):
+        act(proxied, share, verb, password="another certificate")
+    assert proxied.routes["hello-db"]["options"]["tls_certificate_path"].endswith(f"{folder.name}/cert.pem")
+    act(proxied, share, "absent")
+    assert not directory.exists()
+
+
+def test_its_certificate_is_among_the_secrets_of_a_plan(plan_of: MakePlan) -> None:
     ssl = {"certificate_pem": "C", "private_key_pem": "K"}
-    accessories = {"db": {**SECTION, "proxy": {"host": "db.example.com", "ssl": ssl}}}
-    plan_of("v1", command="deploy", accessories=accessories)
-    with pytest.raises(ConfigError, match="accessories/db/proxy/ssl"):
-        plan_of("v1", command="setup", accessories=accessories)
+    plan = plan_of("v1", command="setup", accessories={"db": {**SECTION, "proxy": {"host": "a", "ssl": ssl}}})
+    assert {"C", "K"} <= set(plan.secrets)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -476,3 +477,21 @@ def test_folders_below_the_home_are_spelled_out_on_the_host(host: FakeEngine, sh
         "/srv:/srv",
     ]
     assert release(host, share_of("v1", volumes=volumes)).actions == []
+
+
+def test_folders_of_volumes_are_made_with_mode_and_owner(engine: FakeEngine, share_of: Share, home: Path) -> None:
+    engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
+    engine.add_image("hello:v1", "image of v1")
+    user = f"{os.getuid()}:{os.getgid()}"
+    share = share_of("v1", volumes=["aa:/a", {"local": "data/in", "remote": "/in", "mode": "0770", "owner": user}])
+    dry, done, again = Changes(True), Changes(False), Changes(False)
+    for changes in (dry, done):
+        Release(engine, changes, share, {"TOKEN": "t"}).stage(None)
+    assert dry.actions == done.actions
+    assert [action for action in done.actions if "folder" in action] == ["make folder data/in"]
+    assert (home / "data/in").stat().st_mode & 0o777 == 0o770
+    binds = engine.container("hello-web-v1_staged")["HostConfig"]["Binds"]
+    assert binds == ["aa:/a", f"{home}/data/in:/in"]
+    (home / "data/in").chmod(0o700)
+    Release(engine, again, share, {"TOKEN": "t"}).stage(None)
+    assert "give folder data/in its mode and owner" in again.actions

@@ -36,6 +36,7 @@ CALLS: dict[str, Callable[[Engine], Any]] = {
     "execute": lambda engine: engine.execute("c", ["ls"]),
     "read_file": lambda engine: engine.read_file("c", "/f"),
     "archive": lambda engine: engine.archive("c", "/f/."),
+    "put": lambda engine: engine.put("c", "/f", b""),
     "logs": lambda engine: engine.logs("c", 3),
     "exit_codes": lambda engine: engine.exit_codes("c"),
     "image": lambda engine: engine.image("i"),

@@ -28,6 +28,7 @@ ROLE = "hosts/h1/roles/0"
 BODY = f"{ROLE}/body"
 PROXY = "hosts/h1/proxy/container"
 DB = "accessories/db"
+PEM = "host: a.example.com, ssl: {{certificate_pem: {}, private_key_pem: {}}}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
     "root/output": Told("output: {file: {path: log}}", "output "),
     "root/aliases": Told("aliases: {console: app exec}", "aliases "),
     "root/asset_path": Effect(f"{BODY}/HostConfig/Binds", "asset_path: /app/public"),
-    "root/error_pages_path": Refused("error_pages_path: public", "error_pages_path"),
+    "root/error_pages_path": Effect("hosts/h1/error_pages", "error_pages_path: public"),
     "root/hooks_path": Effect("hooks", "hooks_path: my/hooks"),
     "root/hooks_output": Effect(
         "hooks/pre-deploy/output", "hooks_path: my/hooks\nhooks_output: quiet", "hooks_path: my/hooks"
@@ -202,11 +203,11 @@ KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
     "proxy/hosts": Flag("--host=a.example.com", "hosts: [a.example.com]"),
     "proxy/app_port": Flag("--target=0123456789ab:3000", "app_port: 3000"),
     "proxy/ssl": Flag("--tls", "ssl: true, host: a.example.com"),
-    "proxy/ssl/certificate_pem": Refused(
-        "proxy: {host: a.example.com, ssl: {certificate_pem: A, private_key_pem: B}}", "proxy/ssl"
+    "proxy/ssl/certificate_pem": Effect(
+        f"{ROLE}/certificate/certificate", f"proxy: {{{PEM.format('A', 'B')}}}", f"proxy: {{{PEM.format('C', 'B')}}}"
     ),
-    "proxy/ssl/private_key_pem": Refused(
-        "proxy: {host: a.example.com, ssl: {certificate_pem: A, private_key_pem: B}}", "proxy/ssl"
+    "proxy/ssl/private_key_pem": Effect(
+        f"{ROLE}/certificate/private_key", f"proxy: {{{PEM.format('A', 'B')}}}", f"proxy: {{{PEM.format('A', 'C')}}}"
     ),
     "proxy/ssl_redirect": Flag("--tls-redirect=false", "ssl_redirect: false"),
     "proxy/forward_headers": Flag("--forward-headers=false", "forward_headers: false"),
@@ -286,6 +287,8 @@ def project(tmp_path: Path) -> Path:
     hook = tmp_path / "my" / "hooks" / "pre-deploy"
     hook.parent.mkdir(parents=True)
     hook.touch(mode=0o755)
+    (tmp_path / "public").mkdir()
+    (tmp_path / "public/503.html").touch()
     return tmp_path
 
 

@@ -15,9 +15,6 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import S
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import plan
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
 
-PEM = "ssl: {certificate_pem: A, private_key_pem: B}, host: a.example.com"
-PEM = "ssl: {certificate_pem: C, private_key_pem: K}"
-DB = f"accessories: {{db: {{image: a, host: h9, files: [a:/b], proxy: {{host: b.example.com, {PEM}}}}}}}"
 LOCAL_REGISTRY = "registry: {server: 'localhost:5555'}"
 
 
@@ -44,11 +41,9 @@ def told(text: str, **run: Any) -> list[str]:
     [
         ("", []),
         ("error_pages_path: p", ["error_pages_path"]),
-        (f"proxy: {{{PEM}}}", ["proxy/ssl"]),
-        (f"servers: {{web: [h1], api: {{hosts: [h2], proxy: {{{PEM}}}}}}}", ["servers/api/proxy/ssl"]),
-        (f"servers: {{web: {{hosts: [h1], proxy: {{ssl: false}}}}}}\nproxy: {{{PEM}}}", []),
-        (f"servers: {{web: {{hosts: [h1], proxy: false}}}}\nproxy: {{{PEM}}}", []),
-        ("servers: {web: {hosts: [h1], options: {network: other}}}", ["servers/web/options/network"]),
+        ("servers: {web: {hosts: [h1], options: {network: host}}}", ["servers/web/options/network"]),
+        ("servers: {web: {hosts: [h1], options: {network: 'container:a'}}}", ["servers/web/options/network"]),
+        ("servers: {web: {hosts: [h1], options: {network: other}}}\nproxy: {run: {options: {network: other}}}", []),
         ("servers: {web: {hosts: [h1], options: {network: kamal}}}", []),
         ("servers: {web: {hosts: [h1], options: {network: false}}}", []),
         ("servers: {web: {hosts: [h1], proxy: false, options: {network: host}}}", []),
@@ -71,8 +66,6 @@ def test_what_a_deploy_refuses(text: str, keys: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "run", "keys"),
     [
-        (DB, {}, []),
-        (DB, {"command": "setup"}, ["accessories/db/proxy/ssl"]),
         ("builder: {secrets: [A]}", {"build": False}, []),
         ("builder: {secrets: [A]}", {"command": "setup"}, ["builder/secrets"]),
         ("error_pages_path: a", {"command": "redeploy"}, ["error_pages_path"]),
@@ -92,9 +85,9 @@ def test_what_a_run_refuses_is_what_it_would_need(text: str, run: dict[str, Any]
 def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "config" / "deploy.yml"
     path.parent.mkdir()
-    path.write_text("service: app\nservers: [h1]\nproxy:\n  host: a\nerror_pages_path: /a\n")
-    with pytest.raises(ConfigError, match=r"config/deploy.yml:5: error_pages_path: is understood, but"):
-        plan(load(str(path), None, Settings({})), Run("v1", ["h1"]))
+    path.write_text("service: app\nservers: [h1]\nproxy:\n  host: a\nbuilder:\n  ssh: default\n")
+    with pytest.raises(ConfigError, match=r"config/deploy.yml:6: builder/ssh: is understood, but"):
+        plan(load(str(path), None, Settings({})), Run("v1", ["h1"], build=True))
 
 
 def test_the_hosts_that_cannot_reach_the_registry_are_named() -> None:

@@ -1,0 +1,97 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What kamal-proxy reads for a service: certificates and error pages, written before a route names them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
+
+from .._errors import ProxyError
+from .._host import files, trees
+from .._names import Names
+from .._proxy import apps_config, commands
+from .._proxy.certificate import CERTIFICATE, PRIVATE_KEY, Certificate
+from .._shares import RoleShare
+from .context import Context
+
+NOBODY = (0, 0)
+
+
+def ensure(context: Context, pages: Mapping[str, str]) -> None:
+    """`pages` are the error pages by their names."""
+    for role in context.share.roles:
+        certificate = _certificate(context, role)
+        if certificate:
+            certificate.ensure(context.engine, context.changes, role.name)
+    folder = context.share.error_pages
+    if folder and not files.exists(folder):
+        context.changes.do(f"write error pages {', '.join(sorted(pages))}", partial(_write_pages, folder, pages))
+
+
+def options(context: Context, role: RoleShare) -> Dict[str, Any]:
+    """The paths that a route is to be told."""
+    certificate, pages = _certificate(context, role), context.share.error_pages
+    return {
+        "tls_paths": certificate.paths if certificate else None,
+        "error_pages": apps_config.inside(pages) if pages else None,
+    }
+
+
+def clean(context: Context) -> None:
+    """Once all roles of this host are live: what their routes named before goes, unless another route names it."""
+    outdated = list(_outdated(context))
+    if not outdated:
+        return
+    own = {role.route for role in context.share.roles}
+    routes = commands.look(context.engine, context.changes)
+    named = [str(value) for name, each in routes.items() if name not in own for value in each.options.values.values()]
+    for path in outdated:
+        place = apps_config.inside(path)
+        if not any(f"{value}/".startswith(f"{place}/") for value in named):
+            context.changes.do(f"remove {path}", partial(files.remove, path))
+
+
+def _certificate(context: Context, role: RoleShare) -> Optional[Certificate]:
+    return Certificate(role.certificate, context.secrets) if role.certificate else None
+
+
+def _write_pages(folder: str, pages: Mapping[str, str]) -> None:
+    if not pages:
+        raise ProxyError(
+            f"The error pages of this version are not in {files.absolute(folder)}, and the task has none. Leave out "
+            "its option plan, or give it error_pages."
+        )
+    apps_config.make(folder.rpartition("/")[0])
+    temporary = trees.temporary(folder)
+    trees.clear(folder)
+    try:
+        trees.unpack([trees.packed(pages, trees.FILE_MODE, NOBODY)], temporary)
+        trees.replace(temporary, folder)
+    except BaseException:
+        files.remove(temporary)
+        raise
+
+
+def _outdated(context: Context) -> Iterator[str]:
+    """Paths of what lies there and is not wanted now."""
+    names = Names(context.share.service, context.share.destination)
+    wanted: Set[Optional[str]] = {context.share.error_pages, *(_folder(context, role) for role in context.share.roles)}
+    for directory in (names.certificates, names.error_pages):
+        for each in files.folders(directory):
+            folder = f"{directory}/{each}"
+            if any(path and path.startswith(f"{folder}/") for path in wanted):
+                yield from sorted({f"{folder}/{name}" for name in _inner(folder)} - wanted)
+            else:
+                yield folder
+
+
+def _folder(context: Context, role: RoleShare) -> Optional[str]:
+    certificate = _certificate(context, role)
+    return certificate.folder if certificate else None
+
+
+def _inner(directory: str) -> List[str]:
+    """What is in a folder that is kept; Kamal's files of a role lie beside ours."""
+    kamals = [name for name in (CERTIFICATE, PRIVATE_KEY) if files.exists(f"{directory}/{name}")]
+    return [*(name for name in files.folders(directory) if not name.startswith(".")), *kamals]
