@@ -27,8 +27,7 @@ class Memory:
 
     def __init__(self, size: int = SIZE) -> None:
         self._pages = mmap.mmap(-1, size)
-        self._lock, path = tempfile.mkstemp()
-        os.unlink(path)
+        self._lock = _nameless_file()
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """What is kept by this name. The first process that asks makes it, the others wait; an error is not kept."""
@@ -56,6 +55,15 @@ class Memory:
         self.forget()
         self._pages[_LENGTH : _LENGTH + len(text)] = text
         self._pages[:_LENGTH] = len(text).to_bytes(_LENGTH, "big")
+
+
+def _nameless_file() -> int:
+    """In memory where the system has that: a full disk is no reason not to start."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("caravan")
+    descriptor, path = tempfile.mkstemp()
+    os.unlink(path)
+    return descriptor
 
 
 OF_THIS_RUN = Memory()
