@@ -180,6 +180,7 @@ def test_remove_only_shows_what_would_go(project: Project, hosts: list[Host]) ->
 
 
 def test_remove_leaves_data_and_the_audit_log_only(project: Project, hosts: list[Host], worker1: Host) -> None:
+    worker1.sh(f"docker tag {STORE['image']} kept:1")  # for the test after this one: no registry here has it
     before = [host.traces for host in hosts]
     foreseen = project.play("remove", "--check")
     assert foreseen.ok and [host.traces for host in hosts] == before
@@ -208,6 +209,7 @@ def test_setup_of_one_host_starts_its_accessories_as_its_dry_run_foretold(
     project: Project, hosts: list[Host], worker1: Host
 ) -> None:
     lab.load_image(STORE["image"], ["worker1"])  # it went with the accessory, and no host of the lab reaches Docker Hub
+    worker1.sh(f"docker tag kept:1 {STORE['image']}; docker rmi kept:1")
     project.configure({"servers": {"workers": None}})
     before = [host.traces for host in hosts]
     foreseen = project.play("setup", "--check", kamal_version="v2")
