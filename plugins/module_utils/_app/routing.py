@@ -75,9 +75,7 @@ class Routing:
         if before is None and now is not None:
             commands.command(self.engine, commands.remove_argv(self.name))
         elif before and (now is None or now.targets != before.targets or flags.diff(before.options, now.options)):
-            commands.command(
-                self.engine, flags.deploy_argv(self.name, before.targets, before.options, before.read_targets)
-            )
+            commands.command(self.engine, flags.deploy_argv(self.name, before.targets, before.options))
 
     def _wanted(self, container: str) -> Tuple[str, flags.Options]:
         return route.wanted(self.role, container, **self.paths)

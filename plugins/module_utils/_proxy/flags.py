@@ -31,6 +31,7 @@ class Flag:
 
 # In the order of `kamal-proxy deploy --help`. Where the default is None, kamal-proxy works it out itself.
 FLAGS = (
+    Flag("read-target", ("read_targets",), "active_readers", HOSTS, ()),
     Flag("host", ("hosts", "host"), "options.hosts", HOSTS, ()),
     Flag("path-prefix", ("path_prefixes", "path_prefix"), "options.path_prefixes", PREFIXES, ("/",)),
     Flag("strip-path-prefix", ("strip_path_prefix",), "options.strip_prefix", BOOLEAN, True),
@@ -38,7 +39,7 @@ FLAGS = (
     Flag("tls-staging", ("ssl_staging",), "options.acme_directory", STAGING, False),
     Flag("tls-certificate-path", (), "options.tls_certificate_path", TEXT, ""),
     Flag("tls-private-key-path", (), "options.tls_private_key_path", TEXT, ""),
-    Flag("tls-acme-cache-path", (), "options.acme_cache_path", TEXT, None),
+    Flag("tls-acme-cache-path", ("ssl_cache_path",), "options.acme_cache_path", TEXT, None),
     Flag("tls-redirect", ("ssl_redirect",), "options.tls_redirect", BOOLEAN, True),
     Flag("canonical-host", ("canonical_host",), "options.canonical_host", TEXT, ""),
     Flag("deploy-timeout", (), "", DURATION, 30 * SECOND, always=True),
@@ -158,12 +159,9 @@ def diff(wanted: Options, current: Options) -> Dict[str, Tuple[Any, Any]]:
     return {name: (before[name], after[name]) for name in after if after[name] not in (None, before[name])}
 
 
-def deploy_argv(
-    service: str, targets: Union[str, Sequence[str]], options: Options, read_targets: Sequence[str] = ()
-) -> List[str]:
+def deploy_argv(service: str, targets: Union[str, Sequence[str]], options: Options) -> List[str]:
     every = [targets] if isinstance(targets, str) else targets
     argv = ["kamal-proxy", "deploy", service, *(f"--target={target}" for target in every)]
-    argv += [f"--read-target={target}" for target in read_targets]
     for flag in FLAGS:
         value = options.values[flag.name]
         default = not options.values["tls"] if flag.name == "forward-headers" else flag.default

@@ -39,5 +39,5 @@ def _told(service: Service) -> List[List[str]]:
         "paused": [commands.pause_argv(service.name, SECONDS, SECONDS)],
         "stopped": [commands.stop_argv(service.name, SECONDS, service.message)],
     }
-    deploy = flags.deploy_argv(service.name, service.targets, service.options, service.read_targets)
+    deploy = flags.deploy_argv(service.name, service.targets, service.options)
     return [deploy, *state.get(service.state, [])]

@@ -22,7 +22,6 @@ class Service:
     name: str
     options: Options
     targets: Tuple[str, ...]
-    read_targets: Tuple[str, ...] = ()
     rollout_targets: Tuple[str, ...] = ()
     rollout: Optional[Mapping[str, Any]] = field(default=None)
     state: str = "running"
@@ -50,7 +49,6 @@ def _service(item: Mapping[str, Any]) -> Service:
         name=_text(item["name"]),
         options=_options(item),
         targets=_targets(item, "active"),
-        read_targets=_texts(item.get("active_readers")),
         rollout_targets=_targets(item, "rollout"),
         rollout=item.get("rollout_controller"),
         state=_state(pause.get("state", 0)),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from .findings import Finding, listed, shown
@@ -83,6 +84,27 @@ def ssl_host_of_one_role(view: View) -> Iterator[Finding]:
             owners.setdefault(name, use.name)
 
 
+def canonical_host(view: View) -> Iterator[Finding]:
+    for use in _uses(view):
+        name = use.settings.get("canonical_host")
+        if name and name not in names_of(use.settings):
+            yield use.path + ("canonical_host",), f"{name} is not among the names in `host` or `hosts`; add it there"
+
+
+def staging_of_automatic_ssl(view: View) -> Iterator[Finding]:
+    for use in _uses(view):
+        for key in ("ssl_staging", "ssl_cache_path"):
+            if use.settings.get(key) and use.settings.get("ssl") is not True:
+                yield use.path + (key,), "this is about certificates of Let's Encrypt, which `ssl: true` asks for"
+
+
+def read_targets(view: View) -> Iterator[Finding]:
+    for path, settings in view.proxies():
+        for index, target in enumerate(as_list(settings.get("read_targets"))):
+            if not re.fullmatch(r"\S+:[0-9]{1,5}", str(target)):
+                yield path + ("read_targets", index), f"found {shown(target)}, expected HOST:PORT"
+
+
 def _runs(view: View) -> Iterator[Tuple[Tuple[Any, ...], Dict[str, Any]]]:
     for path, settings in view.proxies():
         if isinstance(settings.get("run"), dict):
@@ -135,6 +157,9 @@ RULES: Sequence[Any] = (
     ssl_needs_host,
     automatic_ssl_on_one_server,
     ssl_host_of_one_role,
+    canonical_host,
+    staging_of_automatic_ssl,
+    read_targets,
     bind_ips,
     nothing_published,
     one_run_per_host,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -353,3 +354,33 @@ def test_target_is_the_short_id():
 )
 def test_explain(stderr, part):
     assert part in errors.explain(stderr)
+
+
+HELP = (Path(__file__).resolve().parents[3] / "data" / "kamal_proxy_deploy_help.txt").read_text()
+# What a deploy says itself, and what would send requests to a container that has not answered yet.
+NOT_IN_THE_TABLE = {"help", "target", "force"}
+WORDS = {"string": str, "strings": tuple, "duration": int, "int": int, "": bool}
+
+
+def offered() -> dict[str, str]:
+    """The flags of `kamal-proxy deploy` as it tells them itself, with the word for their type."""
+    return dict(re.findall(r"^ +(?:-h, )?--([a-z-]+) ?(string|strings|duration|int|) ", HELP, re.MULTILINE))
+
+
+def test_the_table_has_every_flag_of_the_shipped_version_and_no_other():
+    assert {flag.name for flag in flags.FLAGS} == set(offered()) - NOT_IN_THE_TABLE
+
+
+@pytest.mark.parametrize("flag", flags.FLAGS, ids=lambda flag: flag.name)
+def test_a_flag_has_the_type_and_the_default_of_the_shipped_version(flag):
+    kind = WORDS[offered()[flag.name]]
+    assert flag.default is None or type(flag.default) is kind
+    told = re.search(rf"--{flag.name} .*\(default ([^)]*)\)", HELP)
+    if told and re.fullmatch(r"\w+|\"[^\"]*\"", told[1]) and flag.default is not None:
+        assert flag.kind.show(flag.default) == told[1].strip('"')
+
+
+def test_a_key_that_is_set_reaches_the_command():
+    """All but those that another part of the configuration decides."""
+    decided = {"tls-certificate-path", "tls-private-key-path", "deploy-timeout", "drain-timeout", "error-pages"}
+    assert {flag.name for flag in flags.FLAGS if not flag.keys} == decided

@@ -1,0 +1,119 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""kamal-proxy itself: looked at, rebooted host by host under load, given back where that fails, and not removed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hosts import Host, ask, load
+from project import ROOT, Project
+
+CONFIG = {"servers": {"workers": None}, "boot": {"limit": None}}
+PROXY = "kamal-proxy"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _first(project: Project) -> None:
+    project.commit("p1")
+    assert project.deploy("p1").ok
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_details_show_it_with_its_routes(project: Project) -> None:
+    run = project.play("proxy.details")
+    assert run.ok
+    for host in ("web1", "web2"):
+        assert f"{host} hello-web hello.example.com - running hello-web-p1:80" in flat(run.output)
+    assert "Not as it would be" not in run.output
+
+
+def test_start_and_boot_of_what_runs_change_nothing(project: Project, web1: Host, web2: Host) -> None:
+    before = [host.traces for host in (web1, web2)]
+    for playbook in ("proxy.start", "proxy.boot"):
+        run = project.play(playbook)
+        assert run.ok
+        assert set(run.changed.values()) == {0}
+    assert [host.traces for host in (web1, web2)] == before
+
+
+def test_a_reboot_without_a_confirmation_says_what_it_would_do(project: Project, web1: Host, web2: Host) -> None:
+    before = [host.traces for host in (web1, web2)]
+    run = project.play("proxy.reboot")
+    assert run.code != 0
+    assert "reboot kamal-proxy" in run.output
+    assert "run this again with -e kamal_confirm=true" in flat(run.output)
+    assert [host.traces for host in (web1, web2)] == before
+
+
+def test_a_reboot_goes_host_by_host_and_the_other_host_serves_on(project: Project, web1: Host, web2: Host) -> None:
+    """The lab's load balancer asks a host that refuses connections as often as before, and never tries another one."""
+    before = {host.name: host.inspect(PROXY)["Id"] for host in (web1, web2)}
+    with load() as requests:
+        run = project.play("proxy.reboot", kamal_confirm=True)
+    assert run.ok
+    assert run.actions == {host: ["reboot kamal-proxy"] * 2 for host in ("web1", "web2")}
+    result = requests.result
+    assert set(result["statuses"]) <= {"200", "502"}, result
+    assert result["failed"] < result["requests"] / 2, result
+    for host in (web1, web2):
+        assert host.inspect(PROXY)["Id"] != before[host.name]
+        assert host.ask().version == "p1"
+        assert any("Rebooted proxy" in line for line in host.audit())
+        assert not host.locked()
+    assert web1.started(PROXY) < web2.started(PROXY)
+
+
+def test_settings_that_cannot_be_had_on_the_second_host_leave_its_proxy_as_it_was(
+    project: Project, web1: Host, web2: Host
+) -> None:
+    web2.sh("docker run -d --name squatter -p 8081:80 --entrypoint kamal-proxy basecamp/kamal-proxy:v0.9.2 run")
+    try:
+        project.configure({"proxy": {"run": {"options": {"publish": "8081:80"}}}})
+        assert "Not as it would be after a reboot" in project.play("proxy.details").output
+        before = web2.inspect(PROXY)["Id"]
+        run = project.play("proxy.reboot", kamal_confirm=True)
+        assert run.code != 0
+        assert list(run.failures) == ["web2"]
+        assert "kamal-proxy cannot listen on this host" in run.output
+        assert web2.inspect(PROXY)["Id"] == before
+        assert "8081" in str(web1.inspect(PROXY)["HostConfig"]["PortBindings"])
+        assert {ask().version for _number in range(4)} == {"p1"}
+        assert not web1.locked()
+        assert "_" not in web2.sh("docker ps -a --format '{{.Names}}' | grep kamal-proxy")
+    finally:
+        web2.sh("docker rm -f squatter")
+        project.configure({"proxy": {"run": None}})
+
+
+def test_every_option_of_this_kamal_proxy_is_in_the_table(web1: Host) -> None:
+    """The unit tests hold the table against the same text."""
+    told = web1.sh("docker exec kamal-proxy kamal-proxy deploy --help")
+    kept = (ROOT / "tests/unit/data/kamal_proxy_deploy_help.txt").read_text()
+    assert re.findall(r"--[a-z-]+", told) == re.findall(r"--[a-z-]+", kept)
+
+
+def test_one_that_routes_an_app_is_not_removed(project: Project, web1: Host) -> None:
+    run = project.play("proxy.remove", kamal_confirm=True)
+    assert run.code != 0
+    assert "still routes hello-web" in flat(run.output)
+    assert web1.ask().version == "p1"
+
+
+def test_logs_have_its_requests(project: Project, web1: Host) -> None:
+    web1.ask("/assets/release.txt")
+    run = project.play("proxy.logs", kamal_logs_grep="release.txt", kamal_logs_since="10m")
+    assert run.ok
+    assert '"path":"/assets/release.txt"' in run.output
+
+
+def test_stopped_and_started_it_serves_again(project: Project, web1: Host, web2: Host) -> None:
+    assert project.play("proxy.stop", "--limit", "web2").actions == {"web2": ["stop kamal-proxy"]}
+    assert web1.ask().version == "p1"
+    assert web2.inspect(PROXY)["State"]["Status"] == "exited"
+    assert project.play("proxy.start").actions == {"web2": ["start kamal-proxy"]}
+    assert web2.ask().version == "p1"
