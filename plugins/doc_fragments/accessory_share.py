@@ -153,6 +153,10 @@ options:
             description: The container for Docker's API.
             type: dict
             required: true
+          run:
+            description: The C(proxy/run) section of the configuration, empty where it leaves that open.
+            type: dict
+            required: true
           login:
             description: Whether its image is pulled with the registry's login.
             type: bool

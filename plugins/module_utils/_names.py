@@ -19,6 +19,8 @@ PROXY_REPLACED = f"{PROXY_CONTAINER}_replaced"
 PROXY_VOLUME = "kamal-proxy-config"
 PROXY_STATE = "/home/kamal-proxy/.config/kamal-proxy/kamal-proxy.state"
 PROXY_DIRECTORY = f"{RUN_DIRECTORY}/proxy"
+# How each app that says so wants it to run.
+PROXY_SETTINGS = f"{PROXY_DIRECTORY}/settings"
 # As the turn of a service: one module at a time changes the container.
 PROXY_TURN = f"{RUN_DIRECTORY}/turn-kamal-proxy"
 PROXY_APPS_CONFIG = f"{PROXY_DIRECTORY}/apps-config"
@@ -121,6 +123,10 @@ class Names:
         return f"{RUN_DIRECTORY}/turn-{self.qualified}"
 
     @property
+    def proxy_settings(self) -> str:
+        return f"{PROXY_SETTINGS}/{self.qualified}"
+
+    @property
     def proxy_app_directory(self) -> str:
         return f"{PROXY_APPS_CONFIG}/{self.qualified}"
 
@@ -146,6 +152,11 @@ def role_of(labels: Mapping[str, str]) -> str:
 def destination_of(labels: Mapping[str, str]) -> str:
     """The destination of a container, by its labels; empty without one."""
     return labels.get(DEST_LABEL) or ""
+
+
+def proxy_settings_file(app: str) -> str:
+    """`app` is the qualified name of a service."""
+    return f"{PROXY_SETTINGS}/{app}/run.json"
 
 
 def accessory_service(service: str, accessory: str) -> str:

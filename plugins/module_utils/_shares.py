@@ -123,6 +123,9 @@ class ProxyShare:
     """kamal-proxy on a host."""
 
     container: Body = field(metadata=about("The container for Docker's API."))
+    run: Mapping[str, Any] = field(
+        metadata=about("The C(proxy/run) section of the configuration, empty where it leaves that open.", {})
+    )
     login: bool = field(metadata=about("Whether its image is pulled with the registry's login.", False))
 
 

@@ -357,6 +357,10 @@ plan:
                 container:
                   description: The container for Docker's API.
                   type: dict
+                run:
+                  description: The C(proxy/run) section of the configuration, empty where it leaves that open.
+                  type: dict
+                  sample: &id001 {}
                 login:
                   description: Whether its image is pulled with the registry's login.
                   type: bool
@@ -559,6 +563,10 @@ plan:
                     container:
                       description: The container for Docker's API.
                       type: dict
+                    run:
+                      description: The C(proxy/run) section of the configuration, empty where it leaves that open.
+                      type: dict
+                      sample: *id001
                     login:
                       description: Whether its image is pulled with the registry's login.
                       type: bool

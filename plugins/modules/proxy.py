@@ -44,7 +44,10 @@ options:
     default: []
   app:
     description:
-      - On behalf of which app this is done. The app's audit log is told of it.
+      - On behalf of which app this is done. The app's audit log is told of it, and the host remembers how this app
+        wants kamal-proxy to run.
+      - Where another app of the host wants it otherwise, the module fails. Where this one says nothing, what
+        C(kamal proxy boot_config set) left on the host counts.
       - With O(plan), or where there is a plan of the run, filled in on the controller.
     type: dict
     suboptions:
@@ -131,6 +134,7 @@ from ..module_utils._host.engine import Engine
 from ..module_utils._names import NETWORK, PROXY_CONTAINER, PROXY_TURN
 from ..module_utils._proxy import container as _proxy
 from ..module_utils._proxy import replacement
+from ..module_utils._proxy.asked import Asked
 from ..module_utils._proxy.settings import proxy_container
 from ..module_utils._shares import ProxyShare
 
@@ -185,11 +189,16 @@ def recreated(request: _module.Request) -> Callable[..., None]:
 
 
 def booted(request: _module.Request, engine: Engine, boot: Callable[..., None]) -> None:
-    plan = request.params["plan"]
-    wanted = from_data(ProxyShare, plan).container if plan else proxy_container(request.params["run"])
+    plan, app = request.params["plan"], request.params["app"]
+    share = from_data(ProxyShare, plan) if plan else None
+    run = share.run if share else request.params["run"]
+    wanted: Mapping[str, Any] = share.container if share else proxy_container(run)
+    asked = Asked(app["name"], run) if app and (share or run) else None
     if not engine.has_network(NETWORK):
         request.changes.do(f"create network {NETWORK}", lambda: engine.create_network(NETWORK))
-    boot(engine, request.changes, wanted, request.credentials)
+    boot(engine, request.changes, asked.wanted(request.changes, wanted) if asked else wanted, request.credentials)
+    if asked:
+        asked.record(request.changes)
 
 
 def removed(request: _module.Request, engine: Engine) -> Dict[str, Any]:

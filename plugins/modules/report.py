@@ -15,13 +15,14 @@ options:
   of:
     description:
       - What O(answers) holds.
-      - V(details) are answers of M(caravan.kamal.service_info), V(proxy) of M(caravan.kamal.proxy_info), V(audit) of
+      - V(details) are answers of M(caravan.kamal.service_info), V(proxy) of M(caravan.kamal.proxy_info),
+        V(boot_config) of M(caravan.kamal.proxy_boot_config), V(audit) of
         M(caravan.kamal.audit), V(logs) of M(caravan.kamal.service_logs).
       - V(actions) are answers of anything that returns a list C(actions), such as M(caravan.kamal.release) in check
         mode.
       - V(text) is O(text) as it is.
     type: str
-    choices: [details, proxy, audit, logs, actions, text]
+    choices: [details, proxy, boot_config, audit, logs, actions, text]
     required: true
   answers:
     description: The name of the variable that the hosts registered their answers in.

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+import yaml
+
 from ..module_utils._names import short_version
 
 NOTHING = "-"
@@ -122,6 +124,19 @@ def _proxy_route(host: str, name: str, route: Mapping[str, Any]) -> Sequence[str
     return (host, name, served, "yes" if route["tls"] else "", state, ", ".join(route["targets"]))
 
 
+def boot_config(answers: Answers) -> str:
+    """Answers of proxy_boot_config: the files, and what they would be in the configuration."""
+    return _sections((host, _boot_config(answer) if answer else None) for host, answer in answers.items())
+
+
+def _boot_config(answer: Mapping[str, Any]) -> List[str]:
+    if not answer["files"]:
+        return []
+    files = [f"{'removed ' if answer['actions'] else ''}{name}: {text}" for name, text in answer["files"].items()]
+    same = yaml.safe_dump({"proxy": {"run": answer["section"]}}, sort_keys=False).splitlines()
+    return [*files, "", "in config/deploy.yml:", "", *same]
+
+
 def audit(answers: Answers) -> str:
     return _sections((host, answer["lines"] if answer else None) for host, answer in answers.items())
 
@@ -161,6 +176,7 @@ def _sections(sections: Any) -> str:
 TEXTS: Dict[str, Any] = {
     "details": details,
     "proxy": proxy,
+    "boot_config": boot_config,
     "accessories": accessories,
     "audit": audit,
     "logs": logs,

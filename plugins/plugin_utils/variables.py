@@ -162,6 +162,13 @@ VARIABLES: Tuple[Variable, ...] = (
         "`true`",
         "`proxy.reboot`, `proxy.restart`: one host after the other; `false` takes all of them at once",
     ),
+    Variable(
+        "kamal_proxy_boot_config",
+        "str",
+        "`get`",
+        "`proxy.boot_config`: `reset` removes the files that Kamal keeps on hosts of how kamal-proxy is run",
+        ("get", "reset"),
+    ),
     Variable("kamal_proxy_force", "bool", "`false`", "`proxy.remove`: although kamal-proxy still routes apps"),
     Variable("kamal_confirm", "bool", "`false`", "`…remove`, `proxy.reboot`: yes, do it"),
     Variable("kamal_maintenance_message", "str", "none", "`app.maintenance`: what the page says"),

@@ -1,17 +1,46 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""kamal-proxy itself: looked at, rebooted host by host under load, given back where that fails, and not removed."""
+"""kamal-proxy itself: looked at, rebooted host by host under load, kept where that fails, and not removed."""
 
 from __future__ import annotations
 
 import re
 
+import lab_settings
 import pytest
 from hosts import Host, ask, load
-from project import ROOT, Project
+from project import ROOT, Project, merged
 
-CONFIG = {"servers": {"workers": None}, "boot": {"limit": None}}
+CONFIG = {"servers": {"workers": None}}
 PROXY = "kamal-proxy"
+ADDRESSES = {machine.name: machine.ip for machine in lab_settings.test_hosts(3)}
+# Says to the lab's load balancer whether it has these hosts, and waits until the last worker that knew otherwise ended.
+HOOK = """\
+#!/bin/sh
+set -e
+workers() { docker top BALANCER -eo pid,args | awk '/nginx: worker/ { print $1 }'; }
+before=$(workers)
+for host in $(echo "$KAMAL_HOSTS" | tr , ' '); do
+    case $host in
+        web1) address=WEB1 ;;
+        web2) address=WEB2 ;;
+    esac
+    docker exec BALANCER sed -i "s/server $address:80 .*;/server $address:80 STATE;/" /etc/nginx/conf.d/hosts.conf
+done
+docker exec BALANCER nginx -s reload
+for worker in $before; do
+    while workers | grep -qx "$worker"; do sleep 0.05; done
+done
+"""
+
+
+def hook(state: str) -> str:
+    words = {"BALANCER": lab_settings.LOAD_BALANCER.container, "STATE": state}
+    words.update(WEB1=ADDRESSES["web1"], WEB2=ADDRESSES["web2"])
+    text = HOOK
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,17 +79,19 @@ def test_a_reboot_without_a_confirmation_says_what_it_would_do(project: Project,
     assert [host.traces for host in (web1, web2)] == before
 
 
-def test_a_reboot_goes_host_by_host_and_the_other_host_serves_on(project: Project, web1: Host, web2: Host) -> None:
-    """The lab's load balancer asks a host that refuses connections as often as before, and never tries another one."""
+def test_a_reboot_goes_host_by_host_and_loses_no_request(project: Project, web1: Host, web2: Host) -> None:
+    """The hooks drain each host: the lab's load balancer never tries a request twice."""
+    project.write_executable(".kamal/hooks/pre-proxy-reboot", hook("down"))
+    project.write_executable(".kamal/hooks/post-proxy-reboot", hook("max_fails=0"))
     before = {host.name: host.inspect(PROXY)["Id"] for host in (web1, web2)}
-    with load() as requests:
+    with load() as requests, load(path="/cgi-bin/slow?seconds=2", rate=5) as slow_requests:
         run = project.play("proxy.reboot", kamal_confirm=True)
     assert run.ok
-    assert run.actions == {host: ["reboot kamal-proxy"] * 2 for host in ("web1", "web2")}
-    result = requests.result
-    assert set(result["statuses"]) <= {"200", "502"}, result
-    assert result["failed"] < result["requests"] / 2, result
+    for result in (requests.result, slow_requests.result):
+        assert result["failed"] == 0, result
+        assert result["statuses"].keys() == {"200"}
     for host in (web1, web2):
+        assert "reboot kamal-proxy" in run.actions[host.name]
         assert host.inspect(PROXY)["Id"] != before[host.name]
         assert host.ask().version == "p1"
         assert any("Rebooted proxy" in line for line in host.audit())
@@ -76,7 +107,7 @@ def test_settings_that_cannot_be_had_on_the_second_host_leave_its_proxy_as_it_wa
         project.configure({"proxy": {"run": {"options": {"publish": "8081:80"}}}})
         assert "Not as it would be after a reboot" in project.play("proxy.details").output
         before = web2.inspect(PROXY)["Id"]
-        run = project.play("proxy.reboot", kamal_confirm=True)
+        run = project.play("proxy.reboot", kamal_confirm=True, kamal_skip_hooks=True)
         assert run.code != 0
         assert list(run.failures) == ["web2"]
         assert "kamal-proxy cannot listen on this host" in run.output
@@ -117,3 +148,28 @@ def test_stopped_and_started_it_serves_again(project: Project, web1: Host, web2:
     assert web2.inspect(PROXY)["State"]["Status"] == "exited"
     assert project.play("proxy.start").actions == {"web2": ["start kamal-proxy"]}
     assert web2.ask().version == "p1"
+
+
+def test_what_kamal_left_on_a_host_counts_until_it_is_said_in_the_configuration(project: Project, web2: Host) -> None:
+    web2.sh(f"echo 'kamal-proxy run --debug' > {web2.home}/.kamal/proxy/run_command")
+    shown = project.play("proxy.boot_config")
+    assert "run_command: kamal-proxy run --debug" in shown.output
+    assert "debug: true" in shown.output
+    run = project.play("proxy.reboot", "--limit", "web2", kamal_confirm=True, kamal_skip_hooks=True)
+    assert run.ok
+    assert web2.inspect(PROXY)["Config"]["Cmd"] == ["kamal-proxy", "run", "--debug"]
+    assert project.play("proxy.boot_config", kamal_proxy_boot_config="reset").actions == {
+        "web2": ["remove .kamal/proxy/run_command"]
+    }
+
+
+def test_two_apps_that_ask_for_different_settings_are_both_named(project: Project, web2: Host) -> None:
+    other = {**CONFIG, "service": "other", "image": "stories/other", "proxy": {"host": "other.example.com"}}
+    project.configure({"proxy": {"run": {"debug": True}}})
+    assert project.play("proxy.boot").ok
+    run = Project("other", merged(other, {"proxy": {"run": {"debug": False}}})).play("proxy.boot", "--limit", "web2")
+    assert run.code != 0
+    assert "debug is false for other and true for hello" in flat(run.output)
+    project.configure({"proxy": {"run": None}})
+    assert project.play("proxy.boot").ok
+    assert not web2.file(".kamal/proxy/settings/hello/run.json").exists

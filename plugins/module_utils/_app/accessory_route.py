@@ -7,9 +7,10 @@ from __future__ import annotations
 from functools import partial
 
 from .._host import files
-from .._names import PROXY_CONTAINER, accessory_certificates
+from .._names import PROXY_CONTAINER, Names, accessory_certificates
 from .._proxy import container as _proxy
 from .._proxy import flags
+from .._proxy.asked import Asked
 from .._proxy.certificate import Certificate
 from .._proxy.route import Route
 from .accessory_host import AccessoryHost
@@ -30,7 +31,9 @@ class AccessoryRoute:
         elif self.share.proxy is not None:
             self.host.ensure_network(self.share.network)
             credentials = self.host.credentials if self.share.proxy.login else None
-            _proxy.ensure(self.host.engine, self.host.changes, self.share.proxy.container, credentials)
+            changes, asked = self.host.changes, Asked(self._app, self.share.proxy.run)
+            _proxy.ensure(self.host.engine, changes, asked.wanted(changes, self.share.proxy.container), credentials)
+            asked.record(changes)
             self.certify()
 
     def certify(self) -> None:
@@ -53,6 +56,10 @@ class AccessoryRoute:
     def remove(self) -> None:
         if self.host.engine.inspect(PROXY_CONTAINER) is not None:
             self._route().remove()
+
+    @property
+    def _app(self) -> str:
+        return Names(self.share.app, self.share.destination).qualified
 
     def clean(self) -> None:
         """Certificates that the route has had go once it names them no more."""

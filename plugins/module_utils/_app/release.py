@@ -14,8 +14,10 @@ from .._errors import CaravanError, HealthError, ImageError
 from .._host import placed
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
+from .._names import Names
 from .._proxy import commands
 from .._proxy import container as _proxy
+from .._proxy.asked import Asked
 from .._proxy.state import Service
 from .._shares import Built, HostShare, RoleShare
 from . import assets, history, leftovers, proof, prune, served
@@ -141,7 +143,9 @@ class Release:
         if self.share.command == "redeploy":
             return _proxy.require_running(self.engine)
         credentials = self.credentials if self.share.proxy.login else None
-        _proxy.ensure(self.engine, changes, self.share.proxy.container, credentials)
+        asked = Asked(Names(self.share.service, self.share.destination).qualified, self.share.proxy.run)
+        _proxy.ensure(self.engine, changes, asked.wanted(changes, self.share.proxy.container), credentials)
+        asked.record(changes)
 
     def _make_folders(self) -> None:
         """For the first role that needs them. An app that runs may have given them another mode since."""

@@ -52,7 +52,7 @@ class Retirement:
             self.changes.do(f"remove container {one.name}", partial(self.engine.remove, one.id, volumes=True))
         for reference in self._images():
             self.changes.do(f"remove image {reference}", partial(self.engine.remove_image, reference))
-        for path in (self.names.app_directory, self.names.proxy_app_directory):
+        for path in (self.names.app_directory, self.names.proxy_app_directory, self.names.proxy_settings):
             if files.exists(path):
                 self.changes.do(f"remove {path}", partial(files.remove, path))
         self._audit("Removed app")

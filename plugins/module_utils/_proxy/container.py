@@ -16,6 +16,7 @@ from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine
 from .._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_DIRECTORY, PROXY_REPLACED, staged
 from .commands import list_argv, look
+from .look import differences
 from .reassertion import reassert
 
 MINIMUM_VERSION = (0, 9, 2)
@@ -39,7 +40,8 @@ def ensure(
     _check_version(container["Config"]["Image"])
     if _body.is_made_here(container) and not _body.is_same(container, wanted, {}, {}, container["Image"]):
         changes.notice(
-            f"{PROXY_CONTAINER} runs with other settings than proxy/run says; they take effect when it is rebooted"
+            f"{PROXY_CONTAINER} runs with other settings than proxy/run says, which take effect when it is rebooted "
+            f"(caravan.kamal.proxy.reboot): {'; '.join(differences(container, wanted)) or 'its image is another one'}"
         )
     if not health.is_connected(container):
         network = container["HostConfig"]["NetworkMode"]

@@ -15,7 +15,6 @@ from ...module_utils._body import Body
 from ...module_utils._docker_run import options
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK, VERSION_LABEL, Names
-from ...module_utils._proxy.settings import proxy_container
 from ...module_utils._shares import CertificateShare
 from ..config.lines import merge
 from ..config.load import Config
@@ -96,17 +95,14 @@ def accessory_body(config: Config, accessory: Accessory, service: str, env: Env)
     return body
 
 
-def proxy_body(config: Config, roles: Iterable[Role], accessories: Iterable[Accessory]) -> Body:
-    """The kamal-proxy container for the roles and accessories of one host.
-
-    It is one for all of them; where several say how it runs, they say the same.
-    """
+def proxy_run(config: Config, roles: Iterable[Role], accessories: Iterable[Accessory]) -> Dict[str, Any]:
+    """How the kamal-proxy of one host is run; empty where nobody says. Where several say it, they say the same."""
     sections = [config.data["proxy"], *(role.settings.get("proxy") for role in roles)]
     sections += [accessory.settings.get("proxy") for accessory in accessories]
     run: Dict[str, Any] = {}
     for section in sections:
         run = merge(run, (section.get("run") or {}) if isinstance(section, Mapping) else {})
-    return proxy_container(run)
+    return run
 
 
 def route_settings(config: Config, role: Role) -> Dict[str, Any]:

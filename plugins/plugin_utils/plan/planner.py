@@ -8,6 +8,7 @@ from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional
 
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK, Names, accessory_certificates, accessory_service, short_version
+from ...module_utils._proxy.settings import proxy_container
 from ...module_utils._shares import HostShare, ProxyShare, RoleShare, needed_secrets
 from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
@@ -212,8 +213,9 @@ class _Planner:
         return {host: self._proxy(host) for host in hosts}
 
     def _proxy(self, host: str) -> ProxyShare:
-        body = containers.proxy_body(self.config, self.topology.on_host(host), self.topology.accessories_on(host))
-        return ProxyShare(body, login=self.images.is_in_registry(body["Image"]))
+        run = containers.proxy_run(self.config, self.topology.on_host(host), self.topology.accessories_on(host))
+        body = proxy_container(run)
+        return ProxyShare(body, run, login=self.images.is_in_registry(body["Image"]))
 
     def _accessory_registry(self, accessory: AccessorySection) -> Optional[Registry]:
         """Its own registry, or the app's where its image lies there too."""

@@ -132,7 +132,7 @@ def test_an_env_file_gets_values_by_variable(variables: dict[str, Any], argument
 
 
 LOGIN = {"username": "me", "password": "d"}
-THERE = {"container": {"Image": "a"}, "login": True}
+THERE = {"container": {"Image": "a"}, "run": {}, "login": True}
 
 
 @pytest.mark.parametrize(
