@@ -42,19 +42,27 @@ def ask(socket_name: str, module: str, stays: int, here: int) -> int:
         return 1
 
 
+def answer(socket_name: str, module: str, stays: int, here: int) -> int | None:
+    """What `ask` answers, if it does."""
+    try:
+        return ask(socket_name, module, stays, here)
+    except (OSError, NotBegun):
+        return None
+
+
 def main(socket_name: str, code: str, module: str, stays: str) -> None:
     del sys.path[0]
     try:
         here = posix.open(".", posix.O_PATH)
         enter()
-        try:
-            posix._exit(ask(socket_name, module, int(stays), here))
-        except (OSError, NotBegun):
-            found = stored(code)
+        status = answer(socket_name, module, int(stays), here)
+        found = {} if status is not None else stored(code)
     except (OSError, NotBegun) as error:
         reason = ascii(error).replace("\\", "/").replace('"', "'")
         print(f'{{"kept_not_begun": "{reason}"}}')
         return
+    if status is not None:
+        posix._exit(status)
     from importlib import import_module
 
     posix.fchdir(here)
