@@ -61,12 +61,11 @@ def test_details_show_it_with_its_routes(project: Project) -> None:
     assert "Not as it would be" not in run.output
 
 
-def test_start_and_boot_of_what_runs_change_nothing(project: Project, web1: Host, web2: Host) -> None:
+def test_a_boot_of_what_runs_changes_nothing(project: Project, web1: Host, web2: Host) -> None:
     before = [host.traces for host in (web1, web2)]
-    for playbook in ("proxy.start", "proxy.boot"):
-        run = project.play(playbook)
-        assert run.ok
-        assert set(run.changed.values()) == {0}
+    run = project.play("proxy.boot")
+    assert run.ok
+    assert set(run.changed.values()) == {0}
     assert [host.traces for host in (web1, web2)] == before
 
 
@@ -105,7 +104,6 @@ def test_settings_that_cannot_be_had_on_the_second_host_leave_its_proxy_as_it_wa
     web2.sh("docker run -d --name squatter -p 8081:80 --entrypoint kamal-proxy basecamp/kamal-proxy:v0.9.2 run")
     try:
         project.configure({"proxy": {"run": {"options": {"publish": "8081:80"}}}})
-        assert "Not as it would be after a reboot" in project.play("proxy.details").output
         before = web2.inspect(PROXY)["Id"]
         run = project.play("proxy.reboot", kamal_confirm=True, kamal_skip_hooks=True)
         assert run.code != 0
@@ -163,13 +161,10 @@ def test_what_kamal_left_on_a_host_counts_until_it_is_said_in_the_configuration(
     }
 
 
-def test_two_apps_that_ask_for_different_settings_are_both_named(project: Project, web2: Host) -> None:
+def test_two_apps_that_ask_for_different_settings_are_both_named(project: Project) -> None:
     other = {**CONFIG, "service": "other", "image": "stories/other", "proxy": {"host": "other.example.com"}}
     project.configure({"proxy": {"run": {"debug": True}}})
     assert project.play("proxy.boot").ok
     run = Project("other", merged(other, {"proxy": {"run": {"debug": False}}})).play("proxy.boot", "--limit", "web2")
     assert run.code != 0
     assert "debug is false for other and true for hello" in flat(run.output)
-    project.configure({"proxy": {"run": None}})
-    assert project.play("proxy.boot").ok
-    assert not web2.file(".kamal/proxy/settings/hello/run.json").exists
