@@ -612,6 +612,23 @@ def test_who_has_the_secrets(run: dict[str, Any], secrets: list[str], role: str 
     assert share["kept_env_file"] == f"{FILES}/releases/v1/roles/web.env"
 
 
+@pytest.mark.parametrize(
+    ("command", "secrets"), [("setup", ["D"]), ("accessory_boot", ["D"]), ("deploy", []), ("redeploy", [])]
+)
+def test_what_is_rendered_on_the_controller_needs_its_secrets_there(command: str, secrets: list[str]) -> None:
+    text = """
+    servers: [h1]
+    env: {secret: [A]}
+    accessories:
+      db: {image: x, host: h1, env: {secret: [D]}, files: ["init.sql.erb:/init.sql"]}
+      store: {image: x, host: h1, env: {secret: [E]}, files: ["a.conf:/a.conf"]}
+    """
+    found = made(text, command=command, secrets_from="hosts", build=False, accessory="all")
+    assert found["secrets"] == secrets
+    files = {name: accessory["secrets_file"] for name, accessory in found["accessories"].items()}
+    assert files == {"db": None, "store": f"{FILES}/accessories/store.env"}
+
+
 def test_the_run_is_in_the_plan_and_the_plan_is_plain_data() -> None:
     found = made(SERVERS, version="0123456789abcdef", command="redeploy", performer="sam", destination="staging")
     shown = {
