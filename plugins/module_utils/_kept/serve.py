@@ -97,6 +97,7 @@ class Server:
                 if call and self._is_the_module(call):
                     return call
             connection.close()
+            call = None
         return None
 
     def _is_needed(self) -> bool:
