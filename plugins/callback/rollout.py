@@ -35,6 +35,8 @@ SILENT = (
     "set_fact",
     "ansible.builtin.include_tasks",
     "include_tasks",
+    "ansible.builtin.include_role",
+    "include_role",
     "caravan.kamal.hook",
 )
 LOCK = "caravan.kamal.lock"

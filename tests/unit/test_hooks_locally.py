@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.plugin_utils.config.rules_sections import HOOKS
+from ansible_collections.caravan.kamal.plugins.plugin_utils.hooks import OF_A_HOOK
 from test_playbooks_locally import CONFIG, HOSTS, play
 
+ROOT = Path(__file__).resolve().parents[2]
 TELL = """\
 - name: Say it
   ansible.builtin.command: >-
@@ -58,7 +62,7 @@ def test_tasks_run_where_they_are_asked_for_and_a_failing_one_tells_nothing_else
         assert f"{host}            {host} is told pre-deploy of shop@v1 for h1+h2" in output
     assert output.count("is told") == 3
     assert "none.sock" in output.partition("h1+h2 failed, and so do I")[0]
-    assert "The rollout stopped here, for the reason above." in output
+    assert "stopped here, for the reason above." in output
     assert "failed: h1, h2 (" in output
     assert not (folder / ".kamal" / "lock-shop").exists()
 
@@ -68,3 +72,30 @@ def test_in_check_mode_they_are_listed(folder: Path) -> None:
     assert code == 2
     assert "the controller  run the tasks of tell.yml for pre-connect" in output
     assert "is told" not in output
+
+
+# Where they stand
+
+
+PLACES = {
+    "roles/plan/tasks/main.yml": ["pre-connect"],
+    "roles/image/tasks/build.yml": ["pre-build", "post-push"],
+    "playbooks/setup.yml": ["docker-setup", "pre-deploy"],
+    "playbooks/rollout.yml": ["pre-deploy", "post-deploy"],
+    "roles/app/tasks/live.yml": ["pre-app-boot", "post-app-boot"],
+    "roles/app/tasks/stop.yml": ["on-failure"],
+    "roles/proxy/tasks/main.yml": ["pre-proxy-reboot", "post-proxy-reboot"],
+    "roles/proxy/tasks/reboot.yml": ["pre-proxy-reboot", "post-proxy-reboot"],
+}
+
+
+def test_every_hook_has_its_place() -> None:
+    files = [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]
+    found = {str(file.relative_to(ROOT)): re.findall(r"kamal_hook_name: ([\w-]+)", file.read_text()) for file in files}
+    assert {file: names for file, names in found.items() if names} == PLACES
+    assert {name for names in PLACES.values() for name in names} == set(HOOKS)
+
+
+def test_the_guide_names_every_hook_and_every_variable() -> None:
+    guide = (ROOT / "docs" / "hooks.md").read_text()
+    assert [name for name in (*HOOKS, *OF_A_HOOK) if f"`{name}`" not in guide] == []

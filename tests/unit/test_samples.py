@@ -8,6 +8,7 @@ import json
 import os
 import socketserver
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,12 +16,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.rules_sections import HOOKS
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = ROOT / "playbooks" / "files" / "hooks"
+TEMPLATES = ROOT / "playbooks" / "templates" / "hooks"
+ENDING = ".sample.j2"
 TOLD = {
     "KAMAL_VERSION": "abc123",
     "KAMAL_SERVICE_VERSION": "hello@abc123",
@@ -34,8 +37,22 @@ TOLD = {
 
 
 def run(name: str, folder: Path = ROOT, **environment: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [str(SAMPLES / f"{name}.sample")],
+    with tempfile.TemporaryDirectory() as place:
+        done = _run(written(name, Path(place)), folder, environment)
+    return done.returncode, done.stdout + done.stderr
+
+
+def written(name: str, place: Path) -> Path:
+    """The sample as init writes it."""
+    file = place / name
+    file.write_text(jinja2.Template((TEMPLATES / f"{name}{ENDING}").read_text(), keep_trailing_newline=True).render())
+    file.chmod(0o755)
+    return file
+
+
+def _run(file: Path, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(file)],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "no_proxy": "*", **TOLD, **environment},
         capture_output=True,
@@ -43,7 +60,6 @@ def run(name: str, folder: Path = ROOT, **environment: str) -> tuple[int, str]:
         check=False,
         timeout=120,
     )
-    return done.returncode, done.stdout + done.stderr
 
 
 @contextmanager
@@ -79,12 +95,17 @@ def web(answer: Callable[[str, Any, Any], tuple[int, Any]]) -> ThreadingHTTPServ
     return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
 
-def test_each_is_of_a_hook_executable_and_written_by_init() -> None:
-    names = {file.stem for file in SAMPLES.iterdir() if file.suffix == ".sample" and os.access(file, os.X_OK)}
-    assert names == {file.name[: -len(".sample")] for file in SAMPLES.iterdir()}
+def test_each_is_of_a_hook_and_is_written_by_init_as_it_stands(tmp_path: Path) -> None:
+    names = {file.name[: -len(ENDING)] for file in TEMPLATES.iterdir()}
     assert names <= set(HOOKS)
     (play,) = yaml.safe_load((ROOT / "playbooks" / "init.yml").read_text())
-    assert {name for task in play["tasks"] if "ansible.builtin.copy" in task for name in task["loop"]} == names
+    assert {
+        name for task in play["tasks"] if task["name"].startswith("Write samples") for name in task["loop"]
+    } == names
+    for name in names:
+        text = (TEMPLATES / f"{name}{ENDING}").read_text().replace("{{ '#!' }}", "#!", 1)
+        assert written(name, tmp_path).read_text() == text
+        assert text.startswith(("#!/bin/sh\n", "#!/usr/bin/env python3\n"))
 
 
 # CI
