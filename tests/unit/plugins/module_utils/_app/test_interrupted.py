@@ -13,6 +13,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._app import found_se
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import CaravanError, EngineError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import certificate
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from fakes import FakeEngine
 from faults import Fragile, Killed
@@ -22,8 +23,12 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 Share = Callable[..., HostShare]
 WEB = {"web": ["host1"]}
 ASSETS = {"servers": WEB, "asset_path": "/public"}
+TLS = {"servers": WEB, "proxy": {"host": "a.example.com", "ssl": {"certificate_pem": "C", "private_key_pem": "K"}}}
 WORKER = {"worker": {"hosts": ["host1"], "cmd": "hello worker"}}
 ALONE = {"servers": WORKER, "primary_role": "worker"}
+
+
+SECRETS = {"TOKEN": "s3cr3t", "C": "certificate", "K": "key"}
 
 
 def run(engine: FakeEngine, share: HostShare) -> list[str]:
@@ -32,7 +37,7 @@ def run(engine: FakeEngine, share: HostShare) -> list[str]:
     for step in ("stage", "live"):
         changes = Changes(check_mode=False)
         found = found_secrets.of_roles(share)
-        getattr(Release(engine, changes, share, {"TOKEN": "s3cr3t"}, found=found), step)(None)
+        getattr(Release(engine, changes, share, SECRETS, found=found), step)(None)
         actions += changes.actions
     return actions
 
@@ -58,6 +63,7 @@ SCENES = {
     "same worker": (("v1", {**ALONE}), ("v1", {**ALONE, "labels": {"team": "shop"}})),
     "two roles": (("v1", {"servers": {**WEB, **WORKER}}), ("v2", {"servers": {**WEB, **WORKER}})),
     "assets": (("v1", {**ASSETS}), ("v2", {**ASSETS})),
+    "certificate": (("v1", {"servers": WEB}), ("v1", {**TLS})),
     "back": (("v2", {"servers": WEB}), ("v1", {"servers": WEB, "command": "rollback"})),
     "back with its secrets": (
         ("v2", {"servers": WEB}),
@@ -143,6 +149,7 @@ def test_wherever_it_breaks_what_served_serves_and_the_next_run_finishes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     share_of = cached(share_of)
+    monkeypatch.setattr(certificate, "_load", lambda *_parts: None)
     calls = number_of_calls(share_of, scene)
     for number in range(1, calls + 1):
         folder = tmp_path_factory.mktemp("home")

@@ -227,6 +227,18 @@ def test_remove_leaves_none(host: FakeEngine, pairs: list[tuple[str, str]], home
     assert not (home / APP).exists()
 
 
+def test_where_secrets_are_those_of_the_host_so_is_the_certificate(
+    host: FakeEngine, pairs: list[tuple[str, str]], home: Path
+) -> None:
+    with pytest.raises(SecretError, match=r"no certificate in .*tls/web on this host yet\. Deploy once with"):
+        deploy(host, share_of("v1", TLS), {})
+    deploy(host, share_of("v1", TLS), secrets(pairs[0]))
+    before = on_host(host, "tls_certificate_path")
+    deploy(host, share_of("v2", TLS), {})
+    assert host.target("hello-web") == "hello-web-v2"
+    assert on_host(host, "tls_certificate_path") == before and before.read_text() == pairs[0][0]
+
+
 # Error pages
 
 
