@@ -55,9 +55,13 @@ DONE_BY = {
     "start": "start {0}",
     "stop": "stop {0}",
     "recreate": "create {0}",
+    "reboot": "create {0}",
     "boot": "start {0}",
     "pull": "pull {0}",
 }
+
+
+WITHOUT_DOCKER = ("audit", "env_file", "proxy_boot_config")
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,9 @@ CASES = {
     "proxy present": Case("proxy", plain()),
     "proxy recreated": Case("proxy", plain(recreate=True, run={"http_port": 8080}), ("release staged", "release live")),
     "proxy stopped": Case("proxy", plain(state="stopped"), ("proxy present",)),
+    "proxy rebooted": Case("proxy", plain(state="rebooted"), ("release staged", "release live")),
     "proxy_info": Case("proxy_info", plain(), ("release staged", "release live")),
+    "proxy_boot_config": Case("proxy_boot_config", plain(state="absent")),
     "proxy absent": Case("proxy", plain(state="absent"), ("proxy present",)),
     "proxy_service deployed": Case(
         "proxy_service", plain(name="x", target="hello-web-v1", proxy={"host": "x"}), ("release staged", "release live")
@@ -229,7 +235,7 @@ def test_a_failing_engine_is_one_message_and_nothing_is_claimed(hosts: Hosts, na
             assert_honest(result, engine.real)
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.module not in ("audit", "env_file")])
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.module not in WITHOUT_DOCKER])
 def test_an_engine_that_cannot_be_reached_is_one_message(
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
