@@ -50,7 +50,7 @@ options:
         if another destination, that built the same version differently, has taken its tag meanwhile.
       - Empty, as null is in check mode, it is still to come. Left out, it is the image that has the version's tag.
     type: str
-  message:
+  maintenance_message:
     description: What the page says with O(state=maintenance).
     type: str
     default: ""
@@ -108,7 +108,7 @@ EXAMPLES = r"""
 - name: Show a maintenance page
   caravan.kamal.release:
     state: maintenance
-    message: Back at noon
+    maintenance_message: Back at noon
 
 - name: Remove every trace of the service from this host
   caravan.kamal.release:
@@ -201,7 +201,7 @@ OPTIONS: Dict[str, Any] = {
     "roles": {"type": "list", "elements": "str"},
     "built": {"type": "dict", "default": {}},
     "image_id": {"type": "str"},
-    "message": {"type": "str", "default": ""},
+    "maintenance_message": {"type": "str", "default": ""},
     "drain_timeout": {"type": "int"},
     "error_pages": {"type": "dict", "default": {}},
     "foretold": {"type": "list", "elements": "str", "default": []},
@@ -264,7 +264,7 @@ def maintain(request: _module.Request, share: HostShare, state: str) -> None:
     engine = request.engine(timeout=longest_call(share) + (seconds or 0))
     maintenance = Maintenance(engine, request.changes, share, request.params["roles"])
     if state == "maintenance":
-        maintenance.begin(seconds, request.params["message"])
+        maintenance.begin(seconds, request.params["maintenance_message"])
     else:
         maintenance.end()
 

@@ -13,7 +13,7 @@ import posix
 import sys
 from _socket import AF_UNIX, SCM_RIGHTS, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socket
 
-from .place import ROOM, NotBegun, enter, install, stored
+from .place import ROOM, NotBegun, enter, install, say, stored
 
 # Seconds to wait for the process to be ready.
 PATIENCE = 20
@@ -59,7 +59,7 @@ def main(socket_name: str, code: str, module: str, stays: str) -> None:
         found = {} if status is not None else stored(code)
     except (OSError, NotBegun) as error:
         reason = ascii(error).replace("\\", "/").replace('"', "'")
-        print(f'{{"kept_not_begun": "{reason}"}}')
+        say(f'{{"kept_not_begun": "{reason}"}}')
         return
     if status is not None:
         posix._exit(status)

@@ -22,6 +22,11 @@ class NotBegun(Exception):
     """No module was begun, and why."""
 
 
+def say(answer: object) -> None:
+    """To the controller."""
+    sys.stdout.write(f"{answer}\n")
+
+
 def home() -> bytes:
     return posix.environ.get(b"HOME", b"")
 

@@ -11,7 +11,7 @@ import posix
 import sys
 from _socket import AF_UNIX, SOCK_STREAM, socket
 
-from .place import FOLDER, ROOM, NotBegun, enter, home, install, stored
+from .place import FOLDER, ROOM, NotBegun, enter, home, install, say, stored
 
 # How many calls may wait while it is being made ready.
 WAITING = 16
@@ -81,13 +81,13 @@ def main(socket_name: str, code: str) -> None:
         make_folder()
         enter()
         if answers(socket_name):
-            return print("kept")
+            return say("kept")
         found = opened(sent, code) if sent.strip() else stored(code)
         listener = listening(socket_name)
     except (OSError, NotBegun) as error:
-        return print(error)
+        return say(error)
     if not detached():
-        return print("kept")
+        return say("kept")
     from importlib import import_module
 
     install(found)
