@@ -109,6 +109,10 @@ CASES = {
         "release", found("v1", "release", "live"), ("release staged", "release live", "release live anew")
     ),
     "release stopped": Case("release", release("v1", "stopped"), ("release staged", "release live")),
+    "release maintenance": Case("release", release("v1", "maintenance"), ("release staged", "release live")),
+    "release resumed": Case(
+        "release", release("v1", "resumed"), ("release staged", "release live", "release maintenance")
+    ),
     "release absent": Case("release", release("v1", "absent"), ("release staged", "release live")),
     "accessory present": Case("accessory", accessory("present")),
     "accessory replaced": Case("accessory", accessory("present", recreate=True), ("accessory present",)),
