@@ -21,6 +21,7 @@ notes:
 """
 
 import atexit
+import re
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
@@ -41,6 +42,10 @@ SILENT = (
 )
 LOCK = "caravan.kamal.lock"
 CONTROLLER = "the controller"
+# What ansible-core 2.19 puts before the message of a task that could not begin; the names are ours, not the reader's.
+WRAPPING = re.compile(
+    r"\ATask failed: (Finalization of task args for '[^']*' failed: )?(Error while resolving value for '[^']*': )?"
+)
 # Tasks of the role app that only repeat that a run ends, on hosts that need not have failed.
 STOPS = ("Say where it stopped", "Say that it stopped")
 
@@ -138,7 +143,7 @@ class CallbackModule(Default):
         self._causes.setdefault(_inventory_name(result), self._to_blame(result))
         if self._verbose:
             return super().v2_runner_on_unreachable(result)
-        self._line(result, f"cannot be reached: {_answer(result).get('msg', '')}", C.COLOR_UNREACHABLE)
+        self._line(result, f"cannot be reached: {_plain(_answer(result).get('msg'))}", C.COLOR_UNREACHABLE)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         if self._verbose:
@@ -320,8 +325,13 @@ def _texts(message: Any) -> List[str]:
 
 def _reason(answer: Mapping[str, Any]) -> str:
     """One telling of what went wrong; modules that are not ours keep some of it in other fields."""
-    parts = (answer.get("msg"), answer.get("module_stderr"), answer.get("stderr"))
+    parts = (_plain(answer.get("msg")), answer.get("module_stderr"), answer.get("stderr"))
     return "\n".join(str(part).strip() for part in parts if part)
+
+
+def _plain(message: Any) -> str:
+    """Without what Ansible says of itself before it comes to what went wrong."""
+    return WRAPPING.sub("", str(message or ""))
 
 
 def _seconds_left(answer: Mapping[str, Any], task: Any) -> int:

@@ -103,6 +103,12 @@ def test_extract_of_a_store(folder: Path, vendors: Vendors, show: bool) -> None:
     assert ((VALUE in output), ("[REDACTED]" in output)) == (show, not show)
 
 
+def test_extract_without_a_name_says_how_it_is_given(folder: Path, vendors: Vendors) -> None:
+    code, output = play("caravan.kamal.secrets.extract", folder, vendors, *OF_THE_ITEM)
+    assert code == 2 and "Say which secret: -e kamal_secrets_names=NAME" in output, output
+    assert vendors.asked == []
+
+
 def test_extract_of_what_was_fetched_before(folder: Path, vendors: Vendors) -> None:
     fetched = {"kamal_secrets_fetched": {"F/A": VALUE}, "kamal_secrets_names": "A"}
     (folder / "fetched.json").write_text(json.dumps(fetched))

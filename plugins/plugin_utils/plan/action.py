@@ -78,17 +78,17 @@ class PlannedAction(KeptAction):
             return {
                 **result,
                 "failed": True,
-                "msg": _lost(self._task.delegate_to or variables["inventory_hostname"], error),
+                "msg": self._lost(self._task.delegate_to or variables["inventory_hostname"], error),
             }
+
+    def _lost(self, host: str, error: Exception) -> str:
+        """A lost host is a failure here: an unreachable one would pass by `rescue`, and the next batch would go on."""
+        begun = "" if self._task.check_mode else "What was begun there may be half done. "
+        return (
+            f"The connection to {host} was lost: {str(error).strip()}. {begun}"
+            "See that the host can be reached, then run the same command again: it finds out what is left to do."
+        )
 
 
 def left_out(arguments: Mapping[str, Any], name: str) -> bool:
     return arguments.get(name) is None
-
-
-def _lost(host: str, error: Exception) -> str:
-    """A lost host is a failure here: an unreachable one would pass by `rescue`, and the next batch would go on."""
-    return (
-        f"The connection to {host} was lost: {str(error).strip()}. What was begun there may be half done. "
-        "See that the host can be reached, then run the same command again: it finds out what is left to do."
-    )

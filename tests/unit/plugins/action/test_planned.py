@@ -39,13 +39,14 @@ def variables(plan_of: MakePlan) -> dict[str, Any]:
 
 
 def act(
-    action: Any, arguments: dict[str, Any], variables: dict[str, Any], answer: Any = None, delegate_to: Any = None
+    action: Any, arguments: dict[str, Any], variables: dict[str, Any], answer: Any = None, **of_task: Any
 ) -> dict[str, Any]:
     """Run an action whose module answers with what it was given, or fails with `answer`."""
     connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), _remote_is_local=True)
     task = SimpleNamespace(
-        args=arguments, async_val=0, check_mode=False, diff=False, environment=None, delegate_to=delegate_to
+        args=arguments, async_val=0, check_mode=False, diff=False, environment=None, delegate_to=None
     )
+    vars(task).update(of_task)
     templar = Templar(loader=DataLoader(), variables=variables)
     made = action.ActionModule.__new__(action.ActionModule)
     made._task, made._connection, made._templar, made._loader = task, connection, templar, DataLoader()
@@ -334,6 +335,12 @@ def test_a_lost_host_fails_so_that_rescue_sees_it(variables: dict[str, Any]) -> 
     result = act(release, {"state": "live"}, variables, AnsibleConnectionFailure("No route to host"))
     assert result["failed"] and not result.get("unreachable")
     assert "The connection to host1 was lost: No route to host" in result["msg"]
+    assert "may be half done" in result["msg"]
+
+
+def test_a_dry_run_leaves_nothing_half_done(variables: dict[str, Any]) -> None:
+    result = act(release, {"state": "live"}, variables, AnsibleConnectionFailure("No route to host"), check_mode=True)
+    assert result["failed"] and "half done" not in result["msg"]
 
 
 def test_the_lost_host_is_the_one_that_the_task_ran_on(variables: dict[str, Any]) -> None:

@@ -142,6 +142,21 @@ def test_a_failure_is_told_of_the_host_it_happened_on(callback: Callback, label:
     assert callback.lines[1] == f"    {shown:<12}  FAILED: No."
 
 
+@pytest.mark.parametrize(
+    "wrapping",
+    [
+        "",
+        "Task failed: ",
+        "Task failed: Finalization of task args for 'caravan.kamal.x' failed: Error while resolving value for 'name': ",
+    ],
+)
+def test_a_failure_begins_with_what_went_wrong(callback: Callback, wrapping: str) -> None:
+    callback.v2_runner_on_failed(answer(callback.task("Try"), "web1", msg=f"{wrapping}Say which."))
+    callback.v2_runner_on_unreachable(answer(callback.task("Look"), "web1", msg=f"{wrapping}No route."))
+    assert callback.lines[1] == "    web1          FAILED: Say which."
+    assert callback.lines[3] == "    web1          cannot be reached: No route."
+
+
 def test_a_look_at_other_hosts_blames_those_that_failed_it(callback: Callback) -> None:
     """A loop over hosts, delegated to each of them, runs for a host that has nothing to do with it."""
     task = callback.task("Look again")
