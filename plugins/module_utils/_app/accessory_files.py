@@ -9,6 +9,7 @@ container is ready the old file is kept beside the new one.
 from __future__ import annotations
 
 import json
+import os
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -16,7 +17,7 @@ from .._data import to_data
 from .._host import placed
 from .._host.changes import Changes
 from .._host.engine import Inspected
-from .._host.files import remove
+from .._host.files import PRIVATE_DIRECTORY, remove
 from .._host.health import started_at
 from .._names import SPEC_LABEL
 from .._shares import AccessoryShare, PlacedFile
@@ -79,12 +80,24 @@ class AccessoryFiles:
         placed.write(file.path, self.contents[file.path], file.mode, file.owner)
 
     def adjust(self) -> None:
-        """The mode and owner of files in which nothing differs."""
+        """The mode and owner of files in which nothing differs, and who may go where they lie."""
         for file in self.share.files:
             look = placed.look(self._now(file))
             if look and not look.fits(file.mode, file.owner) and file not in self.differing():
                 change = partial(placed.adjust, file.path, file.mode, file.owner)
                 self.changes.do(f"give {file.path} its mode and owner", change)
+        self._close_folder()
+
+    def _close_folder(self) -> None:
+        """A container has to read its files, so their mode is open, as with Kamal. Ours is for its owner only from the
+        start; one that Kamal has made is not."""
+        folder = self.share.service
+        has_secrets = any(file.secret for file in self.share.files)
+        is_mounted = any(each.path == folder for each in self.share.directories)
+        look = placed.look(folder) if has_secrets and not is_mounted else None
+        if look and look.mode & placed.OF_OTHERS and os.geteuid() in (0, look.uid):
+            change = partial(placed.adjust, folder, placed.octal(PRIVATE_DIRECTORY), None)
+            self.changes.do(f"make {folder} readable by its owner only", change)
 
     def restore(self) -> None:
         for file in self.share.files:

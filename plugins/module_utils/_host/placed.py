@@ -23,6 +23,7 @@ from .changes import Changes
 from .files import READING, WRITING, _nofollow, doing, opened, own
 
 PUBLIC_DIRECTORY = 0o755
+OF_OTHERS = 0o077
 UNCHANGED = -1
 
 

@@ -454,6 +454,23 @@ def test_a_file_with_another_mode_is_mended_without_a_restart(host: FakeEngine, 
     assert (home / "hello-db/data").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize(
+    ("local", "directory", "mode"),
+    [("db.conf.j2", "data", 0o700), ("db.conf", "data", 0o755), ("db.conf.j2", ".", 0o755)],
+)
+def test_the_folder_around_a_secret_is_for_its_owner_only(
+    host: FakeEngine, db: Share, home: Path, local: str, directory: str, mode: int
+) -> None:
+    """Kamal leaves it open, and so are the files in it. A folder that a container sees is left to that."""
+    share = db(files=[f"{local}:/etc/db.conf"], directories=[f"{directory}:/data"])
+    act(host, share)
+    (home / "hello-db").chmod(0o755)
+    done = foreseen_and_done(host, share)
+    assert done.actions == (["make hello-db readable by its owner only"] if mode == 0o700 else [])
+    assert (home / "hello-db").stat().st_mode & 0o777 == mode
+    assert act(host, share).actions == []
+
+
 def test_a_file_that_its_container_has_not_seen_is_found(host: FakeEngine, db: Share, home: Path) -> None:
     """Written by a run that was killed, or by hand."""
     act(host, db(**FILES))
