@@ -239,6 +239,16 @@ def test_where_secrets_are_those_of_the_host_so_is_the_certificate(
     assert on_host(host, "tls_certificate_path") == before and before.read_text() == pairs[0][0]
 
 
+def test_a_certificate_that_was_cut_short_is_none(host: FakeEngine, pairs: list[tuple[str, str]], home: Path) -> None:
+    deploy(host, share_of("v1", TLS), secrets(pairs[0]))
+    before = on_host(host, "tls_certificate_path")
+    begun = home / APP / "tls/web/0123456789abcdef"
+    begun.mkdir()
+    (begun / "cert.pem").write_text("half of one")
+    deploy(host, share_of("v2", TLS), {})
+    assert on_host(host, "tls_certificate_path") == before
+
+
 # Error pages
 
 
