@@ -108,6 +108,8 @@ def _is_list(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
+    """As an environment can hold it: an error may repeat whatever an app has logged."""
     if isinstance(value, bool):
         return str(value).lower()
-    return ",".join(value) if _is_list(value) else str(value)
+    text = ",".join(value) if _is_list(value) else str(value)
+    return text.replace("\0", "").encode(errors="replace").decode()

@@ -54,6 +54,7 @@ ALWAYS = {
             {"error": "it broke", "failed_hosts": ["web2"]},
             {"KAMAL_ERROR": "it broke", "KAMAL_FAILED_HOSTS": "web2"},
         ),
+        ({"error": "a\0b\ud800c"}, {"KAMAL_ERROR": "ab?c"}),
     ],
 )
 def test_a_script_is_told_in_kamals_variables(changes: dict[str, Any], variables: dict[str, str]) -> None:
