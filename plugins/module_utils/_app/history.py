@@ -43,4 +43,4 @@ def read(path: str, notice: Callable[[str], None]) -> List[Record]:
 def audit_line(performer: str, details: Sequence[Optional[str]], text: str) -> str:
     """`[time] [performer] [detail…] text`, as Kamal writes it."""
     tags = " ".join(f"[{tag}]" for tag in (now(), performer, *details) if tag)
-    return f"{tags} {text}"
+    return " ".join(f"{tags} {text}".splitlines())

@@ -64,6 +64,7 @@ def test_an_audit_line_is_kamals() -> None:
     line = audit_line("sam@example.com", ("staging", "web"), "Booted app version v1")
     assert re.fullmatch(r"\[[^ \]]+Z\] \[sam@example.com\] \[staging\] \[web\] Booted app version v1", line)
     assert "[] " not in audit_line("sam", (None, ""), "Stopped app")
+    assert audit_line("sam", (), "Back\r\n  at\nnine").endswith("] [sam] Back   at nine"), "it is one line"
 
 
 def live(version: str, role: str, container: str) -> str:
