@@ -18,6 +18,9 @@ WAITING = 16
 
 
 def make_folder() -> None:
+    """Raises NotBegun in another user's home, which would not be that user's own any more."""
+    if posix.stat(home()).st_uid != posix.geteuid():
+        raise NotBegun(f"{home()!r} is not this user's")
     path = home() + FOLDER
     for each in (path.rpartition(b"/")[0], path):
         try:

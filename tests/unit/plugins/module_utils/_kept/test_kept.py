@@ -286,6 +286,14 @@ def test_a_folder_that_others_can_look_into_starts_nothing(host: Host) -> None:
     assert not host.processes()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's home takes root")
+def test_nothing_is_put_into_the_home_of_another_user(host: Host) -> None:
+    """Where sudo leaves HOME as it was: that user could not write to its own .cache any more."""
+    os.chown(host.home, 12345, 12345)
+    assert "is not this user's" in host.start()
+    assert not list(host.home.iterdir())
+
+
 def test_the_socket_and_the_code_are_the_users_alone(started: Host) -> None:
     wait(lambda: list(started.folder.glob("*.cpython*")), "the code")
     assert started.folder.stat().st_mode & 0o777 == 0o700
