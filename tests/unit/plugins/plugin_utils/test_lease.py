@@ -225,7 +225,7 @@ def test_the_lock_is_taken_once(host):
     assert lease.judge(second, "you") == "held"
     assert second.details == DETAILS
     assert abs(second.now - time.time()) < 5
-    assert second.lease.expires_at - second.lease.acquired_at == 60
+    assert second.lease.expires_at - second.lease.acquired_at in (60, 61)
 
 
 def test_files_are_kamals_and_private(host):

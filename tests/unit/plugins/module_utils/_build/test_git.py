@@ -12,7 +12,6 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import git
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import VersionError
 from ansible_collections.caravan.kamal.plugins.module_utils._names import short_version
-from builds import commit
 from builds import git as run
 
 pytestmark = pytest.mark.usefixtures("own_configuration")

@@ -374,7 +374,7 @@ def test_the_table_has_every_flag_of_the_shipped_version_and_no_other():
 @pytest.mark.parametrize("flag", flags.FLAGS, ids=lambda flag: flag.name)
 def test_a_flag_has_the_type_and_the_default_of_the_shipped_version(flag):
     kind = WORDS[offered()[flag.name]]
-    assert flag.default is None or type(flag.default) is kind
+    assert flag.default is None or flag.default.__class__ is kind
     told = re.search(rf"--{flag.name} .*\(default ([^)]*)\)", HELP)
     if told and re.fullmatch(r"\w+|\"[^\"]*\"", told[1]) and flag.default is not None:
         assert flag.kind.show(flag.default) == told[1].strip('"')
