@@ -230,7 +230,7 @@ class _Planner:
         """What the controller has to know: what it gives to containers, and what it logs in with."""
         names = {name for login in self._logins(accessories) if login for name in login.secret_names}
         given = [secrets for host in hosts for secrets in needed_secrets(host.roles)]
-        if self.run.secrets_from == CONTROLLER or self.run.command in WITH_ACCESSORIES:
+        if self.run.command in (*WITH_ACCESSORIES, "env_push"):
             given += [secrets for accessory in accessories for secrets in accessory.needed_secrets]
         names.update(name for secrets in given for name in secrets.values())
         names.update(name for hook in self.hooks.values() for name in hook.secrets or ())
@@ -243,7 +243,8 @@ class _Planner:
         if self.run.secrets_from != CONTROLLER:
             return [self.images.registry()] if self.run.build else []
         app = [self.images.registry()] if self.run.command not in ABOUT_ACCESSORIES else []
-        return [*app, *(accessory.registry for accessory in accessories)]
+        beside = accessories if self.run.command in WITH_ACCESSORIES else ()
+        return [*app, *(accessory.registry for accessory in beside)]
 
     def _notices(self) -> List[str]:
         gate = []

@@ -576,7 +576,8 @@ def test_secrets_by_name() -> None:
     accessories: {db: {image: x, host: h1, env: {secret: [D]}, registry: {username: you, password: [E]}}}
     """
     found = made(text)
-    assert found["secrets"] == ["A", "C", "D", "E", "P", "WHO"]
+    assert found["secrets"] == ["A", "C", "P", "WHO"]  # A deploy touches no accessory.
+    assert made(text, command="setup")["secrets"] == ["A", "C", "D", "E", "P", "WHO"]
     assert found["registry"] == {"server": "r.io", "username": {"secret": "WHO"}, "password": {"secret": "P"}}
     assert made(text, command="env_push")["secrets"] == ["A", "C", "D"]
 
@@ -584,7 +585,8 @@ def test_secrets_by_name() -> None:
 @pytest.mark.parametrize(
     ("run", "secrets", "role", "accessory"),
     [
-        ({}, ["A", "D", "P"], None, None),
+        ({}, ["A", "P"], None, None),
+        ({"command": "setup"}, ["A", "D", "P"], None, None),
         ({"secrets_from": "hosts"}, ["P"], f"{FILES}/roles/web.env", f"{FILES}/accessories/db.env"),
         ({"secrets_from": "hosts", "build": False}, [], f"{FILES}/roles/web.env", f"{FILES}/accessories/db.env"),
         (
@@ -594,7 +596,7 @@ def test_secrets_by_name() -> None:
             None,
         ),
     ],
-    ids=["the controller", "hosts", "hosts and nothing is built", "the release"],
+    ids=["the controller", "the controller, with accessories", "hosts", "hosts and nothing is built", "the release"],
 )
 def test_who_has_the_secrets(run: dict[str, Any], secrets: list[str], role: str | None, accessory: str | None) -> None:
     """Without them the controller has to know only what it logs in with itself, to push."""
