@@ -35,6 +35,12 @@ def of_roles(share: HostShare) -> Dict[str, Dict[str, str]]:
     return found
 
 
+def lying_here(share: HostShare) -> List[Dict[str, str]]:
+    """All that the files of the roles have, needed or not: for who only has to know what not to show."""
+    paths = [path for role in share.roles for path in (role.env_file, role.kept_env_file)]
+    return [env_file.parse_file(files.read(path) or "") for path in paths]
+
+
 def of_accessory(share: AccessoryShare) -> Optional[Dict[str, str]]:
     """By variable; None where they are handed over."""
     if share.secrets_file is None:

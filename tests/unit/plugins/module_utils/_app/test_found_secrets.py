@@ -226,3 +226,16 @@ def test_what_was_found_is_masked_like_what_was_handed_over(
     result = act("release", state="live", plan=plan)
     assert result["failed"] and "cannot log in with ********" in result["msg"]
     assert "s3cr3t" not in str(result)
+
+
+def test_what_dies_after_it_went_live_shows_no_secret(
+    act: Any, roll_out: Any, share_of: Share, home: Path, engine: FakeEngine
+) -> None:
+    """Nobody hands any over to look at it once again."""
+    roll_out("v1", "w3b-s3cr3t")
+    engine.container("hello-web-v1")["State"].update(Status="exited", Running=False, ExitCode=7)
+    engine.output["hello-web-v1"] = "cannot log in with w3b-s3cr3t"
+    result = act("release", state="proven", plan=to_data(share_of("v1")))
+    assert result["failed"] and "cannot log in with ********" in result["msg"]
+    assert "s3cr3t" not in str(result)
+    assert "s3cr3t" not in (home / ".kamal/apps/hello/history.jsonl").read_text()
