@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from ...module_utils._errors import ConfigError, Problem
@@ -23,6 +24,8 @@ ALL = "all"
 # Kamal hands these every secret of the project's files, and the others none.
 WITH_SECRETS = ("pre-connect", "pre-deploy", "post-deploy", "on-failure")
 FORMER = {"pre-traefik-reboot": "pre-proxy-reboot", "post-traefik-reboot": "post-proxy-reboot"}
+# A script keeps its language to itself: `pre-deploy.sh` is no hook.
+ENDINGS = ("", ".sh", ".bash", ".rb", ".py")
 SKIP = "or go without any hook: -e kamal_skip_hooks=true"
 
 Setting = Mapping[str, Any]
@@ -104,6 +107,19 @@ def _former(config: Config) -> Iterator[Problem]:
     for name, now in FORMER.items():
         if os.path.exists(os.path.join(folder, name)):
             yield Problem(f"Kamal 2 has kamal-proxy: rename this hook to {now}", where=os.path.join(folder, name))
+
+
+def notices(config: Config, run: Run) -> Iterator[str]:
+    """Scripts in the folder of hooks that nothing runs, since their names are only nearly those of hooks."""
+    folder = os.path.join(config.project_root, config.data["hooks_path"])
+    if run.skip_hooks or run.command not in BOOTING or not os.path.isdir(folder):
+        return
+    known = [*HOOKS, "pre-init", *FORMER]
+    for file in sorted(set(os.listdir(folder)).difference(known)):
+        stem, ending = os.path.splitext(file)
+        meant = get_close_matches(stem.lower().replace("_", "-"), known, n=1, cutoff=0.85)
+        if meant and ending in ENDINGS and os.access(os.path.join(folder, file), os.X_OK):
+            yield f"{os.path.join(folder, file)} is not run: there is no hook of this name; did you mean {meant[0]}?"
 
 
 # The variable

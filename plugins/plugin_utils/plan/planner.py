@@ -253,7 +253,13 @@ class _Planner:
                 f"No host of the primary role {self.topology.primary_role} takes part in this run: "
                 f"{self.gate.name} is the role that the others wait for."
             ]
-        return [*self.config.notices, *gate, *unsupported.notices(self.config, self.topology.roles, self.run.build)]
+        misnamed = _hooks.notices(self.config, self.run)
+        return [
+            *self.config.notices,
+            *gate,
+            *misnamed,
+            *unsupported.notices(self.config, self.topology.roles, self.run.build),
+        ]
 
 
 def _named(topology: Topology, name: Optional[str]) -> List[AccessorySection]:

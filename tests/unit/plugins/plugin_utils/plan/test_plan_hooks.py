@@ -193,6 +193,27 @@ def test_a_script_that_is_not_executable_stops_the_runs_that_would_need_it(proje
     hooks(project, skip_hooks=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("pre_deploy", "pre-deploy"),
+        ("pre-deploy.sh", "pre-deploy"),
+        ("post-depoly", "post-deploy"),
+        ("PRE_INIT", "pre-init"),
+        ("pre-deploy.sample", None),
+        ("post-deploy.off", None),
+        ("announce.sh", None),
+        ("pre-init", None),
+    ],
+)
+def test_a_script_with_nearly_the_name_of_a_hook_is_told(name: str, meant: str | None, tmp_path: Path) -> None:
+    put(tmp_path, f"{FOLDER}/{name}")
+    put(tmp_path, f"{FOLDER}/notes_pre-deploy", mode=0o644)
+    told = f"{tmp_path}/{FOLDER}/{name} is not run: there is no hook of this name; did you mean {meant}?"
+    assert planned(tmp_path).notices == ([told] if meant else [])
+    assert planned(tmp_path, skip_hooks=True).notices == planned(tmp_path, command="remove").notices == []
+
+
 def test_the_lock_outlasts_the_hooks(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     without = planned(tmp_path_factory.mktemp("without")).lock.ttl
     assert planned(project, hooks_timeout=100).lock.ttl == without + 100
