@@ -14,8 +14,10 @@ from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine, Executed, Inspected
 
 POLL = 0.2  # seconds
-# By this label what a killed run left is found.
+# By this label what a killed run left is found. Until so many seconds later another run may be about to start it or to
+# read it.
 LABEL = "caravan.exec"
+LEFT_AFTER = 3600
 # What a container like it has of the body of another one.
 KEPT = ("Env", "User", "WorkingDir", "Entrypoint")
 KEPT_OF_HOST = ("Binds", "Mounts", "NetworkMode", "ExtraHosts", "Dns", "Memory", "NanoCpus", "ShmSize", "Tmpfs")
@@ -44,7 +46,7 @@ def run(engine: Engine, changes: Changes, name: str, command: str, reuse: bool) 
 
 def _in_new_one(engine: Engine, name: str, container: Inspected, words: List[str]) -> Executed:
     for left in engine.containers(f"{LABEL}={name}"):
-        if left.state not in RUNNING:
+        if left.state not in RUNNING and time.time() - left.created > LEFT_AFTER:
             engine.remove(left.id)
     config, host_config = container["Config"], container["HostConfig"]
     body = {

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -80,6 +81,14 @@ def test_what_a_killed_run_left_goes_with_the_next(engine: Ending) -> None:
     engine.add("hello-db_exec_2", "i0", "running", **{accessory_exec.LABEL: "hello-db"})
     run(engine)
     assert list(engine.here) == ["hello-db", "hello-db_exec_2"]
+
+
+@pytest.mark.parametrize("state", ["created", "exited"])
+def test_what_another_run_is_about_to_start_or_to_read_stays(engine: Ending, state: str) -> None:
+    engine.add("hello-db_exec_1", "i0", state, **{accessory_exec.LABEL: "hello-db"})
+    engine._created[engine.here["hello-db_exec_1"]["Id"]] = int(time.time())
+    run(engine)
+    assert list(engine.here) == ["hello-db", "hello-db_exec_1"]
 
 
 def test_what_cannot_be_run_is_told(engine: Ending) -> None:
