@@ -19,7 +19,8 @@ options:
       - V(started) runs; it must be there, and is started as it was made.
       - V(restarted) stops and starts it, V(rebooted) replaces it by a new one. Requests are refused meanwhile. What it
         routed before it routes afterwards.
-      - V(absent) leaves it where it is as long as it routes any service, unless O(force=true).
+      - V(absent) leaves it where it is as long as it routes any service, unless O(force=true). Their routes and
+        their files stay then for the next one.
     type: str
     choices: [present, started, stopped, restarted, rebooted, absent]
     default: present

@@ -93,6 +93,7 @@ def stop(engine: Engine, changes: Changes) -> None:
 
 def remove(engine: Engine, changes: Changes, force: bool, removed_routes: Sequence[str] = ()) -> List[str]:
     """The container and its files go, unless services still need it; the volume with certificates and routes stays.
+    With `force` the container goes all the same, but not the files, which those routes may name.
 
     In check mode the `removed_routes` count as gone: an earlier task of the run would have removed them. Returns the
     names of the services that need it.
@@ -109,15 +110,15 @@ def remove(engine: Engine, changes: Changes, force: bool, removed_routes: Sequen
         changes.notice(f"{PROXY_CONTAINER} stays: it still routes {', '.join(used_by)}")
         return used_by
     changes.show(PROXY_CONTAINER, {"routes": used_by}, None)
-    changes.do(f"remove {PROXY_CONTAINER}", lambda: _remove(engine))
+    changes.do(f"remove {PROXY_CONTAINER}", lambda: _remove(engine, with_files=not used_by))
     return used_by
 
 
-def _remove(engine: Engine) -> None:
+def _remove(engine: Engine, with_files: bool) -> None:
     engine.stop(PROXY_CONTAINER, STOPS_WITHIN)
     engine.remove(PROXY_CONTAINER)
     clear_away(engine)
-    if files.exists(PROXY_DIRECTORY):
+    if with_files and files.exists(PROXY_DIRECTORY):
         files.remove(PROXY_DIRECTORY)
 
 

@@ -193,6 +193,13 @@ def test_it_stays_while_a_service_needs_it(host: FakeEngine, home: Path) -> None
     assert (changes.actions, changes.notices) == ([], [f"{PROXY} stays: it still routes app"])
     _proxy.remove(host, changes, force=True)
     assert changes.actions == [f"remove {PROXY}"]
+    assert PROXY not in host.here
+    assert (home / ".kamal/proxy/apps-config").exists(), "without its files it would forget every route when it is back"
+
+
+def test_its_files_go_with_it_where_nothing_needs_them(host: FakeEngine, home: Path) -> None:
+    ensure(host)
+    _proxy.remove(host, Changes(check_mode=False), force=False)
     assert PROXY not in host.here and not (home / ".kamal/proxy").exists()
 
 
