@@ -9,8 +9,8 @@ short_description: What runs of a service on this host
 version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
-  - Tells which version of each role runs, all containers with their state and health, the routes in kamal-proxy, the
-    proxy itself, accessories, and what went live here before.
+  - Tells which version of each role runs, all containers with their state and health, the images, the routes in
+    kamal-proxy, the proxy itself, accessories, and what went live here before.
   - It asks the Docker engine a handful of questions and changes nothing. Containers that Kamal made are understood.
 options:
   roles:
@@ -125,6 +125,27 @@ accessories:
   returned: success
   type: dict
   sample: {hello-db: {state: running, status: Up 3 days, health: null, image: "postgres:16"}}
+images:
+  description: All images of the service on this host, of every destination.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Its ID.
+      type: str
+    tags:
+      description: Its names with their tags.
+      type: list
+      elements: str
+    containers:
+      description: The names of the containers that were made from it, running or not.
+      type: list
+      elements: str
+  sample:
+    - id: sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1
+      tags: ["hello:3f2a9c1", "hello:latest"]
+      containers: [hello-web-3f2a9c1]
 latest:
   description: The image that is tagged as latest for this destination, or null.
   returned: success

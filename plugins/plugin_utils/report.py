@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import yaml
 
@@ -35,6 +35,46 @@ def details(answers: Answers) -> str:
     if any(answer["accessories"] for answer in answers.values() if answer):
         parts.append(accessories({host: answer for host, answer in answers.items() if answer}))
     return "\n\n".join(parts)
+
+
+def containers(answers: Answers) -> str:
+    """Answers of service_info: every container of the service, running or not."""
+    return _listing(("CONTAINER", "STATE", "HEALTH", "SINCE", "IMAGE"), answers, _container_rows)
+
+
+def _container_rows(answer: Mapping[str, Any]) -> List[Sequence[str]]:
+    return [
+        (item["name"], item["state"], item["health"] or "", item["status"], item["image"])
+        for item in answer["containers"]
+    ]
+
+
+def images(answers: Answers) -> str:
+    """Answers of service_info: the images, and what was made from each."""
+    return _listing(("IMAGE", "ID", "CONTAINERS"), answers, _image_rows)
+
+
+def _image_rows(answer: Mapping[str, Any]) -> List[Sequence[str]]:
+    return [
+        (tag, item["id"].rpartition(":")[2][:12], ", ".join(item["containers"]))
+        for item in answer["images"]
+        for tag in item["tags"] or [""]
+    ]
+
+
+def version(answers: Answers) -> str:
+    """Answers of service_info: the version of each role that runs, whole, so that a rollback can be told it."""
+    return _listing(("ROLE", "VERSION"), answers, lambda answer: list(answer["running"].items()))
+
+
+def _listing(headers: Sequence[str], answers: Answers, rows: Callable[[Mapping[str, Any]], List[Sequence[str]]]) -> str:
+    """A table with a line for each thing that a host has, and one for a host that has none or gave no answer."""
+    lines: List[Sequence[str]] = []
+    rest = [""] * (len(headers) - 1)
+    for host, answer in answers.items():
+        found = [NOT_REACHED, *rest] if answer is None else ["nothing here", *rest]
+        lines += [(host, *row) for row in (rows(answer) if answer else []) or [found]]
+    return table(("HOST", *headers), lines)
 
 
 def accessories(answers: Answers) -> str:
@@ -175,6 +215,9 @@ def _sections(sections: Any) -> str:
 
 TEXTS: Dict[str, Any] = {
     "details": details,
+    "containers": containers,
+    "images": images,
+    "version": version,
     "proxy": proxy,
     "boot_config": boot_config,
     "accessories": accessories,

@@ -178,7 +178,7 @@ VARIABLES: Tuple[Variable, ...] = (
         "`drain_timeout` of the configuration",
         "`app.maintenance`: seconds that requests under way may still take",
     ),
-    Variable("kamal_logs_role", "list", "all", "`logs`: of these roles only"),
+    Variable("kamal_logs_role", "list", "all", "`app.logs`: of these roles only"),
     Variable(
         "kamal_logs_lines",
         "int",
@@ -223,19 +223,21 @@ _STORE = {
     "names": "kamal_secrets_names",
     "show": "kamal_secrets_show",
 }
+_LOGS = {
+    "role": "kamal_logs_role",
+    "roles": "kamal_logs_role",
+    "lines": "kamal_logs_lines",
+    "since": "kamal_logs_since",
+    "grep": "kamal_logs_grep",
+}
 # The extra variables of playbooks before all of them began with kamal_, and what Kamal's commands call them.
 FORMER: Dict[str, Dict[str, str]] = {
     "audit": {"lines": "kamal_audit_lines"},
     "config": {"format": "kamal_config_format"},
     "docs": {"section": "kamal_docs_section"},
     "lock": {"state": "kamal_lock_state", "message": "kamal_lock_message", "ttl": "kamal_lock_ttl"},
-    "logs": {
-        "role": "kamal_logs_role",
-        "roles": "kamal_logs_role",
-        "lines": "kamal_logs_lines",
-        "since": "kamal_logs_since",
-        "grep": "kamal_logs_grep",
-    },
+    "logs": _LOGS,
+    "app.logs": _LOGS,
     "secrets.fetch": _STORE,
     "secrets.extract": {**_STORE, "name": "kamal_secrets_names", "fetched": "kamal_secrets_fetched"},
     "secrets.print": {"show": "kamal_secrets_show"},

@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socketserver
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -77,6 +82,61 @@ def play(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+class Docker(BaseHTTPRequestHandler):
+    """A Docker engine that has one container of the service shop, and the image of it."""
+
+    ID = "sha256:" + "1" * 64
+    LABELS = {"service": "shop", "role": "web", "destination": ""}  # noqa: RUF012
+    ANSWERS = {  # noqa: RUF012
+        "version": {"ApiVersion": "1.44", "Version": "25.0.0"},
+        "containers/json": [
+            {
+                **{"Id": "c1", "Names": ["/shop-web-v1"], "Image": "acme/shop:v1", "ImageID": ID, "Labels": LABELS},
+                **{"State": "running", "Status": "Up 2 hours", "Created": 0},
+            }
+        ],
+        "images/json": [{"Id": ID, "RepoTags": ["acme/shop:v1"], "Labels": {"service": "shop"}}],
+    }
+
+    def do_GET(self) -> None:
+        answer = self.ANSWERS.get(re.sub(r"^/(v[\d.]+/)?|\?.*", "", self.path), None)
+        body = json.dumps({"message": "not here"} if answer is None else answer).encode()
+        self.send_response(404 if answer is None else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self) -> str:
+        return "unix"
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> Iterator[str]:
+    with socketserver.ThreadingUnixStreamServer(str(tmp_path / "docker.sock"), Docker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"unix://{tmp_path}/docker.sock"
+        server.shutdown()
+
+
+def test_what_app_lists_is_one_table_for_all_hosts(folder: Path, docker: str) -> None:
+    names = ("version", "containers", "images")
+    lines = [f"- ansible.builtin.import_playbook: caravan.kamal.app.{name}\n" for name in names]
+    (folder / "site.yml").write_text("".join(lines))
+    code, output = play(folder, "site.yml", "-e", "kamal_hosts=shop", DOCKER_HOST=docker)
+    assert code == 0, output
+    image = "acme/shop:v1"
+    assert "\nHOST  ROLE  VERSION\nh1    web   v1\nh2    web   v1\n" in output
+    assert f"h2    shop-web-v1  running  -       Up 2 hours  {image}\n" in output
+    assert f"h2    {image}  111111111111  shop-web-v1\n" in output
+
+
+def test_the_former_name_of_a_playbook_does_what_the_one_under_kamals_name_does(folder: Path) -> None:
+    tasks = [play(folder, f"caravan.kamal.{name}", "--list-tasks")[1] for name in ("logs", "app.logs")]
+    assert "Read the last lines that the service logged" in tasks[0]
+    assert tasks[0].partition("play #1")[2] == tasks[1].partition("play #1")[2]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 from .. import _records, _references
 from .._errors import StateError
 from .._host import files
-from .._host.engine import Container, Engine
+from .._host.engine import Container, Engine, Image
 from .._names import PROXY_CONTAINER, SERVICE_LABEL, Names, is_staged, of_service, role_of, short_id, version_of
 from .._proxy import commands
 from .._proxy.state import Service
@@ -30,13 +30,15 @@ def look(
     what could not be looked at."""
     everything = engine.containers(SERVICE_LABEL)
     own = of_roles(everything, names, roles)
-    latest = _latest(engine, names)
+    images = engine.images(of_service(names.service))
+    latest = _latest(images, names)
     return {
         "running": {role: version(names, container) for role, container in current(own, latest).items()},
         "containers": [_shown(names, container) for container in own],
         "routes": _routes(engine, names, own, roles, notice),
         "proxy": _proxy_container(engine),
         "accessories": {name: _accessory(everything, name) for name in accessories},
+        "images": [_image(image, everything) for image in images],
         "latest": latest,
         "history": [record.to_data() for record in _records.parse(files.read(names.history_file) or "")],
     }
@@ -96,8 +98,16 @@ def _accessory(containers: Sequence[Container], name: str) -> Optional[Dict[str,
     return next((_state(container) for container in containers if container.name == name), None)
 
 
-def _latest(engine: Engine, names: Names) -> Optional[Dict[str, str]]:
-    for image in engine.images(of_service(names.service)):
+def _image(image: Image, containers: Sequence[Container]) -> Dict[str, Any]:
+    return {
+        "id": image.id,
+        "tags": [tag for tag in image.tags if tag != _references.UNTAGGED],
+        "containers": [container.name for container in containers if container.image_id == image.id],
+    }
+
+
+def _latest(images: Sequence[Image], names: Names) -> Optional[Dict[str, str]]:
+    for image in images:
         for tag in image.tags:
             if _references.tag_of(tag) == names.latest_tag:
                 return {"id": image.id, "tag": tag}

@@ -45,6 +45,7 @@ def test_a_name_that_nothing_reads_is_refused(name: str, message: str | None) ->
         ("audit", "hosts", "kamal_hosts"),
         ("remove", "confirm", "kamal_confirm"),
         ("logs", "roles", "kamal_logs_role"),
+        ("app.logs", "lines", "kamal_logs_lines"),
         ("secrets.fetch", "adapter", "kamal_secrets_adapter"),
         ("secrets.extract", "name", "kamal_secrets_names"),
         ("deploy", "state", None),

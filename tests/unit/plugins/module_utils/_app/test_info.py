@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def test_a_blank_host(engine: FakeEngine, home: Path) -> None:
         "containers": [],
         "routes": {},
         "accessories": {"hello-db": None},
+        "images": [],
         "latest": None,
         "history": [],
         "proxy": {"running": False, "state": "absent", "image": None},
@@ -90,6 +92,9 @@ def test_a_host_with_everything(host: FakeEngine) -> None:
     }
     assert info["proxy"] == {"running": True, "state": "running", "image": "basecamp/kamal-proxy:v0.9.2"}
     assert info["accessories"]["hello-db"]["state"] == "running"
+    assert info["images"] == [
+        {"id": "i1", "tags": ["hello:v1", "hello:latest"], "containers": ["hello-worker-v1", "hello-web-v1"]}
+    ]
     assert info["latest"] == {"id": "i1", "tag": "hello:latest"}
     assert info["history"] == [{"version": "v1"}]
     assert host.calls == []
@@ -163,6 +168,45 @@ def test_details_for_people(host: FakeEngine) -> None:
 
 def test_a_blank_host_for_people(engine: FakeEngine, home: Path) -> None:
     assert "web1  -     -        nothing here" in report.details({"web1": look(engine)})
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        (
+            "containers",
+            """\
+HOST  CONTAINER        STATE    HEALTH  SINCE                     IMAGE
+web1  hello-worker-v1  exited   -       Exited (0) 2 minutes ago  i1
+web1  hello-web-v1     running  -       Up 2 minutes              i1
+web1  hello-web-v0     exited   -       Exited (0) 2 minutes ago  i0
+web2  nothing here     -        -       -                         -
+web3  no answer        -        -       -                         -""",
+        ),
+        (
+            "images",
+            """\
+HOST  IMAGE         ID  CONTAINERS
+web1  hello:v1      i1  hello-worker-v1, hello-web-v1
+web1  hello:latest  i1  hello-worker-v1, hello-web-v1
+web1  -             i2  -
+web2  nothing here  -   -
+web3  no answer     -   -""",
+        ),
+        (
+            "version",
+            """\
+HOST  ROLE          VERSION
+web1  web           v1
+web2  nothing here  -
+web3  no answer     -""",
+        ),
+    ],
+)
+def test_what_app_lists_for_people(host: FakeEngine, of: str, expected: str) -> None:
+    host.pictures["i2"] = replace(host.pictures["hello:v1"], id="i2", tags=["<none>:<none>"])
+    blank = look(FakeEngine())
+    assert report.TEXTS[of]({"web1": look(host), "web2": blank, "web3": None}) == expected
 
 
 def test_lines_for_people() -> None:
