@@ -19,6 +19,7 @@ AFTERWARDS = 0.5
 STEP = 0.1
 # How long it has to end when it is asked to.
 GRACE = 3.0
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Lines:
@@ -125,10 +126,15 @@ def _listen(process: subprocess.Popen[bytes], deadline: float, heard: Mapping[in
 
 @contextmanager
 def _ending_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """What ends us, such as Ctrl-C, ends it too: in a group of its own it would not notice."""
+    """What ends us, such as Ctrl-C or a closed terminal, ends it too: in a group of its own it would not notice.
+
+    What we ignore, as with nohup, it does not hear of.
+    """
     before: Dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDING:
+            if signal.getsignal(number) == signal.SIG_IGN:
+                continue
             before[number] = signal.signal(number, lambda number, _frame: _pass_on(process, number, before[number]))
     try:
         yield

@@ -92,7 +92,7 @@ process.run(["/bin/sh", "{{script}}"], "/", os.environ, 600, hear, script=script
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_ends_with_the_run_that_started_it(number: int) -> None:
     ours = subprocess.Popen(
         [sys.executable, "-c", RUNNER.format(tree=str(TREE))], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -106,6 +106,25 @@ def test_it_ends_with_the_run_that_started_it(number: int) -> None:
     while _runs(inner) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not _runs(inner)
+
+
+def test_it_goes_on_where_the_run_goes_on_without_its_terminal() -> None:
+    """As with nohup."""
+    ours = subprocess.Popen(
+        ["nohup", sys.executable, "-c", RUNNER.format(tree=str(TREE))],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert ours.stdout
+    inner = int(ours.stdout.readline())
+    ours.send_signal(signal.SIGHUP)
+    ours.send_signal(signal.SIGCONT)
+    time.sleep(0.2)
+    assert _runs(inner) and ours.poll() is None
+    ours.terminate()
+    ours.stdout.close()
+    ours.wait(60)
 
 
 def _runs(pid: int) -> bool:
