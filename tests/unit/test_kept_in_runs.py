@@ -111,6 +111,17 @@ def test_without_it_and_without_code_the_module_is_sent(project: Project) -> Non
     assert project.log.count("it was here") == 1
 
 
+@pytest.mark.parametrize("tasks", [[WRITE], [REACH, WRITE]], ids=["not reached", "reached"])
+def test_a_host_that_greets_everybody_is_understood(project: Project, tasks: list[Any]) -> None:
+    python = project.folder / "python"
+    python.write_text(f'#!/bin/sh\necho "Welcome to h1"\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    answer, output = project.run(tasks, "-vv", ansible_python_interpreter=str(python))
+    assert answer["written"]["changed"]
+    assert project.log.count("it was here") == 1
+    assert ("is sent to" in output) == (REACH not in tasks)
+
+
 def test_the_code_of_an_earlier_run_is_used_without_it(project: Project) -> None:
     project.run([REACH, READ])
     answer, output = project.run([WRITE], "-vv")

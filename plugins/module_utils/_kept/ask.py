@@ -11,7 +11,7 @@ from __future__ import annotations
 import marshal
 import posix
 import sys
-from _socket import AF_UNIX, SCM_RIGHTS, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socket
+from _socket import AF_UNIX, SCM_RIGHTS, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socket, timeout
 
 from .place import ROOM, NotBegun, enter, install, say, stored
 
@@ -26,6 +26,9 @@ def ask(socket_name: str, module: str, stays: int, here: int) -> int:
     kept.connect(socket_name)
     if int.from_bytes(kept.getsockopt(SOL_SOCKET, SO_PEERCRED, 12)[4:8], sys.byteorder) != posix.geteuid():
         raise NotBegun("it is another user's")
+    # What one that stands still has been handed stays open with it, and the controller would wait for its end.
+    if kept.recv(1) != b"+":
+        raise NotBegun("it ended")
     mask = posix.umask(0o077)
     posix.umask(mask)
     request = marshal.dumps((module, stays, posix.environ, mask))
@@ -43,11 +46,21 @@ def ask(socket_name: str, module: str, stays: int, here: int) -> int:
 
 
 def answer(socket_name: str, module: str, stays: int, here: int) -> int | None:
-    """What `ask` answers, if it does."""
+    """What `ask` answers, if it does. A process that kept this call waiting is not asked by the next."""
     try:
         return ask(socket_name, module, stays, here)
+    except timeout:
+        forget(socket_name)
     except (OSError, NotBegun):
-        return None
+        pass
+    return None
+
+
+def forget(socket_name: str) -> None:
+    try:
+        posix.unlink(socket_name)
+    except OSError:
+        return
 
 
 def main(socket_name: str, code: str, module: str, stays: str) -> None:
@@ -59,7 +72,7 @@ def main(socket_name: str, code: str, module: str, stays: str) -> None:
         found = {} if status is not None else stored(code)
     except (OSError, NotBegun) as error:
         reason = ascii(error).replace("\\", "/").replace('"', "'")
-        say(f'{{"kept_not_begun": "{reason}"}}')
+        say(f'{{"kept_not_begun": "{reason}", "failed": true, "msg": "No module was begun: {reason}"}}')
         return
     if status is not None:
         posix._exit(status)

@@ -132,6 +132,7 @@ def received(connection: socket.socket) -> Optional[Call]:
     peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     if struct.unpack("iII", peer)[1] != os.geteuid():
         return None
+    connection.sendall(b"+")
     length, rights, _flags, _from = connection.recvmsg(LENGTH, socket.CMSG_SPACE(HANDLES * 4))
     handles = [handle for _level, _type, data in rights for handle in struct.unpack(f"{len(data) // 4}i", data)]
     content = b""

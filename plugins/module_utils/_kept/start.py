@@ -30,8 +30,13 @@ def make_folder() -> None:
 
 
 def answers(name: str) -> bool:
+    """Whether a process has this socket, even one that stands still while others wait for it."""
+    asking = socket(AF_UNIX, SOCK_STREAM)
+    asking.setblocking(False)
     try:
-        socket(AF_UNIX, SOCK_STREAM).connect(name)
+        asking.connect(name)
+    except BlockingIOError:
+        return True
     except OSError:
         return False
     return True

@@ -106,7 +106,9 @@ def _encoded(arguments: Mapping[str, Any]) -> bytes:
 
 
 def _why_not_begun(done: Mapping[str, Any]) -> Optional[str]:
+    """A host may print a line of its own before any answer, as Ansible allows."""
     output = str(done["stdout"]).strip()
-    if output.startswith(NOT_BEGUN):
-        return str(json.loads(output)[NOT_BEGUN.split('"')[1]])
+    for line in output.splitlines():
+        if line.startswith(NOT_BEGUN):
+            return str(json.loads(line)[NOT_BEGUN.split('"')[1]])
     return str(done["stderr"]).strip() if done["rc"] in NO_PYTHON and not output else None

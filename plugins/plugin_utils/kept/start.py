@@ -33,4 +33,5 @@ def start(action: ActionBase, task_vars: Mapping[str, Any]) -> Dict[str, Any]:
 
 def _visit(action: ActionBase, to: way.Way, content: bytes) -> str:
     done = action._low_level_execute_command(to.starting(), in_data=content)
-    return str(done["stdout"]).strip() or f"exit status {done['rc']}: {str(done['stderr']).strip()}"
+    *_greeting, said = str(done["stdout"]).strip().splitlines() or [""]
+    return said or f"exit status {done['rc']}: {str(done['stderr']).strip()}"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -241,6 +242,7 @@ def test_nothing_begins_that_nobody_waits_for(started: Host, tmp_path: Path) -> 
     request = marshal.dumps((f"{PREFIX}modules.probe", 60, {}, 0o022))
     with socket.socket(socket.AF_UNIX) as asking, open(tmp_path / "asked", "r+b") as file:
         asking.connect(str(started.folder / "run.socket"))
+        assert asking.recv(1) == b"+"
         handle = file.fileno()
         socket.send_fds(
             asking, [len(request).to_bytes(4, "big") + request], [handle, handle, handle, os.open("/", os.O_PATH)]
@@ -275,8 +277,9 @@ def test_what_cannot_be_trusted_begins_nothing(started: Host, tmp_path: Path, br
     else:
         name = "0" * 32
     found = started.call("another" if broken == "another" else "run", name=name, begun=str(tmp_path / "begun"))
-    assert list(found) == ["status", "errors", "lines", "kept_not_begun"]
-    assert found["kept_not_begun"]
+    assert list(found) == ["status", "errors", "lines", "kept_not_begun", "failed", "msg"]
+    assert found["kept_not_begun"] in found["msg"]
+    assert found["failed"]
     assert not (tmp_path / "begun").exists()
 
 
@@ -343,6 +346,29 @@ def test_the_socket_of_a_killed_one_is_removed_by_the_next(started: Host) -> Non
     wait(lambda: not started.processes(), "its end")
     assert started.start("other", send=False) == "kept"
     assert [path.name for path in started.folder.glob("*.socket")] == ["other.socket"]
+
+
+def test_one_that_stands_still_keeps_one_call_waiting(started: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait(lambda: list(started.folder.glob("*.cpython*")), "the code")
+    whole = sources.program
+    monkeypatch.setattr(sources, "program", lambda name: whole(name).replace("PATIENCE = 20", "PATIENCE = 1"))
+    os.kill(started.kept(), signal.SIGSTOP)
+    assert started.call()["status"] == 0
+    assert not list(started.folder.glob("*.socket"))
+    assert started.call()["status"] == 0
+
+
+def test_one_that_stands_still_keeps_no_other_run_waiting(started: Host) -> None:
+    wait(lambda: list(started.folder.glob("*.cpython*")), "the code")
+    os.kill(started.kept(), signal.SIGSTOP)
+    waiting = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            waiting.append(socket.socket(socket.AF_UNIX))
+            waiting[-1].setblocking(False)
+            waiting[-1].connect(str(started.folder / "run.socket"))
+    assert started.start("other", send=False, timeout=60) == "kept"
+    assert len(list(started.folder.glob("*.socket"))) == 2
 
 
 def test_on_a_full_disk_it_works_from_memory(host: Host) -> None:
