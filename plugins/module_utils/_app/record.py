@@ -26,7 +26,7 @@ def live(context: Context, role: RoleShare, container: str, image: Optional[Imag
     share, text = context.share, render_file(context.values(role))
     with _TURN:
         for path in role.written_files:
-            if files.read(path) != text:
+            if files.read(path) != text or files.mode(path) != files.PRIVATE_FILE:
                 files.write(path, text)
         if replaced:
             context.audit(role.name, f"Renaming container {role.container} to {replaced}")

@@ -228,6 +228,13 @@ def test_what_was_found_is_masked_like_what_was_handed_over(
     assert "s3cr3t" not in str(result)
 
 
+def test_a_file_that_others_could_read_is_theirs_no_more_after_a_deploy(roll_out: Any, home: Path) -> None:
+    write(home, f"{TODAY}/web.env", "TOKEN=one\n")
+    (home / TODAY / "web.env").chmod(0o644)
+    roll_out("v1", "one")
+    assert (home / TODAY / "web.env").stat().st_mode & 0o777 == 0o600
+
+
 def test_what_dies_after_it_went_live_shows_no_secret(
     act: Any, roll_out: Any, share_of: Share, home: Path, engine: FakeEngine
 ) -> None:
