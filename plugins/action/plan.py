@@ -51,8 +51,8 @@ NO_APP_HOSTS = (
 )
 NO_PROJECT = (
     "There is no {}, and neither the inventory nor a variable says what to deploy. Run this in the folder of the "
-    "project, or name its file with -i PATH/config/deploy.yml or -e kamal_config_file=PATH. A new project begins with "
-    "the playbook caravan.kamal.init."
+    "project, whose ansible.cfg lets -i config/deploy.yml be read, or give an inventory of yours the file with "
+    "-e kamal_config_file=PATH. A new project begins with the playbook caravan.kamal.init."
 )
 OPTIONS = {
     "command": {"type": "str", "default": "deploy", "choices": list(COMMANDS)},
