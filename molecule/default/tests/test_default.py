@@ -175,7 +175,7 @@ def test_nor_does_it_by_another_way_to_the_hosts(
 ) -> None:
     """As another user with become, who has a kept process there, and with a Python for each module."""
     for host in hosts:
-        host.sh("rm -rf /root/.cache/caravan.kamal")
+        host.sh("rm -rf /root/.cache/caravan.kamal /home/deploy/.cache")
     run = project.deploy("v1", *SECRETS_FILE, **variables)
     assert run.ok
     assert run.actions == {}
