@@ -107,6 +107,7 @@ def _share(context: Context, role: RoleShare, container: Container) -> None:
         extracted, volume = (f"{directory}/{folder}" for directory in _directories(context))
         if volume != asset.volume:
             trees.merge(asset.extracted, volume, over=False, apart=asset.writable)
+            trees.recover(extracted)
             trees.merge(extracted, asset.volume, over=False, apart=asset.writable)
 
 

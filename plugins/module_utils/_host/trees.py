@@ -36,11 +36,18 @@ def temporary(path: str) -> str:
 
 
 def clear(path: str) -> None:
-    """Remove what is left of `temporary` names for a folder."""
+    """Remove what is left of `temporary` names for a folder, but for what `recover` brings back."""
+    recover(path)
     folder, _slash, name = path.rpartition("/")
     for each in files.folders(folder):
-        if each.startswith(f".{name}."):
+        if each.rpartition(".")[0] == f".{name}":
             files.remove(f"{folder}/{each}")
+
+
+def recover(path: str) -> None:
+    """Bring back a folder that `replace` had moved aside when it was interrupted."""
+    if not files.exists(path) and files.exists(_aside(path)):
+        _rename(_aside(path), path)
 
 
 def unpack(chunks: Iterable[bytes], path: str) -> None:
@@ -81,12 +88,12 @@ def public(path: str) -> None:
 
 
 def replace(new: str, path: str) -> None:
-    """Put a finished folder in the place of another, which goes."""
-    aside = temporary(path)
+    """Put a finished folder in the place of another, which goes; `recover` is for an interruption between the two."""
     if files.exists(path):
-        _rename(path, aside)
+        files.remove(_aside(path))
+        _rename(path, _aside(path))
     _rename(new, path)
-    files.remove(aside)
+    files.remove(_aside(path))
 
 
 def merge(source: str, target: str, over: bool, apart: bool) -> None:
@@ -102,6 +109,12 @@ def merge(source: str, target: str, over: bool, apart: bool) -> None:
         here, _name = stack.enter_context(files.opened(f"{target}/.", make=True))
         os.fchmod(here, FOLDER_MODE)
         _merge(there, here, over, apart)
+
+
+def _aside(path: str) -> str:
+    """Where a whole folder lies while another takes its place; no `temporary` name is like it."""
+    folder, _slash, name = path.rpartition("/")
+    return f"{folder}/.{name}.replaced"
 
 
 def _rename(old: str, new: str) -> None:

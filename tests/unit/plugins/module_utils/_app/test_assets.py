@@ -287,3 +287,18 @@ def test_what_lies_unfinished_is_never_used(host: FakeEngine, share_of: Share, h
     deploy(host, share_of("v1", **WEB))
     assert seen(home, "volumes/web-v1") == seen(home, "extracted/web-v1") == own("v1")
     assert not half.exists()
+
+
+def test_assets_that_were_being_replaced_when_a_run_was_killed_are_shared_with_another_version(
+    host: FakeEngine, share_of: Share, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(host, share_of("v1", **WEB))
+    host.add_image("hello:v1", "image of v1 anew")
+    host.contents["image of v1 anew"] = {"/public/robots.txt": b"anew"}
+    with monkeypatch.context() as patch:
+        patch.setattr(trees, "os", failing_os("rename", errno.EIO, after=1, lasting=True))
+        with pytest.raises(CaravanError):
+            step(host, share_of("v1", **WEB), "stage")
+    assert not (home / ASSETS / "extracted/web-v1").exists()
+    deploy(host, share_of("v2", **WEB))
+    assert seen(home, "volumes/web-v2") == {**own("v1"), **own("v2")}

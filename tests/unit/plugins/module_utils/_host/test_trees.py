@@ -9,7 +9,7 @@ import io
 import os
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import FileError
@@ -176,6 +176,29 @@ def test_what_was_left_unfinished_is_cleared(home: Path) -> None:
     trees.clear(OLD)
     names = sorted(path.name for path in (home / OLD).parent.iterdir())
     assert len(names) == 2 and names[0].startswith(".older.") and names[1] == "old"
+
+
+@pytest.mark.parametrize("begin", [trees.clear, trees.recover])
+def test_a_folder_that_was_being_replaced_comes_back(
+    home: Path, monkeypatch: pytest.MonkeyPatch, begin: Callable[[str], None]
+) -> None:
+    fill(home / OLD, a="whole")
+    fill(home / NEW, a="new")
+    with monkeypatch.context() as patch:
+        patch.setattr(trees, "os", failing_os("rename", errno.EIO, after=1, lasting=True))
+        with pytest.raises(FileError):
+            trees.replace(NEW, OLD)
+    assert not (home / OLD).exists()
+    begin(OLD)
+    assert shown(home / OLD) == {"a": "whole"}
+    trees.replace(NEW, OLD)
+    assert [path.name for path in (home / OLD).parent.iterdir()] == ["old"]
+
+
+def test_what_lies_hidden_for_a_longer_name_is_left(home: Path) -> None:
+    fill(home / trees.temporary(f"{OLD}.1"), a="of another")
+    trees.clear(OLD)
+    assert [path.name[:7] for path in (home / OLD).parent.iterdir()] == [".old.1."]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO])
