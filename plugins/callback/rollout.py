@@ -26,6 +26,7 @@ import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible import constants as C
+from ansible import context
 from ansible.plugins.callback.default import CallbackModule as Default
 
 NAMED_HOSTS = 8
@@ -62,8 +63,9 @@ class CallbackModule(Default):
         # What was shown of the task at hand, so that many hosts with one failure tell it once.
         self._shown: Set[Tuple[str, str]] = set()
         self._causes: Dict[str, List[str]] = {}
-        # How often a task for a host of the play changed another one, that it was delegated to, by both names.
-        self._elsewhere: Dict[Tuple[str, str], int] = {}
+        # How often a task for a host of the play changed another one, that it was delegated to, by both names. None
+        # stands for a task that only looked ahead and changed nothing.
+        self._elsewhere: Dict[Tuple[str, Optional[str]], int] = {}
         # Where items of the loop at hand failed, by the host of the play that it runs for.
         self._failed_items: Dict[str, List[str]] = {}
         self._lock: Optional[Mapping[str, Any]] = None
@@ -97,8 +99,9 @@ class CallbackModule(Default):
             return super().v2_runner_on_ok(result)
         self._announce()
         self._handle_warnings(answer)
-        if answer.get("changed") and self._name(result) != _inventory_name(result):
-            pair = (_inventory_name(result), self._name(result))
+        place = None if _looks_ahead(_task(result)) else self._name(result)
+        if answer.get("changed") and place != _inventory_name(result):
+            pair = (_inventory_name(result), place)
             self._elsewhere[pair] = self._elsewhere.get(pair, 0) + 1
         for line in _done(answer, _task(result)):
             self._line(result, line, _color(answer))
@@ -259,15 +262,15 @@ def closing_line(counts: Mapping[str, Mapping[str, int]], causes: Mapping[str, S
 
 
 def changed_where(
-    counts: Mapping[str, Mapping[str, int]], elsewhere: Mapping[Tuple[str, str], int]
+    counts: Mapping[str, Mapping[str, int]], elsewhere: Mapping[Tuple[str, Optional[str]], int]
 ) -> Mapping[str, Mapping[str, int]]:
     """Ansible's counts, with each change counted for the host that it was made on. `elsewhere` says how many changes a
-    task for a host of the play made on another one. The controller is named only if nothing else changed."""
+    task for a host of the play made on another one, or on none. The controller is named only if nothing else did."""
     whole = {host: dict(count) for host, count in counts.items()}
     for (host, _place), number in elsewhere.items():
         whole[host]["changed"] -= number
     for (_host, place), number in elsewhere.items():
-        if place == CONTROLLER and any(count["changed"] for count in whole.values()):
+        if place is None or (place == CONTROLLER and any(count["changed"] for count in whole.values())):
             continue
         there = whole.setdefault(place, {"failures": 0, "unreachable": 0, "changed": 0})
         there["changed"] += number
@@ -288,6 +291,11 @@ def _short_name(task: Any) -> str:
     """A task's name without that of its role."""
     role, colon, name = task.get_name().partition(" : ")
     return str(name if colon else role)
+
+
+def _looks_ahead(task: Any) -> bool:
+    """Whether it shows, before a run that changes something, what that would be."""
+    return bool(task.check_mode) and not context.CLIARGS.get("check")
 
 
 def _task(result: Any) -> Any:

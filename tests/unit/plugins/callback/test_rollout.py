@@ -129,6 +129,20 @@ def test_what_a_delegated_task_changed_is_counted_where_it_was_done(
 
 
 @pytest.mark.parametrize(
+    ("check", "line"), [(False, "unchanged: web1"), (True, "changed: web1")], ids=["a preview", "a dry run"]
+)
+def test_what_was_only_looked_at_is_no_change(
+    callback: Callback, monkeypatch: pytest.MonkeyPatch, check: bool, line: str
+) -> None:
+    monkeypatch.setattr(rollout.context, "CLIARGS", {"check": check})
+    would = {"changed": True, "actions": ["remove hello"]}
+    callback.v2_runner_on_ok(answer(callback.task("Look", check_mode=True), "web1", **would))
+    counts = {"web1": {**OK, "changed": 1}}
+    callback.v2_playbook_on_stats(SimpleNamespace(processed=counts, summarize=counts.get))
+    assert callback.lines[-1].startswith(f"\n{line} (")
+
+
+@pytest.mark.parametrize(
     ("label", "shown"),
     [
         ("web1", "web1"),
