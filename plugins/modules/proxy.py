@@ -48,7 +48,8 @@ options:
       - On behalf of which app this is done. The app's audit log is told of it, and the host remembers how this app
         wants kamal-proxy to run.
       - Where another app of the host wants it otherwise, the module fails. Where this one says nothing, what
-        C(kamal proxy boot_config set) left on the host counts.
+        C(kamal proxy boot_config set) left on the host counts. What has no form in C(proxy/run) there stops a container
+        from being made; where one is there already, a warning says so.
       - With O(plan), or where there is a plan of the run, filled in on the controller.
     type: dict
     suboptions:
@@ -197,7 +198,9 @@ def booted(request: _module.Request, engine: Engine, boot: Callable[..., None]) 
     asked = Asked(app["name"], run) if app and (share or run) else None
     if not engine.has_network(NETWORK):
         request.changes.do(f"create network {NETWORK}", lambda: engine.create_network(NETWORK))
-    boot(engine, request.changes, asked.wanted(request.changes, wanted) if asked else wanted, request.credentials)
+    if asked:
+        wanted = asked.wanted(engine, request.changes, wanted, anew=boot is not _proxy.ensure)
+    boot(engine, request.changes, wanted, request.credentials)
     if asked:
         asked.record(request.changes)
 

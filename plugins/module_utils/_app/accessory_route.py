@@ -31,8 +31,8 @@ class AccessoryRoute:
         elif self.share.proxy is not None:
             self.host.ensure_network(self.share.network)
             credentials = self.host.credentials if self.share.proxy.login else None
-            changes, asked = self.host.changes, Asked(self._app, self.share.proxy.run)
-            _proxy.ensure(self.host.engine, changes, asked.wanted(changes, self.share.proxy.container), credentials)
+            engine, changes, asked = self.host.engine, self.host.changes, Asked(self._app, self.share.proxy.run)
+            _proxy.ensure(engine, changes, asked.wanted(engine, changes, self.share.proxy.container), credentials)
             asked.record(changes)
             self.certify()
 

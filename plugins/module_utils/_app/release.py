@@ -144,7 +144,8 @@ class Release:
             return _proxy.require_running(self.engine)
         credentials = self.credentials if self.share.proxy.login else None
         asked = Asked(Names(self.share.service, self.share.destination).qualified, self.share.proxy.run)
-        _proxy.ensure(self.engine, changes, asked.wanted(changes, self.share.proxy.container), credentials)
+        wanted = asked.wanted(self.engine, changes, self.share.proxy.container)
+        _proxy.ensure(self.engine, changes, wanted, credentials)
         asked.record(changes)
 
     def _make_folders(self) -> None:

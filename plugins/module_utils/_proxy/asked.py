@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from .._errors import ProxyError
+from .._errors import ConfigError, ProxyError
 from .._host import files
 from .._host.changes import Changes
-from .._names import PROXY_SETTINGS, proxy_settings_file
+from .._host.engine import Engine
+from .._names import PROXY_CONTAINER, PROXY_SETTINGS, proxy_settings_file
 from . import boot_config
 from .settings import DEFAULTS, proxy_container
 
@@ -23,21 +24,29 @@ class Asked:
     app: str
     run: Mapping[str, Any]
 
-    def wanted(self, changes: Changes, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The container as it should be; `body` is what the section makes of it.
+    def wanted(
+        self, engine: Engine, changes: Changes, body: Mapping[str, Any], anew: bool = False
+    ) -> Mapping[str, Any]:
+        """The container as it should be; `body` is what the section makes of it. With `anew` one that is there is
+        replaced, else only one that is missing is made.
 
         Where the app leaves it open, what `kamal proxy boot_config set` left on this host holds. Raises ProxyError
-        where another app wants something else.
+        where another app wants something else, and ConfigError where a container is to be made of files that have no
+        form here.
         """
         self._agree()
-        left = {} if self.run else boot_config.section()
-        if not left:
+        if self.run:
             return body
-        changes.notice(
-            f"kamal-proxy is run as kamal proxy boot_config left it in {files.absolute(boot_config.FOLDER)}. "
-            "The playbook caravan.kamal.proxy.boot_config shows the section proxy/run that says the same"
-        )
-        return proxy_container(left)
+        try:
+            return _left(changes) or body
+        except ConfigError as error:
+            if anew or engine.inspect(PROXY_CONTAINER) is None:
+                raise
+            changes.notice(
+                f"What kamal proxy boot_config left in {files.absolute(boot_config.FOLDER)} is passed over, since "
+                f"{PROXY_CONTAINER} is there already: {error.message}"
+            )
+            return body
 
     def record(self, changes: Changes) -> None:
         """For the other apps to know."""
@@ -65,6 +74,19 @@ class Asked:
 
     def _both(self, key: str, other: str, run: Mapping[str, Any]) -> str:
         return f"{key} is {_said(self.run, key)} for {self.app} and {_said(run, key)} for {other}"
+
+
+def _left(changes: Changes) -> Optional[Mapping[str, Any]]:
+    """The container as Kamal's files on this host say, if there are any."""
+    left = boot_config.section()
+    if not left:
+        return None
+    container = proxy_container(left)
+    changes.notice(
+        f"kamal-proxy is run as kamal proxy boot_config left it in {files.absolute(boot_config.FOLDER)}. "
+        "The playbook caravan.kamal.proxy.boot_config shows the section proxy/run that says the same"
+    )
+    return container
 
 
 def _others(app: str) -> Iterator[Tuple[str, Dict[str, Any]]]:

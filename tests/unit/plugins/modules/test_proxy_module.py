@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._host import module as _module
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy.settings import proxy_container
 from ansible_collections.caravan.kamal.plugins.modules import proxy
 from fakes import PROXY, FakeEngine
 from modules import perform
@@ -71,3 +72,17 @@ def test_what_an_app_asks_for_is_kept_from_another_one(host: FakeEngine) -> None
     result = perform(proxy.main, {"app": {"name": "other"}, "run": {"http_port": 8081}})
     assert result["failed"] and "http_port is 8081 for other and 8080 for hello-staging" in result["msg"]
     run(run={"http_port": 8081})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stops"), [({}, False), ({"recreate": True}, True), ({"state": "rebooted"}, True)]
+)
+def test_a_new_container_is_not_made_past_files_of_kamal_that_have_no_form_here(
+    host: FakeEngine, home: Path, arguments: dict[str, Any], stops: bool
+) -> None:
+    (home / ".kamal/proxy/run_command").write_text("kamal-proxy run --http-port 3000")
+    host.calls.clear()
+    plan = {"container": proxy_container({}), "run": {}, "login": False}
+    result = perform(proxy.main, {"app": APP, "plan": plan, **arguments})
+    assert bool(result.get("failed")) == stops and host.calls == []
+    assert f"{home}/.kamal/proxy/run_command: found" in str(result)

@@ -203,6 +203,17 @@ def test_routes_that_kamal_proxy_forgot_are_made_again(host: FakeEngine, share_o
     assert host.target("hello-web") == "hello-web-v1"
 
 
+def test_files_of_kamal_that_have_no_form_here_stop_no_release_where_kamal_proxy_is_there(
+    host: FakeEngine, share_of: Share, home: Path
+) -> None:
+    release(host, share_of("v1"))
+    (home / ".kamal/proxy/run_command").write_text("kamal-proxy run --http-port 3000\n")
+    foreseen, done = release(host, share_of("v2"), check=True), release(host, share_of("v2"))
+    assert host.target("hello-web") == "hello-web-v2"
+    assert foreseen.notices[0] == done.notices[0]
+    assert "is passed over" in done.notices[0] and "run_command: found 'kamal-proxy run --http-port" in done.notices[0]
+
+
 def test_the_next_version_takes_over_and_the_one_before_stops(host: FakeEngine, share_of: Share) -> None:
     release(host, share_of("v1"))
     changes = release(host, share_of("v2"))

@@ -13,13 +13,14 @@ from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import boot_config
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.asked import Asked
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.settings import proxy_container
+from fakes import FakeEngine
 
 pytestmark = pytest.mark.usefixtures("home")
 
 
-def ask(app: str, check: bool = False, **run: Any) -> tuple[Any, Changes]:
+def ask(app: str, check: bool = False, engine: FakeEngine | None = None, **run: Any) -> tuple[Any, Changes]:
     changes, asked = Changes(check_mode=check), Asked(app, run)
-    wanted = asked.wanted(changes, proxy_container(run))
+    wanted = asked.wanted(engine or FakeEngine(), changes, proxy_container(run))
     asked.record(changes)
     return wanted, changes
 
@@ -120,19 +121,36 @@ def test_they_count_where_the_configuration_leaves_it_open(home: Path) -> None:
     assert wanted["Image"] == "basecamp/kamal-proxy:v0.9.2" and changes.notices == []
 
 
-@pytest.mark.parametrize(
-    "texts",
-    [
-        {"run_command": "kamal-proxy run --http-port 3000"},
-        {"run_command": "sh -c true"},
-        {"options": "--publish '80:80"},
-        {"options": "80:80"},
-    ],
-)
+NO_SECTION = [
+    {"run_command": "kamal-proxy run --http-port 3000"},
+    {"run_command": "sh -c true"},
+    {"options": "--publish '80:80"},
+    {"options": "80:80"},
+]
+
+
+@pytest.mark.parametrize("texts", NO_SECTION)
 def test_what_has_no_form_in_a_section_is_told_with_its_file(home: Path, texts: dict[str, str]) -> None:
     leave(home, **texts)
     with pytest.raises(ConfigError, match=f"{home}/.kamal/proxy/{next(iter(texts))}"):
         boot_config.section()
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("texts", [*NO_SECTION, {"options": "--memory 1g --memory 2g"}, {"options": "--foo=1"}])
+def test_what_has_no_form_in_a_section_stops_only_where_a_container_is_made(
+    engine: FakeEngine, home: Path, texts: dict[str, str], check: bool
+) -> None:
+    leave(home, **texts)
+    with pytest.raises(ConfigError):
+        ask("hello", check, engine)
+    engine.boot_proxy()
+    wanted, changes = ask("hello", check, engine)
+    assert wanted == proxy_container({})
+    (notice,) = changes.notices
+    assert f"{home}/.kamal/proxy is passed over, since kamal-proxy is there already: " in notice
+    with pytest.raises(ConfigError):
+        Asked("hello", {}).wanted(engine, Changes(check), proxy_container({}), anew=True)
 
 
 def test_they_are_removed_and_shown_before(home: Path) -> None:
