@@ -15,6 +15,7 @@ PROXY = "kamal-proxy"
 FOR_A_ROLLBACK = 2
 # The code of modules, and the socket of the process that runs them.
 KEPT = re.compile(r"/(root|home/\w+)/\.cache(/caravan\.kamal(/[\w.-]+)?)?")
+RELEASE = re.compile(r".*/\.kamal/apps/[^/]+/env/releases/([^/]+)(/|$)")
 UNPACKED = re.compile(r"/tmp/ansible_[\w.]+_payload_\w+")
 
 
@@ -77,12 +78,20 @@ def _containers(before: Snapshot, after: Snapshot, version: str, retain: int) ->
 def _files(before: Snapshot, after: Snapshot, killed: int) -> list[str]:
     """A module ended by kill -9 cannot remove the folder that Ansible unpacked it to: one for each is no fault.
 
-    Nor is what is kept for the modules of the next run.
+    Nor is what is kept for the modules of the next run, or the environment of a version that has a container.
     """
-    new = {path for path in after.files - before.files if not KEPT.fullmatch(path)}
+    versions = {container.version for container in after.containers}
+    kept = {path for path in after.files if KEPT.fullmatch(path) or _release(path) in versions}
+    new = after.files - before.files - kept
     unpacked = {path for path in new if UNPACKED.match(path)}
     folders = {path for path in unpacked if UNPACKED.fullmatch(path)}
     return sorted(new - unpacked if len(folders) <= killed else new)
+
+
+def _release(path: str) -> str | None:
+    """The version whose environment is in the file, if any."""
+    found = RELEASE.match(path)
+    return found[1] if found else None
 
 
 def _images(before: Snapshot, after: Snapshot) -> Iterator[str]:

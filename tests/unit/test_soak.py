@@ -137,6 +137,13 @@ def test_what_is_kept_for_the_modules_of_the_next_run_may_stay() -> None:
     assert left_over(BEFORE, replace(AFTER, files=BEFORE.files | {f"{folder}/a/b"}), "v9", 3) != []
 
 
+@pytest.mark.parametrize(("version", "number"), [("v8", 0), ("v3", 2)])
+def test_the_environment_of_a_version_may_stay_as_long_as_its_container(version: str, number: int) -> None:
+    folder = f"/root/.kamal/apps/hello/env/releases/{version}"
+    files = {folder, f"{folder}/roles/web.env"}
+    assert len(left_over(BEFORE, replace(AFTER, files=BEFORE.files | files), "v9", 3)) == number
+
+
 def tally() -> Tally:
     result = Tally(recovered=1)
     result.count(Step(1, "deploy", None, None), False)
