@@ -39,7 +39,7 @@ class ActionModule(PlannedAction):
             if left_out(arguments, "registry"):
                 filled["registry"] = json.dumps(supply.login(supply.plan.registry))
             if share.error_pages and left_out(arguments, "error_pages"):
-                filled["error_pages"] = pages.read(supply.plan.error_pages_path or "")
+                filled["error_pages"] = pages.planned(supply.plan.error_pages_path or "", share.error_pages)
         return filled
 
 

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
-from typing import Dict, Optional
+from typing import Dict, Mapping, Optional
 
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import Names
@@ -31,23 +32,43 @@ def folder(config: Config, version: str) -> Optional[str]:
         return None
     try:
         pages = read(there)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds a file that is no UTF-8"
-        raise _wrong(config, f"cannot read {there}: {reason}") from error
+    except OSError as error:
+        raise _wrong(config, f"cannot read {error.filename}: {error.strerror}") from error
     if not pages:
         raise _wrong(config, f"{there} has no page such as 404.html or 503.html; add one, or remove this key")
-    fingerprint = hashlib.sha256(json.dumps(pages, sort_keys=True).encode()).hexdigest()[:16]
-    return f"{Names(config.data['service'], config.destination).error_pages}/{version}/{fingerprint}"
+    return f"{Names(config.data['service'], config.destination).error_pages}/{version}/{_fingerprint(pages)}"
+
+
+def planned(there: str, folder: str) -> Dict[str, str]:
+    """The pages that go to this folder of the plan. ConfigError where they are others by now."""
+    try:
+        pages = read(there)
+    except OSError as error:
+        raise _later(f"cannot read {error.filename}: {error.strerror}. It changed") from error
+    if _fingerprint(pages) != folder.rpartition("/")[2]:
+        raise _later(f"the pages in {there} changed")
+    return pages
 
 
 def read(there: str) -> Dict[str, str]:
-    """The pages by their names, `503.html`."""
-    pages = {}
-    for name in sorted(os.listdir(there)):
-        if PAGE.fullmatch(name):
-            with open(os.path.join(there, name), encoding="utf-8", newline="") as page:
-                pages[name] = page.read()
-    return pages
+    """The pages by their names, `503.html`. OSError, also for what is no UTF-8, names the file."""
+    return {name: _text(os.path.join(there, name)) for name in sorted(os.listdir(there)) if PAGE.fullmatch(name)}
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", newline="") as page:
+            return page.read()
+    except UnicodeDecodeError as error:
+        raise OSError(errno.EILSEQ, "it is no UTF-8", path) from error
+
+
+def _fingerprint(pages: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(pages, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _later(message: str) -> ConfigError:
+    return ConfigError([Problem(f"{message} since this run made its plan. Run this again.", KEY)])
 
 
 def _wrong(config: Config, message: str) -> ConfigError:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import shutil
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -68,6 +70,32 @@ def test_a_release_is_handed_its_share_and_just_its_secrets(variables: dict[str,
     assert (given["state"], given["roles"], given["plan"]["host"]) == ("live", ["web"], "host1")
     assert json.loads(given["secrets"]) == {"TOKEN": "t"}
     assert json.loads(given["registry"]) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda page: page.write_text("back soon"), r"the pages in .*/public changed since .*\. Run this again\.$"),
+        (lambda page: page.unlink(), r"the pages in .*/public changed since"),
+        (lambda page: page.write_bytes(b"\xff"), r"read .*/public/503\.html: it is no UTF-8\. .* Run this again\.$"),
+        (lambda page: (page.unlink(), page.symlink_to("away")), r"read .*/503\.html: No such file.* Run this again\.$"),
+        (lambda page: shutil.rmtree(page.parent), r"read .*/public: No such file.* Run this again\.$"),
+    ],
+    ids=["saved", "removed", "no UTF-8", "dangling", "no folder"],
+)
+@pytest.mark.parametrize("state", ["staged", "live"])
+def test_error_pages_that_changed_since_the_plan_are_told(
+    plan_of: MakePlan, variables: dict[str, Any], tmp_path: Path, state: str, change: Any, message: str
+) -> None:
+    page = tmp_path / "public/503.html"
+    page.parent.mkdir()
+    page.write_text("down")
+    plan = plan_of("v1", error_pages_path=str(page.parent))
+    variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan)
+    assert act(release, {"state": state}, variables)["given"]["error_pages"] == {"503.html": "down"}
+    change(page)
+    result = act(release, {"state": state}, variables)
+    assert result["failed"] and re.search(f"^error_pages_path: .*{message}", result["msg"])
 
 
 @pytest.mark.parametrize(("tag", "known"), [("v1", True), ("v2", False)])

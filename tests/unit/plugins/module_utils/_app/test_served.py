@@ -295,7 +295,7 @@ def test_without_the_key_the_pages_go(host: FakeEngine, project: Project) -> Non
         (lambda root: Project(root, _600="x", _40x="x"), r"public has no page such as 404.html or 503.html"),
         (
             lambda root: (Project(root, _404="x").root / "public/503.html").write_bytes(b"\xff"),
-            r"cannot read .*/public: it holds a file that is no UTF-8",
+            r"cannot read .*/public/503\.html: it is no UTF-8",
         ),
     ],
 )
