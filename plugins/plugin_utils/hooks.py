@@ -19,6 +19,11 @@ FOLDER = os.path.join(".kamal", "hooks")
 PRE_INIT = "pre-init"
 SECONDS = 600
 NOTHING_YET = "Nothing was touched yet."
+NOT_A_PROGRAM = "Make it executable (chmod +x), and see that its first line, #!, names a program that is there."
+TOO_MUCH = (
+    "Its environment is too large: hand it fewer or smaller secrets with its list secrets in kamal_hooks, and look for "
+    "large variables in the environment of this run."
+)
 # What a failed hook said last is repeated with the error.
 REPEATED = 40
 
@@ -85,7 +90,7 @@ def _run(name: str, script: str, folder: str, environ: Mapping[str, str], second
     try:
         code = _of_any_kind(script, folder, environ, seconds, lines)
     except OSError as error:
-        remedy = "Make it executable (chmod +x), and see that its first line, #!, names a program that is there."
+        remedy = TOO_MUCH if error.errno == errno.E2BIG else NOT_A_PROGRAM
         raise HookError(f"The hook {name} cannot be started: {error.strerror}. {remedy}") from error
     lines.close()
     return code

@@ -56,6 +56,12 @@ def test_what_fails_is_told(
         hooks.run(script, str(tmp_path), {}, seconds, told.append, hooks.NOTHING_YET)
 
 
+def test_an_environment_that_is_too_large_is_told(tmp_path: Path, told: list[str]) -> None:
+    script = hook(tmp_path, "#!/bin/sh\n")
+    with pytest.raises(HookError, match=r"cannot be started: Argument list too long\. .* list secrets in kamal_hooks"):
+        hooks.run(script, str(tmp_path), {"LARGE": "x" * 10_000_000}, 60, told.append)
+
+
 def test_only_the_end_of_long_words_is_repeated(tmp_path: Path, told: list[str]) -> None:
     script = hook(tmp_path, "#!/bin/sh\nseq 100\nexit 1\n")
     with pytest.raises(HookError) as caught:
