@@ -51,7 +51,7 @@ def code_file(code: str) -> str:
 
 
 def stored(code: str) -> dict[str, tuple[bool, object]]:
-    """The compiled code by the names of modules, and which of them are packages."""
+    """The compiled code by the names of modules, and which of them are packages. Its file is marked as used now."""
     from hashlib import sha256
 
     try:
@@ -61,8 +61,17 @@ def stored(code: str) -> dict[str, tuple[bool, object]]:
         raise NotBegun("the code of the modules is not here") from error
     if sha256(content[DIGEST:]).digest() != content[:DIGEST]:
         raise NotBegun("the code of the modules is damaged")
+    mark(code_file(code))
     found: dict[str, tuple[bool, object]] = marshal.loads(content[DIGEST:])
     return found
+
+
+def mark(file_name: str) -> None:
+    """As used now."""
+    try:
+        posix.utime(file_name)
+    except OSError:
+        return
 
 
 def install(code: dict[str, tuple[bool, object]]) -> None:

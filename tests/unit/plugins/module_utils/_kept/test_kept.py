@@ -254,7 +254,7 @@ def test_nothing_begins_that_nobody_waits_for(started: Host, tmp_path: Path) -> 
 
 
 def test_without_the_process_the_code_that_was_kept_is_run(started: Host) -> None:
-    wait(lambda: list(started.folder.glob("*.cpython*")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
     kept = started.kept()
     os.kill(kept, signal.SIGKILL)
     wait(lambda: not started.processes(), "its end")
@@ -262,9 +262,21 @@ def test_without_the_process_the_code_that_was_kept_is_run(started: Host) -> Non
     assert (found["status"], found["cwd"], found["mask"], found["rest"]) == (3, str(started.home), 0o027, "")
 
 
+def test_code_that_runs_use_is_kept_and_other_code_goes(started: Host) -> None:
+    used = wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")[0]
+    unused = used.with_name(f"other{used.suffix}")
+    unused.write_bytes(b"")
+    for path in (used, unused):
+        os.utime(path, (time.time(), time.time() - 8 * 86400))
+    started.start("second", send=False)
+    started.start("third", code=code(f"{PROBE}\n# of another version\n"))
+    wait(lambda: not unused.exists(), "the end of what is not used")
+    assert used.exists()
+
+
 @pytest.mark.parametrize("broken", ["nothing", "damaged", "open", "another"])
 def test_what_cannot_be_trusted_begins_nothing(started: Host, tmp_path: Path, broken: str) -> None:
-    stored = wait(lambda: list(started.folder.glob("*.cpython*")), "the code")[0]
+    stored = wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")[0]
     name = CODE.name
     if broken == "nothing":
         shutil.rmtree(started.folder)
@@ -298,7 +310,7 @@ def test_nothing_is_put_into_the_home_of_another_user(host: Host) -> None:
 
 
 def test_the_socket_and_the_code_are_the_users_alone(started: Host) -> None:
-    wait(lambda: list(started.folder.glob("*.cpython*")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
     assert started.folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o077 for path in started.folder.iterdir()} == {0}
 
@@ -306,13 +318,13 @@ def test_the_socket_and_the_code_are_the_users_alone(started: Host) -> None:
 def test_the_code_is_sent_once(host: Host) -> None:
     assert host.start(send=False) == "the code of the modules is not here"
     assert host.start() == "kept"
-    wait(lambda: list(host.folder.glob("*.cpython*")), "the code")
+    wait(lambda: list(host.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
     assert host.start("other", send=False) == "kept"
     assert host.call("other")["status"] == 0
 
 
 def test_a_run_has_one_process(started: Host) -> None:
-    wait(lambda: list(started.folder.glob("*.cpython*")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
     first = started.processes()
     assert started.start(send=False) == "kept"
     assert started.processes() == first
@@ -341,7 +353,7 @@ def test_it_stays_while_a_module_runs(started: Host, tmp_path: Path) -> None:
 
 
 def test_the_socket_of_a_killed_one_is_removed_by_the_next(started: Host) -> None:
-    wait(lambda: list(started.folder.glob("*.cpython*")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
     os.kill(started.kept(), signal.SIGKILL)
     wait(lambda: not started.processes(), "its end")
     assert started.start("other", send=False) == "kept"
@@ -349,7 +361,7 @@ def test_the_socket_of_a_killed_one_is_removed_by_the_next(started: Host) -> Non
 
 
 def test_one_that_stands_still_keeps_one_call_waiting(started: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    wait(lambda: list(started.folder.glob("*.cpython*")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
     whole = sources.program
     monkeypatch.setattr(sources, "program", lambda name: whole(name).replace("PATIENCE = 20", "PATIENCE = 1"))
     os.kill(started.kept(), signal.SIGSTOP)
@@ -359,7 +371,7 @@ def test_one_that_stands_still_keeps_one_call_waiting(started: Host, monkeypatch
 
 
 def test_one_that_stands_still_keeps_no_other_run_waiting(started: Host) -> None:
-    wait(lambda: list(started.folder.glob("*.cpython*")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
     os.kill(started.kept(), signal.SIGSTOP)
     waiting = []
     with contextlib.suppress(BlockingIOError):
@@ -396,6 +408,6 @@ def test_code_that_no_run_has_used_for_long_is_removed(host: Host) -> None:
         (host.folder / name).touch()
         os.utime(host.folder / name, (time.time() - age, time.time() - age))
     host.start()
-    wait(lambda: list(host.folder.glob("*.cpython*")), "the code")
+    wait(lambda: list(host.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
     wait(lambda: not (host.folder / "old").exists(), "the end of what is old")
     assert (host.folder / "new").exists()
