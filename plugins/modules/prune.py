@@ -18,6 +18,14 @@ options:
     description: How many stopped containers of each role and destination stay.
     type: int
     default: 5
+  parts:
+    description:
+      - What goes. With V(containers) go also the assets and the secrets of versions of which no container is left.
+      - With V(images) alone, an image that any container was made from stays.
+    type: list
+    elements: str
+    choices: [containers, images]
+    default: [containers, images]
   versions:
     description: More versions whose containers stay.
     type: list
@@ -70,6 +78,7 @@ OPTIONS: Dict[str, Any] = {
     "service": {"type": "str", "required": True},
     "destination": {"type": "str"},
     "retain": {"type": "int", "default": 5},
+    "parts": {"type": "list", "elements": "str", "choices": [*prune.PARTS], "default": [*prune.PARTS]},
     "versions": {"type": "list", "elements": "str", "default": []},
     "run": turn.OPTION,
 }
@@ -81,7 +90,8 @@ def act(request: _module.Request) -> Dict[str, Any]:
         raise ConfigError([Problem("must be 1 or more, or a rollback has nothing to go back to", "retain")])
     names = Names(params["service"], params["destination"])
     with turn.taken(request.changes, names.turn_file, params["run"]):
-        prune.prune_all(request.engine(), request.changes, names, params["retain"], params["versions"])
+        wanted = (params["retain"], params["versions"], params["parts"])
+        prune.prune_all(request.engine(), request.changes, names, *wanted)
     return {}
 
 

@@ -189,6 +189,12 @@ VARIABLES: Tuple[Variable, ...] = (
         "kamal_logs_since", "str", "none", "`…logs`: from this time on, or for this long, as in `10m`", read=_moment
     ),
     Variable("kamal_logs_grep", "str", "none", "`…logs`: only lines that match this regular expression", read=pattern),
+    Variable(
+        "kamal_prune_retain",
+        "int",
+        "`retain_containers` of the configuration",
+        "`prune.all`, `prune.containers`: how many stopped containers of each role stay",
+    ),
     Variable("kamal_audit_lines", "int", "`50`", "`audit`: how many lines of each host"),
     Variable("kamal_config_format", "str", "`yaml`", "`config`: the form of what is printed", ("yaml", "json")),
     Variable("kamal_docs_section", "str", "none: the sections are listed", "`docs`: the section to explain"),
@@ -201,7 +207,10 @@ VARIABLES: Tuple[Variable, ...] = (
     ),
     Variable("kamal_lock_message", "str", "`Automatic deploy lock`", "`lock`: why it is taken, for people"),
     Variable(
-        "kamal_lock_ttl", "int", "`0`", "`lock`: seconds until a lock taken by hand expires; with `0` it never does"
+        "kamal_lock_ttl",
+        "int",
+        "`0`",
+        "`lock`: seconds until a lock taken by hand expires; with `0` it never does",
     ),
 )
 BY_NAME: Dict[str, Variable] = {variable.name: variable for variable in VARIABLES}
@@ -238,6 +247,8 @@ FORMER: Dict[str, Dict[str, str]] = {
     "lock": {"state": "kamal_lock_state", "message": "kamal_lock_message", "ttl": "kamal_lock_ttl"},
     "logs": _LOGS,
     "app.logs": _LOGS,
+    "prune.all": {"retain": "kamal_prune_retain"},
+    "prune.containers": {"retain": "kamal_prune_retain"},
     "secrets.fetch": _STORE,
     "secrets.extract": {**_STORE, "name": "kamal_secrets_names", "fetched": "kamal_secrets_fetched"},
     "secrets.print": {"show": "kamal_secrets_show"},

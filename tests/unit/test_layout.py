@@ -278,6 +278,12 @@ def test_plays_gather_no_facts(path: Path) -> None:
     assert not [play["name"] for play in plays if play.get("gather_facts") is not False]
 
 
+@each(PLAYBOOKS)
+def test_no_folder_has_the_name_of_a_playbook(path: Path) -> None:
+    """Ansible takes the folder for the playbook then, and ends."""
+    assert not path.with_suffix("").exists()
+
+
 @each([*PLAYBOOKS, *TASK_FILES])
 def test_yaml_lines_fit(path: Path) -> None:
     lines = path.read_text().splitlines()

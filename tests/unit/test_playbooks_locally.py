@@ -85,7 +85,7 @@ def play(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
 
 
 class Docker(BaseHTTPRequestHandler):
-    """A Docker engine that has one container of the service shop, and the image of it."""
+    """A Docker engine that has one container of the service shop, its image and an older one."""
 
     ID = "sha256:" + "1" * 64
     LABELS = {"service": "shop", "role": "web", "destination": ""}  # noqa: RUF012
@@ -97,7 +97,10 @@ class Docker(BaseHTTPRequestHandler):
                 **{"State": "running", "Status": "Up 2 hours", "Created": 0},
             }
         ],
-        "images/json": [{"Id": ID, "RepoTags": ["acme/shop:v1"], "Labels": {"service": "shop"}}],
+        "images/json": [
+            {"Id": ID, "RepoTags": ["acme/shop:v1"], "Labels": {"service": "shop"}},
+            {"Id": "sha256:0", "RepoTags": ["acme/shop:v0"], "Labels": {"service": "shop"}},
+        ],
     }
 
     def do_GET(self) -> None:
@@ -131,6 +134,17 @@ def test_what_app_lists_is_one_table_for_all_hosts(folder: Path, docker: str) ->
     assert "\nHOST  ROLE  VERSION\nh1    web   v1\nh2    web   v1\n" in output
     assert f"h2    shop-web-v1  running  -       Up 2 hours  {image}\n" in output
     assert f"h2    {image}  111111111111  shop-web-v1\n" in output
+
+
+def test_pruning_by_hand_says_what_goes_on_each_host_and_holds_the_lock(folder: Path, docker: str) -> None:
+    asked = ("-e", "kamal_hosts=shop", "-e", "kamal_prune_retain=1", "--check")
+    code, output = play(folder, "caravan.kamal.prune.images", *asked, DOCKER_HOST=docker)
+    assert code == 0, output
+    old = "remove image acme/shop:v0"
+    assert f"\nThis would be removed:\n\nh1:\n  {old}\n\nh2:\n  {old}\n" in output
+    tasks = play(folder, "caravan.kamal.prune.all", "--list-tasks")[1]
+    names = ("Take the deploy lock", "Remove what is older than wanted", "Release the deploy lock")
+    assert sorted(map(tasks.index, names)) == [tasks.index(name) for name in names]
 
 
 def test_the_former_name_of_a_playbook_does_what_the_one_under_kamals_name_does(folder: Path) -> None:

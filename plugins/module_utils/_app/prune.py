@@ -17,6 +17,8 @@ from . import assets, history, served
 from .context import Context
 from .destinations import versions_elsewhere
 
+CONTAINERS, IMAGES = PARTS = ("containers", "images")
+
 
 def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> None:
     """After `roles` of this host went live: their old containers go and, with the last of its roles, old images and
@@ -50,7 +52,14 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
         _remove_secrets(context.changes, names, own)
 
 
-def prune_all(engine: Engine, changes: Changes, names: _names.Names, retain: int, versions: Sequence[str]) -> None:
+def prune_all(
+    engine: Engine,
+    changes: Changes,
+    names: _names.Names,
+    retain: int,
+    versions: Sequence[str],
+    parts: Sequence[str] = PARTS,
+) -> None:
     """Keep the newest `retain` stopped containers of each role, and the images that anything uses.
 
     Beside the `versions` those are kept that a rollback may want, of images at each destination of the service.
@@ -58,14 +67,17 @@ def prune_all(engine: Engine, changes: Changes, names: _names.Names, retain: int
     label = _names.of_service(names.service)
     keep = {*versions, *_records.wanted_versions(history.read(names.history_file, changes.notice))}
     containers, images = engine.containers(label), engine.images(label)
-    expendable = expendable_containers(_of(names, containers), retain, keep)
+    expendable = expendable_containers(_of(names, containers), retain, keep) if CONTAINERS in parts else []
     _remove_containers(engine, changes, expendable)
     kept = [container for container in containers if container not in expendable]
-    assets.clean(changes, names, assets.versions(_of(names, kept), names))
     own = keep | {_version(container) for container in _of(names, kept)}
-    keep |= versions_elsewhere(names, containers, images)
-    _remove_images(engine, changes, expendable_images(images, kept, keep))
-    _remove_secrets(changes, names, own)
+    if CONTAINERS in parts:
+        assets.clean(changes, names, assets.versions(_of(names, kept), names))
+    if IMAGES in parts:
+        keep |= versions_elsewhere(names, containers, images)
+        _remove_images(engine, changes, expendable_images(images, kept, keep))
+    if CONTAINERS in parts:
+        _remove_secrets(changes, names, own)
 
 
 def _of(names: _names.Names, containers: Sequence[Container], role: Optional[str] = None) -> List[Container]:

@@ -18,7 +18,7 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, image_build, proxy, release
+from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, image_build, proxy, prune, release
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host.module import DOCKER_OPTIONS
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
@@ -397,6 +397,13 @@ def test_the_proxy_serves_all_services_and_takes_no_turn_of_one(variables: dict[
     assert "run" not in act(proxy, {"state": "absent"}, held)["given"]
 
 
+def test_pruning_needs_no_plan_and_takes_the_turn_of_the_run_that_holds_the_lock() -> None:
+    bare = {"hostvars": {"host1": {}}, "inventory_hostname": "host1"}
+    assert act(prune, {"service": "a"}, bare)["given"] == {"service": "a", "run": {}}
+    held = {**bare, "_kamal_lock": {"run": {"number": 7}}}
+    assert act(prune, {"service": "a"}, held)["given"] == {"service": "a", "run": {"number": 7}}
+
+
 @pytest.mark.parametrize(
     ("action", "arguments"),
     [
@@ -404,6 +411,7 @@ def test_the_proxy_serves_all_services_and_takes_no_turn_of_one(variables: dict[
         (env_file, {"role": "web"}),
         (image_build, {}),
         (proxy, {"state": "absent"}),
+        (prune, {"service": "hello"}),
         (release, {"state": "live"}),
     ],
     ids=lambda value: getattr(value, "__name__", "").rpartition(".")[2],

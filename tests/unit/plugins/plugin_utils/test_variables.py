@@ -46,6 +46,7 @@ def test_a_name_that_nothing_reads_is_refused(name: str, message: str | None) ->
         ("remove", "confirm", "kamal_confirm"),
         ("logs", "roles", "kamal_logs_role"),
         ("app.logs", "lines", "kamal_logs_lines"),
+        ("prune.containers", "retain", "kamal_prune_retain"),
         ("secrets.fetch", "adapter", "kamal_secrets_adapter"),
         ("secrets.extract", "name", "kamal_secrets_names"),
         ("deploy", "state", None),

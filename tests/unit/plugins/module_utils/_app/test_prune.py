@@ -146,6 +146,36 @@ def test_pruning_removes_containers_then_their_images_but_not_what_a_rollback_wa
     assert again.actions == []
 
 
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (["containers"], ["remove container hello-web-v1", "remove secrets of version v1"]),
+        (["images"], ["remove image hello:v0"]),
+        (
+            ["images", "containers"],
+            [
+                "remove container hello-web-v1",
+                "remove image hello:v0",
+                "remove image hello:v1",
+                "remove secrets of version v1",
+            ],
+        ),
+    ],
+)
+def test_one_part_alone_can_be_pruned(engine: FakeEngine, home: Path, parts: list[str], expected: list[str]) -> None:
+    for number in range(4):
+        engine.add_image(f"hello:v{number}", f"i{number}")
+    for number in range(1, 4):
+        state = "running" if number == 3 else "exited"
+        engine.add(f"hello-web-v{number}", f"i{number}", state, service="hello", role="web", destination="")
+    (home / ".kamal/apps/hello/env/releases/v1").mkdir(parents=True)
+    predicted, done = Changes(check_mode=True), Changes(check_mode=False)
+    for changes in (predicted, done):
+        prune_all(engine, changes, Names("hello"), 1, [], parts)
+    assert done.actions == predicted.actions
+    assert done.actions == expected
+
+
 def test_the_secrets_of_a_version_go_with_its_last_container_unless_a_rollback_may_want_them(
     engine: FakeEngine, home: Path
 ) -> None:
