@@ -22,7 +22,7 @@ class AccessoryRoute:
     def __init__(self, host: AccessoryHost) -> None:
         self.host, self.share = host, host.share
         own = self.share.certificate
-        self._certificate = Certificate(own, host.secrets) if own else None
+        self._certificate = Certificate(own, host.secrets, host.engine, host.name) if own else None
 
     def prepare(self) -> None:
         """kamal-proxy runs, where it is needed. One that was needed before and is no longer forgets the route."""
@@ -39,7 +39,7 @@ class AccessoryRoute:
     def certify(self) -> None:
         """Its certificate is there, if it has one of its own, before the route names it."""
         if self._certificate:
-            self._certificate.ensure(self.host.engine, self.host.changes, self.share.name)
+            self._certificate.ensure(self.host.changes, self.share.name)
 
     def lead_to(self, container: str) -> None:
         """To a container, by name or ID, as soon as it answers the health check."""

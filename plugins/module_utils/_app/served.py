@@ -23,7 +23,7 @@ def ensure(context: Context, pages: Mapping[str, str]) -> None:
     for role in context.share.roles:
         certificate = _certificate(context, role)
         if certificate:
-            certificate.ensure(context.engine, context.changes, role.name)
+            certificate.ensure(context.changes, role.name)
     folder = context.share.error_pages
     if folder and not files.exists(folder):
         context.changes.do(f"write error pages {', '.join(sorted(pages))}", partial(_write_pages, folder, pages))
@@ -53,7 +53,9 @@ def clean(context: Context) -> None:
 
 
 def _certificate(context: Context, role: RoleShare) -> Optional[Certificate]:
-    return Certificate(role.certificate, context.secrets) if role.certificate else None
+    if role.certificate is None:
+        return None
+    return Certificate(role.certificate, context.secrets, context.engine, role.route or "")
 
 
 def _write_pages(folder: str, pages: Mapping[str, str]) -> None:

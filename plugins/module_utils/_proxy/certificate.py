@@ -11,28 +11,31 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Mapping, Tuple
 
-from .._errors import SecretError
+from .._errors import SecretError, StateError
 from .._host import files, placed
 from .._host.changes import Changes
 from .._host.engine import Engine
 from .._names import PROXY_CONTAINER
 from .._shares import CertificateShare
-from . import apps_config
+from . import apps_config, commands
 
 CERTIFICATE, PRIVATE_KEY = "cert.pem", "key.pem"
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """`secrets` has the values by secret name. Another certificate lies in another folder: its route is another one."""
+    """`secrets` has the values by secret name. Another certificate lies in another folder: its route is another one.
+    `route` is the name in kamal-proxy."""
 
     share: CertificateShare
     secrets: Mapping[str, str]
+    engine: Engine
+    route: str
 
     @property
     def folder(self) -> str:
         if not self._is_given:
-            return self._newest()
+            return self._found()
         fingerprint = hashlib.sha256(self._certificate.encode()).hexdigest()[:16]
         return f"{self.share.directory}/{fingerprint}"
 
@@ -47,9 +50,10 @@ class Certificate:
         """Where secrets lie on the hosts, or are those of a release, the certificate is the one that is there."""
         return {self.share.certificate, self.share.private_key} <= set(self.secrets)
 
-    def _newest(self) -> str:
-        folders = [f"{self.share.directory}/{name}" for name in files.folders(self.share.directory)]
+    def _found(self) -> str:
+        """The one that the route has now, else the newest. A deploy that failed may have left a newer one."""
         # A run that was killed may have left one without its files. The key is the last of them.
+        folders = [f"{self.share.directory}/{name}" for name in files.folders(self.share.directory)]
         looks = {folder: placed.look(folder) for folder in folders if files.exists(f"{folder}/{PRIVATE_KEY}")}
         there = {folder: look.written for folder, look in looks.items() if look}
         if not there:
@@ -57,7 +61,17 @@ class Certificate:
                 f"There is no certificate in {files.absolute(self.share.directory)} on this host yet. Deploy once with "
                 f"the secrets {self.share.certificate} and {self.share.private_key} on the controller."
             )
-        return max(there, key=lambda folder: there[folder])
+        named = self._named() if len(there) > 1 else ""
+        newest = max(there, key=lambda folder: there[folder])
+        return next((folder for folder in there if apps_config.inside(folder) == named), newest)
+
+    def _named(self) -> str:
+        """The folder that the route has now, as kamal-proxy names it; empty where it cannot say."""
+        try:
+            service = commands.services(self.engine).get(self.route)
+        except StateError:
+            return ""
+        return str(service.options.values["tls-certificate-path"]).rpartition("/")[0] if service else ""
 
     @property
     def _certificate(self) -> str:
@@ -67,16 +81,16 @@ class Certificate:
     def _private_key(self) -> str:
         return _pem(self.secrets[self.share.private_key])
 
-    def ensure(self, engine: Engine, changes: Changes, role: str) -> None:
+    def ensure(self, changes: Changes, role: str) -> None:
         if not self._is_given:
-            self._newest()
+            self._found()
             return
         content = {CERTIFICATE: self._certificate, PRIVATE_KEY: self._private_key}
-        there = [engine.read_file(PROXY_CONTAINER, path) for path in self.paths]
+        there = [self.engine.read_file(PROXY_CONTAINER, path) for path in self.paths]
         if there == [text.encode() for text in content.values()]:
             return
         self._check()
-        write = partial(apps_config.write_for_proxy, engine, self.folder, content)
+        write = partial(apps_config.write_for_proxy, self.engine, self.folder, content)
         changes.show(f"certificate of {role}", None, self.folder)
         changes.do(f"write certificate of {role}", write)
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Callable
@@ -237,6 +239,34 @@ def test_where_secrets_are_those_of_the_host_so_is_the_certificate(
     deploy(host, share_of("v2", TLS), {})
     assert host.target("hello-web") == "hello-web-v2"
     assert on_host(host, "tls_certificate_path") == before and before.read_text() == pairs[0][0]
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_of_two_that_are_there_the_one_of_the_route_is_taken(
+    host: FakeEngine, pairs: list[tuple[str, str]], home: Path, newer: bool
+) -> None:
+    """The other one is left where a deploy with it failed, or where nothing was cleaned up since."""
+    deploy(host, share_of("v1", TLS), secrets(pairs[0]))
+    first = on_host(host, "tls_certificate_path")
+    host.fails_after_switch = True
+    with pytest.raises(CaravanError):
+        deploy(host, share_of("v2", TLS), secrets(pairs[1]))
+    host.fails_after_switch = False
+    (other,) = set(first.parent.parent.iterdir()) - {first.parent}
+    os.utime(other, (10**9 * (4 if newer else 1),) * 2)
+    deploy(host, share_of("v3", TLS), {})
+    assert on_host(host, "tls_certificate_path") == first and not other.exists()
+
+
+def test_where_the_route_names_none_the_newest_is_taken(host: FakeEngine, pairs: list[tuple[str, str]]) -> None:
+    deploy(host, share_of("v1", TLS), secrets(pairs[0]))
+    first = on_host(host, "tls_certificate_path")
+    del host.routes["hello-web"]
+    older = first.parent.with_name("0123456789abcdef")
+    shutil.copytree(first.parent, older)
+    os.utime(older, (10**9, 10**9))
+    deploy(host, share_of("v2", TLS), {})
+    assert on_host(host, "tls_certificate_path") == first
 
 
 def test_a_certificate_that_was_cut_short_is_none(host: FakeEngine, pairs: list[tuple[str, str]], home: Path) -> None:
