@@ -587,7 +587,7 @@ def test_an_accessory_that_is_not_in_the_plan_is_named_with_those_that_are(plan_
 )
 def test_which_login_its_image_is_pulled_with(plan_of: MakePlan, root: Any, own: Any, image: str, login: Any) -> None:
     section = {**SECTION, "image": image, **({"registry": own} if own else {})}
-    plan = plan_of("v1", accessories={"db": section}, **({"registry": root} if root else {}))
+    plan = plan_of("v1", command="setup", accessories={"db": section}, **({"registry": root} if root else {}))
     registry = plan.accessories["db"].registry
     assert to_data(registry and registry.password) == login
     assert "DB_PASSWORD" in plan.secrets
