@@ -180,6 +180,7 @@ def preload(container: Container) -> None:
 def make_blank(container: Container, machine: Machine) -> None:
     if machine.kind == "host":
         shell(container, "lab-reset " + " ".join(kept_images()))
+        preload(container)
     elif machine.kind == "registry":
         shell(container, "rm -rf /var/lib/registry/docker")
 
