@@ -255,7 +255,7 @@ def test_another_folder_than_the_projects_is_told_with_its_own_remedy(project, m
     monkeypatch.chdir(project / "elsewhere")
     result = run(project, {**V1, "kamal_config_file": None}, groups={"all": []}, present=["localhost"])
     assert f"There is no {project}/elsewhere/config/deploy.yml" in result["msg"]
-    assert "enable_plugins" not in result["msg"] and "-i PATH/config/deploy.yml" in result["msg"]
+    assert "enable_plugins" not in result["msg"] and "-e kamal_config_file=PATH" in result["msg"]
 
 
 def test_this_machine_alone_needs_no_inventory(project):
