@@ -94,8 +94,11 @@ process.run(["/bin/sh", "{{script}}"], "/", os.environ, 600, hear, script=script
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_ends_with_the_run_that_started_it(number: int) -> None:
+    """Also where these tests themselves run in the background, with signals ignored."""
     ours = subprocess.Popen(
-        [sys.executable, "-c", RUNNER.format(tree=str(TREE))], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ["env", "--default-signal=TERM,INT,HUP", sys.executable, "-c", RUNNER.format(tree=str(TREE))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert ours.stdout
     inner = int(ours.stdout.readline())
