@@ -9,12 +9,10 @@ from datetime import datetime, timezone
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from .. import _records, _references
-from .._errors import StateError
 from .._host import files
 from .._host.engine import Container, Engine, Image
 from .._names import PROXY_CONTAINER, SERVICE_LABEL, Names, is_staged, of_service, role_of, short_id, version_of
 from .._proxy import commands
-from .._proxy.state import Service
 
 _HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)")
 
@@ -122,14 +120,6 @@ def _proxy_container(engine: Engine) -> Dict[str, Any]:
     return {"running": state == "running", "state": state, "image": container["Config"]["Image"]}
 
 
-def _services(engine: Engine, notice: Callable[[str], None]) -> Dict[str, Service]:
-    try:
-        return commands.services(engine)
-    except StateError as error:
-        notice(error.message)
-        return {}
-
-
 def _routes(
     engine: Engine,
     names: Names,
@@ -139,17 +129,5 @@ def _routes(
 ) -> Dict[str, Any]:
     by_id = {short_id(container.id): container.name for container in own}
     wanted = {names.role(role) for role in (*roles, *(role_of(container.labels) for container in own))}
-    return {name: _route(service, by_id) for name, service in _services(engine, notice).items() if name in wanted}
-
-
-def _route(service: Service, names_by_id: Mapping[str, str]) -> Dict[str, Any]:
-    shown = service.options.shown()
-    targets = [target.partition(":") for target in service.targets]
-    return {
-        "targets": ["".join((names_by_id.get(host, host), colon, port)) for host, colon, port in targets],
-        "hosts": shown["host"],
-        "path_prefixes": shown["path-prefix"],
-        "tls": shown["tls"],
-        "state": service.state,
-        "message": service.message,
-    }
+    services = commands.services_if_readable(engine, notice)
+    return {name: each.shown(lambda host: by_id.get(host, host)) for name, each in services.items() if name in wanted}

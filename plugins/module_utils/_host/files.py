@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import stat
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._errors import FileError
 from . import user as _user
@@ -66,7 +66,7 @@ def absolute_binds(body: Dict[str, Any]) -> Dict[str, Any]:
 def read(path: str) -> Optional[str]:
     """The text of a file, or None where there is none. What is not UTF-8 in it becomes U+FFFD, which nobody writes."""
     with doing("read", path), contextlib.suppress(FileNotFoundError), opened(path) as (folder, name):
-        handle = os.open(name, READING | _nofollow(), dir_fd=folder)
+        handle = os.open(name, READING | nofollow(), dir_fd=folder)
         with os.fdopen(handle, encoding="utf-8", errors="replace", newline="") as source:
             _require_file(handle)
             return source.read()
@@ -76,7 +76,7 @@ def read(path: str) -> Optional[str]:
 def mode(path: str) -> Optional[int]:
     """The permission bits of a file, or None where there is none."""
     with doing("look at", path), contextlib.suppress(FileNotFoundError), opened(path) as (folder, name):
-        return os.stat(name, dir_fd=folder, follow_symlinks=not _nofollow()).st_mode & 0o777
+        return os.stat(name, dir_fd=folder, follow_symlinks=not nofollow()).st_mode & 0o777
     return None
 
 
@@ -91,7 +91,7 @@ def exists(path: str) -> bool:
 def folders(path: str) -> List[str]:
     """The names of the folders in a folder, sorted; none where it is not there. Root follows no link to one."""
     with doing("look at", path), contextlib.suppress(FileNotFoundError), opened(f"{path}/.") as (folder, _name):
-        return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=not _nofollow()))
+        return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=not nofollow()))
     return []
 
 
@@ -112,18 +112,24 @@ def _raise(error: OSError) -> None:
 
 
 def write(path: str, text: str) -> None:
-    """Replace a file, or make it and the folders above it: at any moment it is the old one or the new one."""
+    """Replace a file, readable by its owner only, or make it and the folders above it."""
+    replace(path, text.encode(), lambda handle: os.fchmod(handle, PRIVATE_FILE))
+
+
+def replace(path: str, data: bytes, adjust: Callable[[int], None]) -> None:
+    """Write a file: at any moment it is the old one or the new one. `adjust` gives the open new one its mode and owner,
+    which until then are those of a file that its owner alone may read."""
     with doing("write", path), opened(path, make=True) as (folder, name):
         temporary = f".{name}.{secrets.token_hex(8)}"
         try:
             with os.fdopen(os.open(temporary, WRITING, PRIVATE_FILE, dir_fd=folder), "wb") as sink:
-                sink.write(text.encode())
+                sink.write(data)
                 sink.flush()
-                os.fchmod(sink.fileno(), PRIVATE_FILE)
                 own(sink.fileno())
+                adjust(sink.fileno())
                 os.fsync(sink.fileno())
             os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except OSError:
+        except (OSError, FileError):
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
             raise
@@ -157,7 +163,7 @@ def _write_or_undo(handle: int, size: int, content: bytes) -> None:
 def protect(path: str) -> None:
     """Leave a file readable by its owner only."""
     with doing("protect", path), opened(path) as (folder, name):
-        handle = os.open(name, READING | _nofollow(), dir_fd=folder)
+        handle = os.open(name, READING | nofollow(), dir_fd=folder)
         try:
             os.fchmod(handle, PRIVATE_FILE)
         finally:
@@ -168,7 +174,7 @@ def remove(path: str) -> None:
     """Remove a file, a link, or a directory with all that is in it. What is gone already is no error."""
     with doing("remove", path), contextlib.suppress(FileNotFoundError), opened(path) as (folder, name):
         if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            shutil.rmtree(f"/proc/self/fd/{folder}/{name}" if _nofollow() else absolute(path))
+            shutil.rmtree(f"/proc/self/fd/{folder}/{name}" if nofollow() else absolute(path))
         else:
             os.unlink(name, dir_fd=folder)
 
@@ -189,7 +195,7 @@ def _open_or_make(folder: int, name: str, flags: int) -> int:
     try:
         handle = os.open(name, flags | os.O_CREAT | os.O_EXCL, PRIVATE_FILE, dir_fd=folder)
     except FileExistsError:
-        handle = os.open(name, flags | _nofollow(), dir_fd=folder)
+        handle = os.open(name, flags | nofollow(), dir_fd=folder)
     else:
         own(handle)
     try:
@@ -210,7 +216,7 @@ def directory(path: str) -> None:
 def opened(path: str, make: bool = False) -> Iterator[Tuple[int, str]]:
     """The folder of a path, opened (and made, with those above it), and the last part of the path."""
     *parts, name = path.split("/")
-    flags = os.O_RDONLY | os.O_DIRECTORY | _nofollow()
+    flags = os.O_RDONLY | os.O_DIRECTORY | nofollow()
     folder = os.open(home(), os.O_RDONLY | os.O_DIRECTORY)
     try:
         for part in parts:
@@ -239,7 +245,7 @@ def _require_file(handle: int) -> None:
         raise OSError(errno.EEXIST, "it is no regular file")
 
 
-def _nofollow() -> int:
+def nofollow() -> int:
     """O_NOFOLLOW for root in the home of somebody else, who could lead it anywhere."""
     return os.O_NOFOLLOW if os.geteuid() == 0 and os.stat(home()).st_uid != 0 else 0
 

@@ -11,7 +11,6 @@ import contextlib
 import grp
 import os
 import pwd
-import secrets
 import stat
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from typing import Iterator, Optional, Tuple
 from .._errors import FileError
 from . import files
 from .changes import Changes
-from .files import READING, WRITING, _nofollow, doing, opened, own
+from .files import READING, doing, nofollow, opened, own
 
 PUBLIC_DIRECTORY = 0o755
 OF_OTHERS = 0o077
@@ -53,7 +52,7 @@ def kept(path: str) -> str:
 
 def look(path: str) -> Optional[Look]:
     with doing("look at", path), contextlib.suppress(FileNotFoundError), _parent(path) as (folder, name):
-        found = os.stat(name, dir_fd=folder, follow_symlinks=not _nofollow())
+        found = os.stat(name, dir_fd=folder, follow_symlinks=not nofollow())
         return Look(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_mtime)
     return None
 
@@ -61,7 +60,7 @@ def look(path: str) -> Optional[Look]:
 def content(path: str) -> Optional[bytes]:
     """The bytes of a file, or None where there is none."""
     with doing("read", path), contextlib.suppress(FileNotFoundError), opened(path) as (folder, name):
-        handle = os.open(name, READING | _nofollow(), dir_fd=folder)
+        handle = os.open(name, READING | nofollow(), dir_fd=folder)
         with os.fdopen(handle, "rb") as source:
             return source.read()
     return None
@@ -69,21 +68,7 @@ def content(path: str) -> Optional[bytes]:
 
 def write(path: str, data: bytes, mode: str, owner: Optional[str]) -> None:
     """Replace a file, or make it and the folders above it: at any moment it is the old one or the new one."""
-    with doing("write", path), opened(path, make=True) as (folder, name):
-        temporary = f".{name}.{secrets.token_hex(8)}"
-        try:
-            with os.fdopen(os.open(temporary, WRITING, files.PRIVATE_FILE, dir_fd=folder), "wb") as sink:
-                sink.write(data)
-                sink.flush()
-                own(sink.fileno())
-                _adjust(sink.fileno(), path, mode, owner)
-                os.fsync(sink.fileno())
-            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except (OSError, FileError):
-            with contextlib.suppress(OSError):
-                os.unlink(temporary, dir_fd=folder)
-            raise
-        os.fsync(folder)
+    files.replace(path, data, partial(_adjust, path=path, mode=mode, owner=owner))
 
 
 def keep(path: str) -> None:
@@ -122,7 +107,7 @@ def ensure_folder(changes: Changes, path: str, mode: Optional[str], owner: Optio
 def adjust(path: str, mode: Optional[str], owner: Optional[str]) -> None:
     """Give what is there another mode and owner."""
     with doing("change", path), _parent(path) as (folder, name):
-        handle = os.open(name, READING | _nofollow(), dir_fd=folder)
+        handle = os.open(name, READING | nofollow(), dir_fd=folder)
         try:
             _adjust(handle, path, mode, owner)
         finally:
@@ -175,7 +160,7 @@ def _parent(path: str, make: bool = False) -> Iterator[Tuple[int, str]]:
 
 @contextlib.contextmanager
 def _folder(parent: int, name: str) -> Iterator[int]:
-    handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _nofollow(), dir_fd=parent)
+    handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | nofollow(), dir_fd=parent)
     try:
         yield handle
     finally:

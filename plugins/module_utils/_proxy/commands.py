@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, List, Sequence
+from typing import Callable, Dict, List, Sequence
 
 from .._errors import ProxyError, StateError
 from .._host.changes import Changes
@@ -53,6 +53,15 @@ def services(engine: Engine) -> Dict[str, Service]:
     except StateError:
         time.sleep(WRITTEN_WITHIN)
         return _read(engine)
+
+
+def services_if_readable(engine: Engine, notice: Callable[[str], None]) -> Dict[str, Service]:
+    """`services`, or none and a notice where the state file stays unreadable."""
+    try:
+        return services(engine)
+    except StateError as error:
+        notice(error.message)
+        return {}
 
 
 def _read(engine: Engine) -> Dict[str, Service]:

@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from .. import _body
-from .._errors import StateError
 from .._host.changes import lines
 from .._host.engine import Engine
 from .._names import PROXY_CONTAINER, short_id
 from . import commands
-from .state import Service
 
 
 def look(engine: Engine, wanted: Optional[Mapping[str, Any]], notice: Callable[[str], None]) -> Dict[str, Any]:
@@ -21,12 +20,13 @@ def look(engine: Engine, wanted: Optional[Mapping[str, Any]], notice: Callable[[
     if container is None:
         return {"state": "absent", "image": None, "since": None, "differs": [], "routes": {}}
     is_running = container["State"]["Status"] == "running"
+    services = commands.services_if_readable(engine, notice)
     return {
         "state": container["State"]["Status"],
         "image": container["Config"]["Image"],
         "since": container["State"]["StartedAt" if is_running else "FinishedAt"],
         "differs": differences(container, wanted) if wanted else [],
-        "routes": {name: _route(engine, service) for name, service in sorted(_services(engine, notice).items())},
+        "routes": {name: service.shown(partial(_name, engine)) for name, service in sorted(services.items())},
     }
 
 
@@ -46,28 +46,7 @@ def _shown(value: Any) -> str:
     return "not set" if value is None else str(value)
 
 
-def _services(engine: Engine, notice: Callable[[str], None]) -> Dict[str, Service]:
-    try:
-        return commands.services(engine)
-    except StateError as error:
-        notice(error.message)
-        return {}
-
-
-def _route(engine: Engine, service: Service) -> Dict[str, Any]:
-    shown = service.options.shown()
-    return {
-        "targets": [_target(engine, target) for target in service.targets],
-        "hosts": shown["host"],
-        "path_prefixes": shown["path-prefix"],
-        "tls": shown["tls"],
-        "state": service.state,
-        "message": service.message,
-    }
-
-
-def _target(engine: Engine, target: str) -> str:
-    """With the name of the container that it is now."""
-    host, colon, port = target.partition(":")
+def _name(engine: Engine, host: str) -> str:
+    """The name of the container that a target's host is now."""
     container = engine.inspect(host) if len(host) == len(short_id("0" * 64)) else None
-    return f"{container['Name'].lstrip('/') if container else host}{colon}{port}"
+    return container["Name"].lstrip("/") if container else host

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from .._errors import StateError
 from .._names import PROXY_STATE
@@ -26,6 +26,19 @@ class Service:
     rollout: Optional[Mapping[str, Any]] = field(default=None)
     state: str = "running"
     message: str = ""
+
+    def shown(self, name_of: Callable[[str], str]) -> Dict[str, Any]:
+        """For people and answers; `name_of` gives what the host of a target is called."""
+        options = self.options.shown()
+        targets = [target.partition(":") for target in self.targets]
+        return {
+            "targets": ["".join((name_of(host), colon, port)) for host, colon, port in targets],
+            "hosts": options["host"],
+            "path_prefixes": options["path-prefix"],
+            "tls": options["tls"],
+            "state": self.state,
+            "message": self.message,
+        }
 
 
 def parse(content: bytes) -> Dict[str, Service]:

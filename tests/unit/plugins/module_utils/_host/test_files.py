@@ -157,7 +157,7 @@ def test_root_follows_no_link_in_the_home_of_somebody_else(
     inside.chmod(0o644)
     (home / place).parent.mkdir(parents=True, exist_ok=True)
     (home / place).symlink_to(victim)
-    monkeypatch.setattr(files, "_nofollow", lambda: os.O_NOFOLLOW)
+    monkeypatch.setattr(files, "nofollow", lambda: os.O_NOFOLLOW)
     monkeypatch.setattr(files, "own", lambda _handle: None)
     try:
         VERBS[verb]()
