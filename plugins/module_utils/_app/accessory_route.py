@@ -8,8 +8,8 @@ from functools import partial
 
 from .._host import files
 from .._names import PROXY_CONTAINER, Names, accessory_certificates
+from .._proxy import apps_config, flags
 from .._proxy import container as _proxy
-from .._proxy import flags
 from .._proxy.asked import Asked
 from .._proxy.certificate import Certificate
 from .._proxy.route import Route
@@ -65,10 +65,9 @@ class AccessoryRoute:
         """Certificates that the route has had go once it names them no more."""
         directory = accessory_certificates(self.host.name)
         wanted = self._certificate.folder if self._certificate else None
-        for name in files.folders(directory):
-            if f"{directory}/{name}" != wanted:
-                path = f"{directory}/{name}"
-                self.host.changes.do(f"remove {path}", partial(files.remove, path))
+        paths = [f"{directory}/{name}" for name in files.folders(directory)]
+        outdated = [path for path in paths if path != wanted]
+        apps_config.remove_unnamed(self.host.engine, self.host.changes, outdated, {self.host.name})
 
     def forget(self) -> None:
         """What the accessory had of kamal-proxy's folder goes with it."""

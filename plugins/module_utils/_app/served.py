@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
 from .._errors import ProxyError
 from .._host import files, trees
 from .._names import Names
-from .._proxy import apps_config, commands
+from .._proxy import apps_config
 from .._proxy.certificate import CERTIFICATE, PRIVATE_KEY, Certificate
 from .._shares import RoleShare
 from .context import Context
@@ -40,16 +40,8 @@ def options(context: Context, role: RoleShare) -> Dict[str, Any]:
 
 def clean(context: Context) -> None:
     """Once all roles of this host are live: what their routes named before goes, unless another route names it."""
-    outdated = list(_outdated(context))
-    if not outdated:
-        return
-    own = {role.route for role in context.share.roles}
-    routes = commands.look(context.engine, context.changes)
-    named = [str(value) for name, each in routes.items() if name not in own for value in each.options.values.values()]
-    for path in outdated:
-        place = apps_config.inside(path)
-        if not any(f"{value}/".startswith(f"{place}/") for value in named):
-            context.changes.do(f"remove {path}", partial(files.remove, path))
+    own = {role.route for role in context.share.roles if role.route}
+    apps_config.remove_unnamed(context.engine, context.changes, list(_outdated(context)), own)
 
 
 def _certificate(context: Context, role: RoleShare) -> Optional[Certificate]:

@@ -9,12 +9,15 @@ name of its own, and goes when no route names it any more. Paths are relative to
 from __future__ import annotations
 
 import os
-from typing import Any, List, Mapping, Tuple
+from functools import partial
+from typing import Any, Collection, List, Mapping, Sequence, Tuple
 
 from .._errors import ProxyError
 from .._host import files, trees
+from .._host.changes import Changes
 from .._host.engine import Engine
 from .._names import PROXY_APPS_CONFIG, PROXY_APPS_CONFIG_INSIDE, PROXY_CONTAINER, PROXY_STATE
+from . import commands
 
 
 def inside(path: str) -> str:
@@ -27,6 +30,18 @@ def make(path: str) -> None:
     parts = path[len(PROXY_APPS_CONFIG) :].split("/")
     for number in range(1, len(parts) + 1):
         trees.public(PROXY_APPS_CONFIG + "/".join(parts[:number]))
+
+
+def remove_unnamed(engine: Engine, changes: Changes, paths: Sequence[str], own: Collection[str]) -> None:
+    """Remove what routes named before, unless one names it still; the routes of `own` are known not to."""
+    if not paths:
+        return
+    routes = commands.look(engine, changes)
+    named = [str(value) for name, each in routes.items() if name not in own for value in each.options.values.values()]
+    for path in paths:
+        place = inside(path)
+        if not any(f"{value}/".startswith(f"{place}/") for value in named):
+            changes.do(f"remove {path}", partial(files.remove, path))
 
 
 def write_for_proxy(engine: Engine, path: str, content: Mapping[str, str]) -> None:
