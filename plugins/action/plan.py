@@ -37,6 +37,7 @@ from ..plugin_utils.plan.run import (
     Run,
 )
 from ..plugin_utils.plan.way_back import HostInfo
+from ..plugin_utils.secrets import pre_init
 from ..plugin_utils.secrets.sources import Secrets
 
 LOCALHOST = "localhost"
@@ -74,7 +75,7 @@ class ActionModule(ControllerAction):
         return {"plan": to_data(whole)}
 
     def _plan(self, arguments: Mapping[str, Any]) -> Plan:
-        self._pre_init()
+        pre_init.begin(self._variables, self._value, Display().display)
         self._require_app_hosts()
         invocation.require_one_service(self._variables)
         config = source.from_task_vars(self._variables, self._value, os.getcwd())
@@ -86,13 +87,6 @@ class ActionModule(ControllerAction):
         if whole.hooks:
             hooks.began(whole.service, whole.destination)
         return whole
-
-    def _pre_init(self) -> None:
-        """What the project wants done first, such as logging in to a store of secrets."""
-        if self._flag("kamal_skip_hooks", False):
-            return
-        root, destination = source.place(self._variables, self._value, os.getcwd())
-        hooks.pre_init(root, destination, float(self._value("kamal_hooks_timeout") or hooks.SECONDS), Display().display)
 
     def _require_known(self, config: Config, run: Run) -> None:
         """The hosts and roles that variables of this run name are there."""

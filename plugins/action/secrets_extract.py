@@ -12,7 +12,7 @@ from ansible.utils.display import Display
 
 from ..plugin_utils import invocation
 from ..plugin_utils.controller import ControllerAction
-from ..plugin_utils.secrets import kamal_command, store
+from ..plugin_utils.secrets import kamal_command, pre_init, store
 
 
 class ActionModule(ControllerAction):
@@ -28,7 +28,7 @@ class ActionModule(ControllerAction):
         invocation.require_sound(task_vars, self._loader, value_of)
         name, fetched = arguments["name"], arguments["fetched"]
         if fetched is None:
-            store.begin(task_vars, value_of, Display().display)
+            pre_init.begin(task_vars, value_of, Display().display)
             (value,) = store.pick([name], store.find(arguments, [name], value_of))
         else:
             text = fetched if isinstance(fetched, str) else json.dumps(fetched)

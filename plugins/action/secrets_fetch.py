@@ -11,7 +11,7 @@ from ansible.utils.display import Display
 
 from ..plugin_utils import invocation
 from ..plugin_utils.controller import ControllerAction
-from ..plugin_utils.secrets import store
+from ..plugin_utils.secrets import pre_init, store
 
 
 class ActionModule(ControllerAction):
@@ -24,7 +24,7 @@ class ActionModule(ControllerAction):
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         value_of = partial(self.value_of, task_vars)
         invocation.require_sound(task_vars, self._loader, value_of)
-        store.begin(task_vars, value_of, Display().display)
+        pre_init.begin(task_vars, value_of, Display().display)
         found = store.find(arguments, arguments["names"], value_of)
         text = store.as_json(found, arguments["show"])
         Display().display(text)

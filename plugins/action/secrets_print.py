@@ -15,7 +15,7 @@ from ..plugin_utils import invocation
 from ..plugin_utils.config import source
 from ..plugin_utils.controller import ControllerAction
 from ..plugin_utils.memory import Memory
-from ..plugin_utils.secrets import sources, store
+from ..plugin_utils.secrets import pre_init, sources
 from ..plugin_utils.secrets.commands import SWITCH
 from ..plugin_utils.secrets.sources import Secrets
 from ..plugin_utils.secrets.tool import REDACTED
@@ -32,7 +32,7 @@ class ActionModule(ControllerAction):
             return False if name == SWITCH else value_of(name)
 
         if arguments["show"]:
-            store.begin(task_vars, value_of, tell)
+            pre_init.begin(task_vars, value_of, tell)
         config = source.from_task_vars(task_vars, value_of, os.getcwd())
         place = (config.project_root, config.data["secrets_path"], config.destination)
         if arguments["show"]:

@@ -9,9 +9,6 @@ import os
 from typing import Any, Callable, List, Mapping, Sequence
 
 from ...module_utils._errors import SecretError
-from .. import hooks
-from ..config import source
-from ..config.load import boolean
 from . import kamal_command
 from .adapter import Found, Request
 from .adapters import ADAPTERS, fetch
@@ -21,14 +18,6 @@ from .tool import REDACTED, SECONDS, Surroundings
 OPTIONS = {"adapter": {"type": "str"}, "account": {"type": "str"}, "from": {"type": "str"}}
 
 Value = Callable[[str], Any]
-
-
-def begin(task_vars: Mapping[str, Any], value: Value, tell: Callable[[str], None]) -> None:
-    """What the project wants done first, such as logging in; `value` gives a variable's value."""
-    if boolean("kamal_skip_hooks", value("kamal_skip_hooks")):
-        return
-    root, destination = source.place(task_vars, value, os.getcwd())
-    hooks.pre_init(root, destination, float(value("kamal_hooks_timeout") or hooks.SECONDS), tell)
 
 
 def find(options: Mapping[str, Any], names: Sequence[str], value: Value) -> Found:
