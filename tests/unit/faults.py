@@ -10,6 +10,7 @@ from typing import Any, Callable
 from unittest.mock import Mock
 
 import docker.errors
+import pytest
 import requests
 import urllib3.exceptions
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError
@@ -41,6 +42,18 @@ CALLS = {
     *("containers", "inspect", "create", "start", "stop", "rename", "remove", "execute", "read_file", "archive"),
     *("put", "logs", "image", "images", "tag", "remove_image"),
 }
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, engine: Engine, call: str) -> None:
+    """The engine refuses the first of these calls."""
+    real, failures = getattr(engine, call), [EngineError("Docker did not answer")]
+
+    def fail(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(engine, call, fail)
 
 
 class Killed(BaseException):

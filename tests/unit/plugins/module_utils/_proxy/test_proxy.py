@@ -15,6 +15,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._proxy import replac
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.settings import proxy_container
 from fakes import PROXY, FakeEngine
+from faults import fail_once
 
 pytestmark = pytest.mark.usefixtures("no_waiting", "home")
 
@@ -136,14 +137,7 @@ def test_whichever_call_of_a_recreation_fails_the_old_one_serves(
 ) -> None:
     ensure(host)
     before = host.here[PROXY]["Id"]
-    real, failures = getattr(host, call), [EngineError("Docker did not answer")]
-
-    def fail_once(*arguments: Any) -> Any:
-        if failures:
-            raise failures.pop()
-        return real(*arguments)
-
-    monkeypatch.setattr(host, call, fail_once)
+    fail_once(monkeypatch, host, call)
     with pytest.raises(EngineError):
         ensure(host, recreate=True, http_port=8080)
     assert list(host.here) == [PROXY]
