@@ -618,6 +618,20 @@ def test_it_is_served_under_a_certificate_of_its_own(
     assert not directory.exists()
 
 
+def test_a_former_certificate_that_another_route_names_stays(
+    proxied: FakeEngine, db: Share, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kamal-proxy would forget every route when it starts again."""
+    monkeypatch.setattr(certificate, "_load", lambda *_parts: None)
+    ssl = {"certificate_pem": "DB_PASSWORD", "private_key_pem": "DB_PASSWORD"}
+    share = db(port=None, proxy={"host": "db.example.com", "app_port": 9200, "ssl": ssl})
+    act(proxied, share)
+    proxied.routes["other"] = {**proxied.routes["hello-db"], "name": "other"}
+    act(proxied, share, password="another certificate")
+    assert share.certificate is not None
+    assert len(list((home / share.certificate.directory).iterdir())) == 2
+
+
 def test_its_certificate_is_among_the_secrets_of_a_plan(plan_of: MakePlan) -> None:
     ssl = {"certificate_pem": "C", "private_key_pem": "K"}
     plan = plan_of("v1", command="setup", accessories={"db": {**SECTION, "proxy": {"host": "a", "ssl": ssl}}})
