@@ -1,8 +1,8 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Writes what follows from elsewhere: from schema/sections the JSON Schema for editors and the configuration reference,
-from plugin_utils/variables the table of variables, from the roles' argument specs a README for each, from the
-dataclasses of the plan its documentation in the modules.
+from plugin_utils the tables of variables and of Kamal's commands, from the roles' argument specs a README for each,
+from the dataclasses of the plan its documentation in the modules.
 
 With --check nothing is written; a file that no longer follows from its source is named and the exit code is 1.
 """
@@ -19,6 +19,7 @@ import docs_plan
 import yaml
 
 from plugins.plugin_utils import variables
+from plugins.plugin_utils.commands import table, takes
 from plugins.plugin_utils.config.schema import Key, Section, build_schema, flow, load_sections
 
 ROOT = checkout.ROOT
@@ -98,14 +99,46 @@ def example(section: Section) -> str:
 
 
 # What stands between two marks of a page that is otherwise written by hand.
-OPERATING = ROOT / "docs" / "operating.md"
-BEGIN, END = "<!-- Generated from plugins/plugin_utils/variables.py by `make docs`. -->\n", "\n<!-- End. -->"
+OPERATING, FROM_KAMAL = (ROOT / "docs" / name for name in ("operating.md", "from-kamal.md"))
+BEGIN, END = "<!-- Generated from plugins/plugin_utils/{} by `make docs`. -->\n", "\n<!-- End. -->"
 
 
-def with_table(page: str) -> str:
-    before, _begin, rest = page.partition(BEGIN)
+def with_table(page: Path, source: str, rows: str) -> str:
+    begin = BEGIN.format(source)
+    before, _begin, rest = page.read_text(encoding="utf-8").partition(begin)
     _old, _end, after = rest.partition(END)
-    return f"{before}{BEGIN}{variables.as_table()}{END}{after}"
+    return f"{before}{begin}{rows}{END}{after}"
+
+
+def commands() -> str:
+    rows = [f"| `kamal {each.words}` | {here(each)} | {different(each)} |" for each in table.COMMANDS]
+    frame = [f"| `{option.replace('/', '`, `')}` | {given(said)} | |" for option, said in table.FRAME.items()]
+    return "\n".join(["| Kamal | Caravan | options, and what is different |", "|---|---|---|", *rows, *frame])
+
+
+def here(command: table.Command) -> str:
+    """What is typed after `ansible-playbook -i config/deploy.yml`."""
+    if not command.playbook:
+        return "–"
+    needed = [f"{name.replace(table.REST, '')}=…" for name in command.arguments] if command.needs else []
+    words = "".join(f" -e {said}" for said in [*command.sets, *needed])
+    without = " (without `-i`)" if command.playbook in takes.WITHOUT_INVENTORY else ""
+    return f"`caravan.kamal.{command.playbook}{words}`{without}"
+
+
+def different(command: table.Command) -> str:
+    options = [f"`{option.partition('/')[0]}`: {given(said)}" for option, said in command.options.items()]
+    if not command.needs:
+        options += [f"{name.rpartition('_')[2]}: {given(name)}" for name in command.arguments]
+    return "; ".join([*options, command.note] if command.note else options)
+
+
+def given(said: str) -> str:
+    if not said:
+        return "makes no difference"
+    if said.startswith("-"):
+        return f"`{said}`"
+    return f"`-e {said}`" if "=" in said else f"`-e {said}=…`"
 
 
 # The READMEs of roles
@@ -157,7 +190,8 @@ def wanted() -> dict[Path, str]:
     return {
         ROOT / "schema" / "deploy.schema.json": schema,
         ROOT / "docs" / "configuration-reference.md": reference(sections),
-        OPERATING: with_table(OPERATING.read_text(encoding="utf-8")),
+        OPERATING: with_table(OPERATING, "variables.py", variables.as_table()),
+        FROM_KAMAL: with_table(FROM_KAMAL, "commands/table.py", commands()),
         **{folder / "README.md": role_readme(folder) for folder in roles},
         **docs_plan.pages(ROOT),
     }

@@ -49,11 +49,13 @@ import sys
 from typing import Any, Dict, Iterable, Mapping, Optional, Set, Tuple
 
 from ansible.inventory.group import to_safe_group_name
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._errors import ConfigError, Problem
+from ..plugin_utils.commands.help import show_and_end
 from ..plugin_utils.config.findings import listed, near_miss
 from ..plugin_utils.config.load import Config, Settings, load
 from ..plugin_utils.config.source import CONFIGURATION, DEFAULT_FILE
@@ -74,6 +76,8 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
         extra = load_extra_vars(loader)
+        if boolean(extra.get("kamal_help", False), strict=False):
+            show_and_end()
         try:
             file, destination = self._source(path, extra)
             self._fill(load(file, destination, Settings.of(os.environ, extra.get)))

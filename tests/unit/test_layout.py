@@ -31,7 +31,9 @@ HEADER = (
 )
 # The rooms, and which others each of them may enter. What has no room lies at the root of module_utils; every room may.
 WORDS = "module_utils"
-CONFIG, PLAN, SECRETS, KEPT = (f"plugin_utils/{room}" for room in ("config", "plan", "secrets", "kept"))
+CONFIG, PLAN, SECRETS, KEPT, COMMANDS = (
+    f"plugin_utils/{room}" for room in ("config", "plan", "secrets", "kept", "commands")
+)
 APP, PROXY, BUILD, HOST, DOCKER_RUN, KEPT_THERE = (
     f"module_utils/{room}" for room in ("_app", "_proxy", "_build", "_host", "_docker_run", "_kept")
 )
@@ -41,6 +43,7 @@ MAY_ENTER = {
     PLAN: {CONFIG, SECRETS, KEPT, PROXY, BUILD, DOCKER_RUN},
     SECRETS: {"plugin_utils", CONFIG},
     KEPT: {"plugin_utils"},
+    COMMANDS: {"plugin_utils"},
     APP: {PROXY, HOST},
     PROXY: {HOST, DOCKER_RUN},
     BUILD: {HOST},

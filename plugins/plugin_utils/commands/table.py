@@ -1,0 +1,207 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Kamal's command tree, line by line, and what does the same here.
+
+What playbooks print as their help, what aliases are read by, and the table in docs/from-kamal.md follow from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Dict, List, Mapping, Tuple
+
+REST = "..."
+
+
+@dataclass(frozen=True)
+class Command:
+    """`options` says for an option of Kamal's, with its short form behind a slash, which variable takes its value, or
+    `VARIABLE=VALUE` for a switch; nothing where the option makes no difference here. `arguments` are the variables that
+    take what has no option; one that ends with REST takes all that is left. `sets` belongs to the command itself.
+    `needs` says if these have to be given. `note` is what is different; without a `playbook` what to do instead."""
+
+    words: str
+    playbook: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    arguments: Tuple[str, ...] = ()
+    sets: Tuple[str, ...] = ()
+    needs: bool = True
+    note: str = ""
+
+
+# Of every command. What begins with a dash is an option of Ansible's.
+FRAME: Dict[str, str] = {
+    "--version": "kamal_version",
+    "--destination/-d": "kamal_destination",
+    "--config-file/-c": "kamal_config_file",
+    "--hosts/-h": "--limit",
+    "--skip-hooks/-H": "kamal_skip_hooks=true",
+    "--lock-wait": "kamal_lock_wait=900",
+    "--lock-wait-timeout": "kamal_lock_wait",
+    "--lock-wait-interval": "",
+    "--verbose/-v": "-v",
+    "--quiet/-q": "",
+}
+_PUSH = {"--skip-push/-P": "kamal_build=false", "--no-cache": "kamal_build_force=true"}
+_YES = {"--confirmed/-y": "kamal_confirm=true"}
+_LOGS = {
+    "--since/-s": "kamal_logs_since",
+    "--lines/-n": "kamal_logs_lines",
+    "--grep/-g": "kamal_logs_grep",
+}
+_STORE = {
+    "--adapter/-a": "kamal_secrets_adapter",
+    "--account": "kamal_secrets_account",
+    "--from": "kamal_secrets_from",
+}
+_ACCESSORY = ("kamal_accessory",)
+_NOT_YET = "not yet"
+_PART = "a part of `remove`, which takes all of it"
+_LOGIN = "a login goes into the call that needs it, and stays nowhere"
+
+COMMANDS: Tuple[Command, ...] = (
+    Command("init", "init", note="no `bundle`: there is no gem"),
+    Command("setup", "setup", _PUSH),
+    Command("deploy", "deploy", _PUSH),
+    Command("redeploy", "redeploy", _PUSH),
+    Command(
+        "rollback", "rollback", {}, ("kamal_version",), needs=False, note="without a version, to the previous good one"
+    ),
+    Command("details", "details"),
+    Command("audit", "audit"),
+    Command("config", "config", note="also shows the file as it was merged"),
+    Command("docs", "docs", {}, ("kamal_docs_section",), needs=False),
+    Command("remove", "remove", _YES, note="data goes with `-e kamal_accessory_data=delete`"),
+    Command("upgrade", note="from Kamal 1 to 2 with Kamal itself"),
+    Command("version", note="`ansible-galaxy collection list caravan.kamal`"),
+    Command("app logs", "app.logs", _LOGS, note="it does not follow"),
+    Command("app containers", "app.containers", note="one table for all hosts"),
+    Command("app images", "app.images", note="one table for all hosts"),
+    Command("app version", "app.version", note="one table for all hosts"),
+    Command("app details", "details", note="with kamal-proxy and accessories"),
+    Command(
+        "app maintenance",
+        "app.maintenance",
+        {"--drain-timeout": "kamal_maintenance_drain_timeout", "--message": "kamal_maintenance_message"},
+    ),
+    Command("app live", "app.live"),
+    Command("app boot", note=_NOT_YET),
+    Command("app start", note=_NOT_YET),
+    Command("app stop", note=_NOT_YET),
+    Command("app exec", note=f"{_NOT_YET}; Ansible's ad-hoc commands reach the hosts"),
+    Command("app stale_containers", note=_NOT_YET),
+    Command("app remove", note=_NOT_YET),
+    Command("app remove_container", note=_PART),
+    Command("app remove_containers", note=_PART),
+    Command("app remove_images", note=_PART),
+    Command("app remove_app_directories", note=_PART),
+    Command("proxy boot", "proxy.boot"),
+    Command("proxy start", "proxy.start"),
+    Command("proxy stop", "proxy.stop"),
+    Command("proxy restart", "proxy.restart", note="host by host"),
+    Command(
+        "proxy reboot", "proxy.reboot", {"--rolling": "kamal_proxy_rolling=true", **_YES}, note="rolling by itself"
+    ),
+    Command("proxy details", "proxy.details"),
+    Command("proxy logs", "proxy.logs", _LOGS, note="it does not follow"),
+    Command(
+        "proxy boot_config",
+        "proxy.boot_config",
+        {},
+        ("kamal_proxy_boot_config",),
+        needs=False,
+        note="`get` and `reset`; instead of `set`: [`proxy/run`](proxy.md#how-it-is-run)",
+    ),
+    Command("proxy remove", "proxy.remove", {"--force": "kamal_proxy_force=true"}, note="asks for `kamal_confirm`"),
+    Command("proxy remove_container", note=_PART),
+    Command("proxy remove_image", note="the image stays"),
+    Command("proxy remove_proxy_directory", note=_PART),
+    Command(
+        "proxy upgrade",
+        note="to a newer kamal-proxy: `proxy/run/version`, then `caravan.kamal.proxy.reboot`; from Kamal 1 and Traefik "
+        "with Kamal itself",
+    ),
+    Command("accessory boot", "accessory.boot", {}, _ACCESSORY),
+    Command("accessory reboot", "accessory.reboot", {}, _ACCESSORY),
+    Command("accessory start", "accessory.start", {}, _ACCESSORY),
+    Command("accessory stop", "accessory.stop", {}, _ACCESSORY),
+    Command("accessory restart", "accessory.restart", {}, _ACCESSORY),
+    Command("accessory details", "accessory.details", {}, _ACCESSORY),
+    Command(
+        "accessory exec",
+        "accessory.exec",
+        {"--reuse": "kamal_accessory_reuse=true"},
+        ("kamal_accessory", f"kamal_accessory_cmd{REST}"),
+        note="nothing interactive",
+    ),
+    Command("accessory logs", "accessory.logs", _LOGS, _ACCESSORY, note="it does not follow"),
+    Command(
+        "accessory upgrade",
+        "accessory.upgrade",
+        {"--rolling": "", "--confirmed/-y": ""},
+        _ACCESSORY,
+        note="always host by host, and only where the registry has a newer image",
+    ),
+    Command(
+        "accessory remove",
+        "accessory.remove",
+        _YES,
+        _ACCESSORY,
+        note="data goes with `-e kamal_accessory_data=delete`",
+    ),
+    Command("accessory pull_image", "accessory.upgrade", {}, _ACCESSORY, note="and replaces what runs"),
+    Command("accessory upload", note="`accessory.boot` writes the files of one that differs"),
+    Command("accessory directories", note="`accessory.boot` makes them"),
+    Command("accessory remove_container", note=_PART),
+    Command("accessory remove_image", note=_PART),
+    Command("accessory remove_service_directory", note="`accessory.remove` with `-e kamal_accessory_data=delete`"),
+    Command("build deliver", note=_NOT_YET),
+    Command("build push", note=_NOT_YET),
+    Command("build pull", note=_NOT_YET),
+    Command("build create", note=_NOT_YET),
+    Command("build remove", note=_NOT_YET),
+    Command("build details", note=_NOT_YET),
+    Command("build dev", note=_NOT_YET),
+    Command("registry setup", note=_LOGIN),
+    Command("registry login", note=_LOGIN),
+    Command("registry logout", note=_LOGIN),
+    Command("registry remove", note=_LOGIN),
+    Command("server bootstrap", note="a part of `caravan.kamal.setup`"),
+    Command("server exec", note=f"{_NOT_YET}; `ansible app -a COMMAND` runs one"),
+    Command("prune all", "prune.all"),
+    Command("prune containers", "prune.containers", {"--retain": "kamal_prune_retain"}),
+    Command("prune images", "prune.images"),
+    Command("lock status", "lock"),
+    Command(
+        "lock acquire",
+        "lock",
+        {"--message/-m": "kamal_lock_message"},
+        sets=("kamal_lock_state=held",),
+    ),
+    Command("lock release", "lock", sets=("kamal_lock_state=free",)),
+    Command(
+        "secrets fetch",
+        "secrets.fetch",
+        _STORE,
+        (f"kamal_secrets_names{REST}",),
+        note="values with `-e kamal_secrets_show=true`",
+    ),
+    Command(
+        "secrets extract",
+        "secrets.extract",
+        {},
+        ("kamal_secrets_names",),
+        note="with the variables of `secrets.fetch`, or `kamal_secrets_fetched` from a file",
+    ),
+    Command("secrets print", "secrets.print", note="values with `-e kamal_secrets_show=true`"),
+    Command("env push", "env.push", note="of Kamal 1"),
+    Command("env delete", "env.delete", note="of Kamal 1"),
+)
+
+
+def by_words() -> Dict[str, Command]:
+    return {command.words: command for command in COMMANDS}
+
+
+def of_playbook(playbook: str) -> List[Command]:
+    return [command for command in COMMANDS if command.playbook == playbook]

@@ -1,0 +1,110 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which variables a playbook takes, besides those that every one does."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Tuple
+
+from ..variables import BY_NAME, Variable
+from .table import REST, of_playbook
+
+Names = Tuple[str, ...]
+
+# Of every playbook that reads the configuration.
+CONFIGURATION: Names = (
+    "kamal_destination",
+    "kamal_config_file",
+    "kamal_config",
+    "kamal_project_root",
+    "kamal_role_groups",
+    "kamal_erb",
+    "kamal_erb_commands",
+    "kamal_hosts",
+    "kamal_help",
+)
+# Of every one that makes a plan and looks at hosts.
+PLAN: Names = ("kamal_skip_hooks", "kamal_hooks", "kamal_hooks_timeout", "kamal_kept_process")
+_SECRETS: Names = ("kamal_secrets", "kamal_secrets_commands", "kamal_secrets_timeout")
+_LOCK: Names = ("kamal_lock_wait", "kamal_lock_host")
+_BUILD: Names = ("kamal_build", "kamal_build_host", "kamal_build_force")
+_RELEASE: Names = ("kamal_version", "kamal_force", "kamal_env_push", *_SECRETS, *_LOCK)
+_BACKUP: Names = ("kamal_accessory_backup", *_SECRETS, *_LOCK)
+_STORE: Names = (
+    "kamal_secrets_adapter",
+    "kamal_secrets_account",
+    "kamal_secrets_from",
+    "kamal_secrets_names",
+    "kamal_secrets_show",
+)
+
+# By playbook. Those that its line of Kamal's tree names already need not be repeated.
+TAKES: Dict[str, Names] = {
+    "init": (),
+    "docs": (),
+    "config": ("kamal_config_format",),
+    "setup": (
+        *_BUILD,
+        *_RELEASE,
+        "kamal_engine_packages",
+        "kamal_proxy_recreate",
+        "kamal_accessory_backup",
+    ),
+    "deploy": (*_BUILD, *_RELEASE),
+    "redeploy": (*_BUILD, *_RELEASE),
+    "rollback": ("kamal_rollback_secrets", *_RELEASE),
+    "remove": ("kamal_accessory_data", *_LOCK),
+    "details": (),
+    "audit": ("kamal_audit_lines",),
+    "lock": ("kamal_lock_state", "kamal_lock_message", "kamal_lock_ttl", "kamal_lock_host"),
+    "app.logs": ("kamal_logs_role",),
+    "app.containers": (),
+    "app.images": (),
+    "app.version": (),
+    "app.maintenance": _LOCK,
+    "app.live": _LOCK,
+    "proxy.boot": ("kamal_proxy_recreate", *_LOCK),
+    "proxy.start": _LOCK,
+    "proxy.stop": _LOCK,
+    "proxy.restart": ("kamal_proxy_rolling", *_LOCK),
+    "proxy.reboot": _LOCK,
+    "proxy.details": (),
+    "proxy.logs": (),
+    "proxy.boot_config": (),
+    "proxy.remove": ("kamal_confirm", *_LOCK),
+    "accessory.boot": _BACKUP,
+    "accessory.reboot": _BACKUP,
+    "accessory.upgrade": _BACKUP,
+    "accessory.start": _LOCK,
+    "accessory.stop": _LOCK,
+    "accessory.restart": _LOCK,
+    "accessory.details": (),
+    "accessory.exec": _SECRETS,
+    "accessory.logs": (),
+    "accessory.remove": ("kamal_accessory_data", *_LOCK),
+    "prune.all": ("kamal_prune_retain", *_LOCK),
+    "prune.containers": _LOCK,
+    "prune.images": _LOCK,
+    "env.push": (*_SECRETS, *_LOCK),
+    "env.delete": _LOCK,
+    "secrets.fetch": _STORE,
+    "secrets.extract": (*_STORE, "kamal_secrets_fetched"),
+    "secrets.print": ("kamal_secrets_show", *_SECRETS),
+}
+# They need no inventory, for they reach no host.
+WITHOUT_INVENTORY: Names = ("init", "docs", "config", "secrets.fetch", "secrets.extract", "secrets.print")
+# They read no configuration.
+OF_NO_PROJECT: Names = ("init", "docs")
+
+
+def of_its_own(playbook: str) -> List[Variable]:
+    """What Kamal's options stand for first."""
+    said = [name for command in of_playbook(playbook) for name in (*command.options.values(), *command.arguments)]
+    names = [name.partition("=")[0].replace(REST, "") for name in said if name]
+    return [BY_NAME[name] for name in dict.fromkeys([*names, *TAKES.get(playbook, ())])]
+
+
+def in_common(playbook: str) -> Names:
+    if playbook in OF_NO_PROJECT:
+        return ()
+    return CONFIGURATION if playbook in WITHOUT_INVENTORY else (*CONFIGURATION, *PLAN)

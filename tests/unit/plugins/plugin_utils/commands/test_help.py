@@ -1,0 +1,69 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What playbooks say of themselves, all of them, and that each asks for it where its hosts are asked for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.caravan.kamal.plugins.plugin_utils.commands import help as texts
+from ansible_collections.caravan.kamal.plugins.plugin_utils.commands.takes import TAKES, of_its_own
+from conftest import TREE
+
+PLAYBOOKS = Path(__file__).resolve().parents[5] / "playbooks"
+FILES = sorted(path for path in PLAYBOOKS.rglob("*.yml") if path.stem != "rollout")
+ASKING = ("{{ _kamal_asked }}", "{{ _kamal_asked_or_beside }}", "{{ _kamal_controller }}")
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PLAYBOOKS).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_playbook_says_what_it_does_and_takes(path: Path) -> None:
+    text = texts.of([name_of(path)])
+    assert text.startswith(f"caravan.kamal.{name_of(path)}\n\n")
+    assert len(texts.summary(name_of(path))) > 10
+    assert f" caravan.kamal.{name_of(path)}" in text.partition("\nHow:\n")[2]
+    assert all(f"\n  {variable.name}  (" in text for variable in of_its_own(name_of(path)))
+    assert "`" not in text
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_the_first_play_asks_for_help(path: Path) -> None:
+    first = yaml.safe_load(path.read_text(encoding="utf-8"))[0]
+    if "ansible.builtin.import_playbook" in first:
+        return test_the_first_play_asks_for_help(path.parent / first["ansible.builtin.import_playbook"])
+    assert first["hosts"] in ASKING
+    return None
+
+
+def test_without_a_playbook_all_are_listed() -> None:
+    lines = texts.of([]).splitlines()
+    assert [line.split()[0] for line in lines[2:]] == list(TAKES)
+    assert "  app.version             Which version of each role runs on each host" in lines
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["app.logs"], ["init"], ["lock", "-i", "config/deploy.yml"], ["deploy", "-i", "localhost,", "--check"]],
+    ids=["no inventory", "a playbook of the controller", "an inventory that is not there", "another inventory"],
+)
+def test_help_needs_no_project_and_does_nothing(arguments: list[str], tmp_path: Path) -> None:
+    name, *more = arguments
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-playbook"), f"caravan.kamal.{name}", "-e", "kamal_help=yes", *more],
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == f"\n{texts.of([name])}\n"
+    assert list(tmp_path.iterdir()) == []
