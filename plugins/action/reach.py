@@ -4,21 +4,44 @@
 
 from __future__ import annotations
 
+import random
+import time
 from typing import Any, Dict, Mapping
+
+from ansible.errors import AnsibleConnectionFailure
 
 from ..plugin_utils import shell
 from ..plugin_utils.controller import ControllerAction
 from ..plugin_utils.kept.start import start
 
 REMEDY = "See that it is up and its SSH settings are right."
+UNKNOWN_NAME = "Could not resolve hostname"
+LONGEST_PAUSE = 2.0
 
 
 class ActionModule(ControllerAction):
+    options = {"dns_retries": {"type": "int", "default": 0}}
+
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         host = str(self._task.delegate_to or task_vars["inventory_hostname"])
         failure = f"{host} cannot be reached"
         with shell.visit(failure, REMEDY):
-            kept = start(self, task_vars)
-        if not kept:
-            shell.run(self, "true", failure, REMEDY)
+            kept = self._patiently(arguments["dns_retries"], task_vars)
         return {"msg": f"{host} can be reached", "kept": False, "why_not": None, **kept}
+
+    def _patiently(self, retries: int, task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        """Many connections that begin at once may be too many for what looks up their names."""
+        for attempt in range(retries):
+            try:
+                return self._begin(task_vars)
+            except AnsibleConnectionFailure as error:
+                if UNKNOWN_NAME not in str(error):
+                    raise
+            time.sleep(min(0.1 * 2**attempt, LONGEST_PAUSE) + random.uniform(0, 0.1))
+        return self._begin(task_vars)
+
+    def _begin(self, task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        kept = start(self, task_vars)
+        if not kept:
+            self._low_level_execute_command("true", sudoable=False, executable="/bin/sh")
+        return kept

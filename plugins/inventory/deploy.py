@@ -48,9 +48,11 @@ import re
 import sys
 from typing import Any, Dict, Iterable, Mapping, Optional, Set, Tuple
 
+from ansible import constants
 from ansible.inventory.group import to_safe_group_name
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.plugins.loader import connection_loader
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
@@ -61,6 +63,14 @@ from ..plugin_utils.config.load import Config, Settings, load
 from ..plugin_utils.config.source import CONFIGURATION, DEFAULT_FILE
 from ..plugin_utils.config.ssh import connection
 from ..plugin_utils.config.topology import Topology
+
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # Before ansible-core 2.19 every text of an inventory may be a template.
+
+    def trust_as_template(value: str) -> str:
+        return value
+
 
 PARSER_ERROR = 4
 OPTIONS = ("plugin", "config", "destination")
@@ -110,7 +120,7 @@ class InventoryModule(BaseInventoryPlugin):
             self.inventory.set_variable("all", name, value)
         for group in ("app", "accessories"):
             self.inventory.add_group(group)
-            for name, value in connection(config.data["ssh"]).items():
+            for name, value in _connection(config).items():
                 self.inventory.set_variable(group, name, value)
 
     def _group(self, kind: str, name: str, hosts: Iterable[str], parent: Optional[str] = None) -> None:
@@ -127,6 +137,20 @@ class InventoryModule(BaseInventoryPlugin):
             if host == "localhost":
                 self.inventory.set_variable(host, "ansible_connection", "local")
                 self.inventory.set_variable(host, "ansible_python_interpreter", sys.executable)
+
+
+def _connection(config: Config) -> Dict[str, Any]:
+    """What ansible.cfg or the environment say of ssh_args stays as it is."""
+    variables = connection(config.data)
+    connection_loader.get("ssh", class_only=True)  # This makes its settings known.
+    _value, origin = constants.config.get_config_value_and_origin(
+        "ssh_args", plugin_type="connection", plugin_name="ssh"
+    )
+    if origin != "default":
+        del variables["ansible_ssh_args"]
+    if "ansible_ssh_extra_args" in variables:
+        variables["ansible_ssh_extra_args"] = trust_as_template(variables["ansible_ssh_extra_args"])
+    return variables
 
 
 def _variables(config: Config) -> Dict[str, Any]:

@@ -126,6 +126,14 @@ plan:
       description: Seconds to wait between batches.
       type: int
       sample: 0
+    connection_starts:
+      description: How many connections to hosts are begun at a time.
+      type: int
+      sample: 30
+    dns_retries:
+      description: How often the name of a host is looked up again.
+      type: int
+      sample: 3
     lock:
       description: The deploy lock.
       type: dict

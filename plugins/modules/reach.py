@@ -13,7 +13,11 @@ description:
   - A host that cannot be reached fails, so that a rescue sees it. Ansible would only call it unreachable and go on
     without it.
   - Where C(kamal_kept_process) is set it also starts the process there that runs the modules of this run.
-options: {}
+options:
+  dns_retries:
+    description: How often its name is looked up again where that fails. Nothing else is tried again.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.attributes.changes_nothing

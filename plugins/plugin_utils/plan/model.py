@@ -123,6 +123,8 @@ class Plan:
     )
     serial: int = field(metadata=about("How many hosts go live at a time.", 3))
     wait: int = field(metadata=about("Seconds to wait between batches.", 0))
+    connection_starts: int = field(metadata=about("How many connections to hosts are begun at a time.", 30))
+    dns_retries: int = field(metadata=about("How often the name of a host is looked up again.", 3))
     lock: Lock = field(metadata=about("The deploy lock."))
     build: Optional[Build] = field(metadata=about("How the image is built, null when it is not."))
     hosts: Mapping[str, HostShare] = field(

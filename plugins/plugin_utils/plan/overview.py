@@ -13,7 +13,7 @@ from ..config import show
 from ..config.load import Config
 from ..config.ssh import connection
 from ..config.topology import Topology
-from . import containers, env, mounts, unsupported, version
+from . import connections, containers, env, mounts, unsupported, version
 from .images import Images
 
 UNKNOWN = "VERSION"
@@ -34,12 +34,13 @@ def overview(config: Config, wanted: Optional[str]) -> Dict[str, Any]:
         "primary_host": next(iter(topology.boot_order), None),
         "volumes": _volumes(config),
         "logging": _logging(config.data.get("logging")),
-        "ssh": connection(config.data["ssh"]) if config.path else {},
+        "ssh": connection(config.data) if config.path else {},
         "builder": _builder(config),
     }
     shown = show.overview(config)
     written = {name: shown.pop(name) for name in ("config", "notices")}
-    notices = [*written["notices"], *reason, *unsupported.all_notices(config, topology.roles)]
+    notices = [*written["notices"], *reason, *connections.notices(config)]
+    notices += unsupported.all_notices(config, topology.roles)
     return {**shown, **resolved, "config": written["config"], "notices": notices}
 
 

@@ -14,7 +14,7 @@ from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
 from ..config.topology import Role, Topology
 from . import accessories as beside
-from . import assets, batches, containers, mounts, pages, unsupported
+from . import assets, batches, connections, containers, mounts, pages, unsupported
 from . import env as _env
 from . import hooks as _hooks
 from .images import Images, registry
@@ -74,6 +74,8 @@ class _Planner:
             all_hosts=_with_accessories(self.order, accessories.values()),
             serial=self.serial,
             wait=self.boot["wait"],
+            connection_starts=self.data["sshkit"]["max_concurrent_starts"],
+            dns_retries=self.data["sshkit"]["dns_retries"],
             lock=self._lock(),
             build=self.images.build(pulled=bool(remote)) if self.run.build and self.order else None,
             hosts=hosts,
@@ -234,6 +236,7 @@ class _Planner:
             given += [secrets for accessory in accessories for secrets in accessory.needed_secrets]
         names.update(name for secrets in given for name in secrets.values())
         names.update(name for hook in self.hooks.values() for name in hook.secrets or ())
+        names.update(connections.secret_names(self.config))
         return sorted(names)
 
     def _logins(self, accessories: Iterable[Accessory]) -> List[Optional[Registry]]:
@@ -258,6 +261,7 @@ class _Planner:
             *self.config.notices,
             *gate,
             *misnamed,
+            *connections.notices(self.config),
             *unsupported.notices(self.config, self.topology.roles, self.run.build),
         ]
 

@@ -103,17 +103,6 @@ NOTICES = (
     Notice(("output",)),
     Notice(("aliases",), "has no effect, for there are no commands to shorten", in_runs=False),
     Notice(
-        ("ssh",),
-        "has no effect here: the connection variables of your own inventory say how hosts are reached",
-        lambda _value, config: config.path is None,
-    ),
-    Notice(("ssh", "key_data"), "has no effect yet; name the file in ssh/keys, or add the key to your agent"),
-    Notice(
-        ("ssh", "config"),
-        "names several files, of which ssh can read only the first",
-        lambda value, _config: isinstance(value, list) and len(value) > 1,
-    ),
-    Notice(
         ("builder", "driver"),
         "has no effect yet; the build host's own builder is used",
         lambda value, _config: value != OUR_DRIVER and not str(value).startswith("cloud"),

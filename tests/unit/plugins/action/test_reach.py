@@ -12,14 +12,15 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.caravan.kamal.plugins.action import reach
 
 
-def run(answer: Any) -> dict[str, Any]:
+def run(answer: Any, **arguments: Any) -> dict[str, Any]:
     def execute(script: str, **_options: Any) -> dict[str, Any]:
-        if isinstance(answer, Exception):
-            raise answer
+        given = answer() if callable(answer) else answer
+        if isinstance(given, Exception):
+            raise given
         return {"rc": 0, "stdout": "", "stderr": ""}
 
     action = reach.ActionModule.__new__(reach.ActionModule)
-    action._task = SimpleNamespace(args={}, delegate_to=None, check_mode=False, async_val=0, environment=None)
+    action._task = SimpleNamespace(args=arguments, delegate_to=None, check_mode=False, async_val=0, environment=None)
     action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
     action._templar = SimpleNamespace(template=lambda value: value)
     action._supports_async = False
@@ -39,3 +40,26 @@ def test_a_host_is_reached_or_named_with_a_remedy(answer: Any, failed: bool, mes
     assert bool(result.get("failed")) is failed
     assert not result.get("unreachable")
     assert result["msg"].startswith(message)
+
+
+UNKNOWN = AnsibleConnectionFailure("ssh: Could not resolve hostname web1: Temporary failure in name resolution")
+REFUSED = AnsibleConnectionFailure("Connection refused")
+
+
+@pytest.mark.parametrize(
+    ("answers", "retries", "asked", "failed"),
+    [
+        ([UNKNOWN, UNKNOWN, None], 3, 3, False),
+        ([UNKNOWN, UNKNOWN, UNKNOWN], 2, 3, True),
+        ([UNKNOWN], 0, 1, True),
+        ([REFUSED], 3, 1, True),
+        ([UNKNOWN, REFUSED], 3, 2, True),
+    ],
+)
+def test_a_name_is_looked_up_again_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Any], retries: int, asked: int, failed: bool
+) -> None:
+    monkeypatch.setattr(reach.time, "sleep", lambda _seconds: None)
+    left = iter(answers)
+    result = run(lambda: next(left), dns_retries=retries)
+    assert (bool(result.get("failed")), asked) == (failed, len(answers) - len(list(left)))

@@ -44,7 +44,36 @@ def test_connection(ssh, variables):
     found = connection_of(ssh)
     arguments = found.pop("ansible_ssh_common_args")
     assert shlex.split(arguments)[:2] == ALIVE
+    assert found.pop("ansible_ssh_args") == "-o ControlMaster=auto -o ControlPersist=900s"
     assert found == {"ansible_pipelining": True, "ansible_python_interpreter": "/usr/bin/python3", **variables}
+
+
+@pytest.mark.parametrize(("seconds", "persist"), [(60, "60s"), (0, "no")])
+def test_a_connection_is_kept_open(seconds, persist):
+    kept = inventory_of(f"servers: [h1]\nsshkit: {{pool_idle_timeout: {seconds}}}").groups["app"].vars
+    assert kept["ansible_ssh_args"] == f"-o ControlMaster=auto -o ControlPersist={persist}"
+
+
+def test_ssh_args_of_ones_own_win(monkeypatch):
+    monkeypatch.setenv("ANSIBLE_SSH_ARGS", "-o ControlMaster=no")
+    assert "ansible_ssh_args" not in connection_of("")
+
+
+@pytest.mark.parametrize(
+    "ssh, arguments",
+    [
+        ("", None),
+        ("key_data: [A]", "-o IdentityAgent={{ lookup('caravan.kamal.ssh', 'agent') | quote }}"),
+        ("config: [a, b]", "-F {{ lookup('caravan.kamal.ssh', 'config') | quote }}"),
+        (
+            "key_data: [A], config: [a, b]",
+            "-o IdentityAgent={{ lookup('caravan.kamal.ssh', 'agent') | quote }} "
+            "-F {{ lookup('caravan.kamal.ssh', 'config') | quote }}",
+        ),
+    ],
+)
+def test_what_is_made_for_a_run_is_asked_for_where_a_host_is_reached(ssh, arguments):
+    assert connection_of(ssh).get("ansible_ssh_extra_args") == arguments
 
 
 @pytest.mark.parametrize(
@@ -63,9 +92,14 @@ def test_connection(ssh, variables):
         ("config: true", []),
         ("config: false", ["-F", "/dev/null"]),
         ("config: ~/ssh_config", ["-F", os.path.expanduser("~/ssh_config")]),
-        ("config: [/one, /two]", ["-F", "/one"]),
+        ("config: [/one]", ["-F", "/one"]),
+        ("config: [/one, /two]", []),
         ("config: []", []),
-        ("log_level: debug, key_data: [A]", []),
+        ("log_level: debug", ["-o", "LogLevel=DEBUG"]),
+        ("log_level: warn", ["-o", "LogLevel=ERROR"]),
+        ("key_data: [A]", []),
+        ("key_data: [A], keys_only: true", ["-o", "IdentitiesOnly=no", "-o", "IdentityFile=none"]),
+        ("key_data: [A], keys: [/a], keys_only: true", ["-o", "IdentitiesOnly=no"]),
     ],
 )
 def test_ssh_arguments(ssh, words):

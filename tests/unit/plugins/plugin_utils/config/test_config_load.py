@@ -332,9 +332,7 @@ def test_overview():
     assert found["roles"] == {"web": ["h1"], "jobs": ["h2", "h3"]}
     assert found["accessories"] == {"db": ["h2"]}
     assert (found["primary_role"], found["destination"], found["project_root"]) == ("web", "staging", "/srv/app")
-    assert found["notices"] == [
-        "sshkit/dns_retries is accepted but has no effect, Ansible's ssh retries setting decides (kamal_config)"
-    ]
+    assert found["notices"] == []
 
 
 @pytest.mark.parametrize("form", ["yaml", "json"])

@@ -122,7 +122,7 @@ KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
     "root/boot": Effect("wait", "boot: {wait: 3}"),
     "root/logging": Effect(f"{BODY}/HostConfig/LogConfig", "logging: {driver: local}"),
     "root/ssh": Effect("ssh", "ssh: {user: app}"),
-    "root/sshkit": Told("sshkit: {dns_retries: 1}", "sshkit/"),
+    "root/sshkit": Effect("dns_retries", "sshkit: {dns_retries: 1}"),
     "root/output": Told("output: {file: {path: log}}", "output "),
     "root/aliases": Told("aliases: {console: app exec}", "aliases "),
     "root/asset_path": Effect(f"{BODY}/HostConfig/Binds", "asset_path: /app/public"),
@@ -265,15 +265,15 @@ KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
     "ssh/port": Effect("ssh/ansible_port", "ssh: {port: 2222}"),
     "ssh/proxy": Effect("ssh/ansible_ssh_common_args", "ssh: {proxy: 192.0.2.1}"),
     "ssh/proxy_command": Effect("ssh/ansible_ssh_common_args", "ssh: {proxy_command: nc %h %p}"),
-    "ssh/log_level": Told("ssh: {log_level: debug}", "ssh/log_level "),
+    "ssh/log_level": Effect("ssh/ansible_ssh_common_args", "ssh: {log_level: debug}"),
     "ssh/keys_only": Effect("ssh/ansible_ssh_common_args", "ssh: {keys_only: true}"),
     "ssh/keys": Effect("ssh/ansible_ssh_private_key_file", "ssh: {keys: [/key]}"),
-    "ssh/key_data": Told("ssh: {key_data: [KEY]}", "ssh/key_data "),
+    "ssh/key_data": Effect("ssh/ansible_ssh_extra_args", "ssh: {key_data: [KEY]}"),
     "ssh/config": Effect("ssh/ansible_ssh_common_args", "ssh: {config: false}"),
     "ssh/forward_agent": Effect("ssh/ansible_ssh_common_args", "ssh: {forward_agent: true}"),
-    "sshkit/max_concurrent_starts": Told("sshkit: {max_concurrent_starts: 1}", "sshkit/max_concurrent_starts "),
-    "sshkit/pool_idle_timeout": Told("sshkit: {pool_idle_timeout: 1}", "sshkit/pool_idle_timeout "),
-    "sshkit/dns_retries": Told("sshkit: {dns_retries: 1}", "sshkit/dns_retries "),
+    "sshkit/max_concurrent_starts": Effect("connection_starts", "sshkit: {max_concurrent_starts: 1}"),
+    "sshkit/pool_idle_timeout": Effect("ssh/ansible_ssh_args", "sshkit: {pool_idle_timeout: 1}"),
+    "sshkit/dns_retries": Effect("dns_retries", "sshkit: {dns_retries: 1}"),
 }
 
 
@@ -312,7 +312,7 @@ def planned(config: Config, command: str = "deploy") -> dict[str, Any]:
 def seen(text: str, project: Path) -> dict[str, Any]:
     config = config_of(text, project)
     made = planned(config)
-    return {**made, "routes": routes(made), "ssh": connection(config.data.get("ssh") or {})}
+    return {**made, "routes": routes(made), "ssh": connection(config.data)}
 
 
 def routes(made: dict[str, Any]) -> dict[str, list[str]]:

@@ -101,9 +101,8 @@ def test_the_hosts_that_cannot_reach_the_registry_are_named() -> None:
         ("", []),
         ("output: {file: {path: l}}\naliases: {a: app exec}", ["output"]),
         ("ssh: {user: app}", ["ssh"]),
-        ("ssh: {key_data: [A]}", ["ssh", "ssh/key_data"]),
-        ("ssh: {config: [a, b]}", ["ssh", "ssh/config"]),
-        ("ssh: {config: [a]}", ["ssh"]),
+        ("sshkit: {pool_idle_timeout: 60}", ["sshkit/pool_idle_timeout"]),
+        ("sshkit: {dns_retries: 1, max_concurrent_starts: 2}", []),
         ("builder: {driver: docker}", []),
         ("builder: {driver: docker-container}", ["builder/driver"]),
         ("builder: {cache: {type: gha}, provenance: false}", ["builder/cache", "builder/provenance"]),
@@ -122,16 +121,17 @@ def test_what_is_told(text: str, keys: list[str]) -> None:
 @pytest.mark.parametrize(
     ("run", "keys"),
     [
-        ({}, ["sshkit/dns_retries", "output", "builder/cache"]),
-        ({"command": "setup"}, ["sshkit/dns_retries", "output", "builder/cache"]),
-        ({"build": False}, ["sshkit/dns_retries", "output"]),
-        ({"command": "rollback", "build": False}, ["sshkit/dns_retries", "output"]),
+        ({}, ["sshkit/pool_idle_timeout", "output", "builder/cache"]),
+        ({"command": "setup"}, ["sshkit/pool_idle_timeout", "output", "builder/cache"]),
+        ({"build": False}, ["sshkit/pool_idle_timeout", "output"]),
+        ({"command": "rollback", "build": False}, ["sshkit/pool_idle_timeout", "output"]),
         ({"command": "remove", "build": False}, []),
         ({"command": "inspect", "build": False}, []),
     ],
 )
 def test_only_a_run_that_would_use_a_key_tells_that_it_has_no_effect(run: dict[str, Any], keys: list[str]) -> None:
-    text = "output: {file: {path: l}}\naliases: {a: app exec}\nbuilder: {cache: {type: gha}}\nsshkit: {dns_retries: 1}"
+    text = "output: {file: {path: l}}\naliases: {a: app exec}\nbuilder: {cache: {type: gha}}"
+    text += "\nsshkit: {pool_idle_timeout: 1}"
     assert told(text, **run) == keys
 
 
