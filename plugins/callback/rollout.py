@@ -45,7 +45,8 @@ LOCK = "caravan.kamal.lock"
 CONTROLLER = "the controller"
 # What ansible-core 2.19 puts before the message of a task that could not begin; the names are ours, not the reader's.
 WRAPPING = re.compile(
-    r"\ATask failed: (Finalization of task args for '[^']*' failed: )?(Error while resolving value for '[^']*': )?"
+    r"\A(Task failed: )?(Finalization of task args for '[^']*' failed: )?(Error while resolving value for '[^']*': )?"
+    r"(The lookup plugin 'caravan\.kamal\.\w+' failed: )?"
 )
 # Tasks of the role app that only repeat that a run ends, on hosts that need not have failed.
 STOPS = ("Say where it stopped", "Say that it stopped")

@@ -17,9 +17,9 @@ from ..module_utils._errors import CaravanError
 
 SOCKET = "ssh-agent"
 SECONDS = 10
-# The agent ends with the command that it is started with, and that one with the run, whose folder goes with it. A run
-# that was killed leaves the folder and has no process.
-WITH_THE_RUN = 'while [ -d "$1" ] && kill -0 "$2" 2>/dev/null; do sleep 2; done'
+# The command that the agent is started with. It ends with the run, whose folder goes with it; a run that was killed
+# leaves the folder and has no process. If it is killed itself, the agent notices.
+WITH_THE_RUN = 'while [ -d "$1" ] && kill -0 "$2" 2>/dev/null; do sleep 2; done; kill "$SSH_AGENT_PID"'
 NO_AGENT = "ssh/key_data needs ssh-agent and ssh-add on the controller, of OpenSSH: {}. Install its client."
 
 

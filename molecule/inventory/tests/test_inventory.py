@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import docker
 import lab_settings
 import pytest
 import testinfra
 from hosts import Host, ask
-from project import REGISTRY_PASSWORD, Project
+from project import LAB, REGISTRY_PASSWORD, Project
 
 OWN_HOSTS = """\
 webservers:
@@ -190,3 +192,21 @@ def test_a_tag_that_was_pushed_anew_is_deployed(staging: Project, worker1: Host)
     assert worker1.ask("/assets/hello-staging.css", host="staging.example.com").status == 404
     again = staging.check("v3", kamal_destination="staging", kamal_build=False)
     assert (again.ok, again.actions) == (True, {})
+
+
+def test_a_private_key_is_a_secret_and_ssh_has_several_configurations(kamals: Project) -> None:
+    ours = (LAB / "ssh_config").read_text().splitlines(keepends=True)
+    addresses = "".join(line for line in ours if not line.strip().startswith("Identit"))
+    kamals.write("ssh/addresses", addresses)
+    kamals.write("ssh/nobody", "Host *\n  User nobody\n")
+    kamals.configure({"ssh": {"config": ["ssh/addresses", "ssh/nobody"], "key_data": ["LAB_KEY"], "keys_only": True}})
+    kamals.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", LAB_KEY=f"$(cat {LAB / 'id_ed25519'})")
+    found = kamals.play("details")
+    assert found.ok
+    assert "worker1  workers  v3" in found.output
+    key = (LAB / "id_ed25519").read_text().splitlines()[1]
+    assert not [path for path in Path.home().glob(".ansible/tmp/**/*") if path.is_file() and key in path.read_text()]
+    kamals.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", LAB_KEY="none")
+    refused = kamals.play("details")
+    assert not refused.ok
+    assert "FAILED: ssh/key_data: LAB_KEY is no private key that ssh-add takes: " in refused.output

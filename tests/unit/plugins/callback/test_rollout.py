@@ -161,6 +161,7 @@ def test_a_failure_is_told_of_the_host_it_happened_on(callback: Callback, label:
     [
         "",
         "Task failed: ",
+        "The lookup plugin 'caravan.kamal.ssh' failed: ",
         "Task failed: Finalization of task args for 'caravan.kamal.x' failed: Error while resolving value for 'name': ",
     ],
 )
