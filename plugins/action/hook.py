@@ -80,8 +80,9 @@ class ActionModule(ControllerAction):
             service_version=version.with_service(plan.service, whole),
             service=plan.service,
             destination=plan.destination,
-            hosts=hosts or occasion.hosts(plan, name, task_vars.get("ansible_play_batch") or [], bool(limit)),
-            roles=occasion.roles(limit, known),
+            hosts=hosts
+            or occasion.hosts(plan, name, task_vars.get("ansible_play_batch") or [], bool(limit or plan.roles)),
+            roles=list(plan.roles) or occasion.roles(limit, known),
             lock=name in occasion.LOCKED,
             command=command,
             subcommand=subcommand or None,

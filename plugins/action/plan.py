@@ -30,6 +30,7 @@ from ..plugin_utils.plan.run import (
     COMMANDS,
     CONTROLLER,
     HOSTS,
+    ON_ROLES,
     RELEASE,
     WITH_ACCESSORIES,
     WITHOUT_SECRETS,
@@ -80,7 +81,7 @@ class ActionModule(ControllerAction):
         invocation.require_one_service(self._variables)
         config = source.from_task_vars(self._variables, self._value, os.getcwd())
         run = self._run(config, arguments)
-        self._require_known(config, run)
+        self._require_known(run)
         whole = plan(config, run)
         self._require_accessory_hosts(whole)
         whole = replace(whole, notices=[*whole.notices, *self._require_secrets(whole)])
@@ -88,14 +89,11 @@ class ActionModule(ControllerAction):
             hooks.began(whole.service, whole.destination)
         return whole
 
-    def _require_known(self, config: Config, run: Run) -> None:
-        """The hosts and roles that variables of this run name are there."""
+    def _require_known(self, run: Run) -> None:
+        """The host that is to build is there."""
         if run.build:
             hosts = [*self._variables["groups"]["all"], *constants.LOCALHOST]
             references.require_build_host(self._value("kamal_build_host"), hosts)
-        if self._value("_kamal_reads_logs"):
-            roles = [role.name for role in Topology(config.data).roles]
-            references.require_roles(self._value("kamal_logs_role"), roles)
 
     def _require_secrets(self, whole: Plan) -> List[str]:
         """All at once, before anything is touched; a run that needs none asks nobody for any. Returns notices."""
@@ -163,8 +161,24 @@ class ActionModule(ControllerAction):
             secrets_from=self._secrets_from(arguments["command"]),
             lock_host=self._value("kamal_lock_host"),
             accessory=self._value("kamal_accessory"),
+            roles=self._roles(config, arguments["command"]),
+            primary=self._is_for_first_host(arguments["command"]),
             forks=int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS),
         )
+
+    def _roles(self, config: Config, command: str) -> List[str]:
+        """The roles that alone take part; none means all."""
+        names = [role.name for role in Topology(config.data).roles]
+        chosen = references.chosen_roles(self._value("kamal_roles"), names)
+        if command not in ON_ROLES and (chosen or self._is_for_first_host(command)):
+            message = "this playbook is about whole hosts: choose them with --limit"
+            raise ConfigError([Problem(message, where="kamal_roles" if chosen else "kamal_primary")])
+        return chosen
+
+    def _is_for_first_host(self, command: str) -> bool:
+        """A terminal is one of one host."""
+        has_terminal = command in ON_ROLES and self._flag("kamal_interactive", False)
+        return has_terminal or self._flag("kamal_primary", False)
 
     def _secrets_from(self, command: str) -> str:
         if command == "env_push":
@@ -197,10 +211,12 @@ class ActionModule(ControllerAction):
     def _version(self, config: Config, arguments: Mapping[str, Any]) -> str:
         wanted = arguments["version"] or self._wanted_version(arguments["command"])
         if arguments["command"] in WITHOUT_VERSION:
-            return str(wanted or version.NO_VERSION)
-        topology = Topology(config.data)
+            return version.of_what_runs(wanted, config, arguments["command"])
         histories = {host: HostInfo.of(answer) for host, answer in arguments["histories"].items()}
-        roles = {host: [role.name for role in topology.on_host(host)] for host in histories}
+        part = Topology(config.data).of_roles(self._roles(config, arguments["command"]))
+        roles = {host: [role.name for role in part.on_host(host)] for host in histories}
+        if arguments["command"] == "boot":
+            return version.to_boot(wanted and str(wanted), histories, roles)
         return version.named(wanted and str(wanted), histories, roles) or version.of_checkout(config)
 
     def _wanted_version(self, command: str) -> Any:

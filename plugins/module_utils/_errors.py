@@ -17,6 +17,7 @@ CaravanError
 ├── ProxyError       kamal-proxy refused a command
 │   └── StateError   what it has written down of its routes cannot be read
 ├── HealthError      a new container did not become healthy; carries what it said
+├── CommandError     a command in a container, or on a host, ended with an error
 ├── LockError        somebody else holds the deploy lock
 └── RollbackError    there is nothing to go back to
 
@@ -111,6 +112,10 @@ class HealthError(CaravanError):
 
 
 class AccessoryError(CaravanError):
+    pass
+
+
+class CommandError(CaravanError):
     pass
 
 

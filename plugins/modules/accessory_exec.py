@@ -11,6 +11,7 @@ author: Caravan contributors (@caravan-deploy)
 description:
   - Runs a command in the container that runs, or in a new one that has the image, the variables, the volumes and the
     network of that, and is removed when the command has ended.
+  - With O(terminal) nothing is run. The one command is answered that opens a terminal there.
   - A command that ends with another code than 0 is an error. In check mode it is not run.
 options:
   name:
@@ -21,16 +22,13 @@ options:
     description: The name of its container.
     type: str
     required: true
-  command:
-    description: The command. It is split into words, and no shell sees it unless it is one.
-    type: str
-    required: true
   reuse:
     description: Whether it is run in the container of the accessory, which then has to run.
     type: bool
     default: false
 extends_documentation_fragment:
   - caravan.kamal.attributes
+  - caravan.kamal.command
   - caravan.kamal.docker
 attributes:
   idempotent:
@@ -59,6 +57,11 @@ logs:
       container: hello-db
       state: exit code 0
       lines: ["postgres | 7 MB"]
+terminal:
+  description: The command that opens a terminal, to be run by a person.
+  returned: with O(terminal)
+  type: str
+  sample: ssh -t root@db1 'docker exec -it hello-db psql'
 actions:
   description: What was run, or would be in check mode.
   returned: always
@@ -69,23 +72,21 @@ actions:
 
 from typing import Any, Dict
 
-from ..module_utils._app import accessory_exec
+from ..module_utils._app import accessory_exec, command
 from ..module_utils._host import module as _module
 
 OPTIONS: Dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "service": {"type": "str", "required": True},
-    "command": {"type": "str", "required": True},
     "reuse": {"type": "bool", "default": False},
+    **command.OPTIONS,
 }
-# Seconds that a command may take without a word.
-LONGEST = 6 * 60 * 60
 
 
 def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
-    engine = request.engine(LONGEST)
-    ran = accessory_exec.run(engine, request.changes, params["service"], params["command"], params["reuse"])
+    engine, wanted = request.engine(command.LONGEST), command.of_options(params)
+    ran = accessory_exec.run(engine, request.changes, params["service"], wanted, params["reuse"])
     return {"logs": {params["name"]: ran}}
 
 

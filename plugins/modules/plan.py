@@ -18,7 +18,8 @@ options:
     description: What the plan is for. It ends up in the history of the hosts.
     type: str
     choices:
-      [deploy, redeploy, rollback, setup, remove, proxy, inspect, accessory, accessory_boot, env_push, env_delete]
+      [deploy, redeploy, rollback, setup, remove, proxy, inspect, boot, exec, accessory, accessory_boot, env_push,
+       env_delete]
     default: deploy
   version:
     description:
@@ -118,6 +119,11 @@ plan:
       type: list
       elements: str
       sample: [web1, web2, worker1, db1]
+    roles:
+      description: The roles that alone take part; empty for all.
+      type: list
+      elements: str
+      sample: []
     serial:
       description: How many hosts go live at a time.
       type: int

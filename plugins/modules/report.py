@@ -18,12 +18,12 @@ options:
       - V(details), V(containers), V(images), V(version) and V(accessories) are made of answers of
         M(caravan.kamal.service_info), V(proxy) of M(caravan.kamal.proxy_info), V(boot_config) of
         M(caravan.kamal.proxy_boot_config), V(audit) of M(caravan.kamal.audit), V(logs) of
-        M(caravan.kamal.service_logs).
+        M(caravan.kamal.service_logs), V(output) of M(caravan.kamal.app_exec) and M(caravan.kamal.accessory_exec).
       - V(actions) are answers of anything that returns a list C(actions), such as M(caravan.kamal.release) in check
         mode.
       - V(text) is O(text) as it is.
     type: str
-    choices: [details, containers, images, version, proxy, boot_config, accessories, audit, logs, actions, text]
+    choices: [details, containers, images, version, proxy, boot_config, accessories, audit, logs, output, actions, text]
     required: true
   answers:
     description: The name of the variable that the hosts registered their answers in.

@@ -185,11 +185,16 @@ def logs(answers: Answers) -> str:
     return _sections(_log_sections(answers))
 
 
+def output(answers: Answers) -> str:
+    """What a command wrote, or how a terminal is opened. Of hosts where it failed that was told with the failure."""
+    told = {host: answer for host, answer in answers.items() if answer}
+    ways = [result["terminal"] for answer in told.values() for result in _results(answer) if "terminal" in result]
+    return "\n".join(["This opens it:", "", *ways]) if ways else logs(told)
+
+
 def _log_sections(answers: Answers) -> Iterator[Tuple[str, Optional[List[str]]]]:
     for host, answer in answers.items():
-        # Of a task, or of each item of a task with a loop.
-        results = answer.get("results", [answer]) if answer else []
-        read = [item for result in results for item in result["logs"].items()]
+        read = [item for result in (_results(answer) if answer else []) for item in result["logs"].items()]
         if not read:
             yield host, [] if answer else None
         for role, log in read:
@@ -201,8 +206,12 @@ def actions(answers: Answers) -> str:
 
 
 def _actions(answer: Mapping[str, Any]) -> List[str]:
+    return [action for result in _results(answer) for action in result["actions"]]
+
+
+def _results(answer: Mapping[str, Any]) -> List[Mapping[str, Any]]:
     """Of a task, or of each item of a task with a loop."""
-    return [action for result in answer.get("results", [answer]) for action in result["actions"]]
+    return list(answer.get("results", [answer]))
 
 
 def _sections(sections: Any) -> str:
@@ -223,5 +232,6 @@ TEXTS: Dict[str, Any] = {
     "accessories": accessories,
     "audit": audit,
     "logs": logs,
+    "output": output,
     "actions": actions,
 }

@@ -10,7 +10,7 @@ from typing import Any, Callable, Collection, Container, Iterable, List, Optiona
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..module_utils._errors import Problem
-from .variables import BY_NAME, FORMER, OPTIONS, PREFIX, READ_ONLY, VARIABLES, Variable
+from .variables import BY_NAME, FORMER, OPTIONS, PREFIX, READ_ONLY, RENAMED, VARIABLES, Variable
 
 
 def unknown(extra: Iterable[str]) -> List[Problem]:
@@ -23,6 +23,8 @@ def unknown(extra: Iterable[str]) -> List[Problem]:
 def _not_one_of_ours(name: str) -> str:
     if name in READ_ONLY:
         return f"this cannot be set with -e: {READ_ONLY[name]}"
+    if name in RENAMED:
+        return f"this variable is called {RENAMED[name]}"
     near = get_close_matches(name, BY_NAME, n=1)
     return "there is no such variable; " + (
         f"did you mean {near[0]}?" if near else "docs/operating.md lists those that there are"
@@ -34,8 +36,6 @@ def former(extra: Collection[str], playbooks: Sequence[str], known: Container[st
     names = {name: PREFIX + name for name in OPTIONS if playbooks and PREFIX + name not in known}
     names.update({old: new for playbook in playbooks for old, new in FORMER.get(playbook, {}).items()})
     problems = [Problem(f"this variable is called {names[name]}", where=name) for name in extra if name in names]
-    if playbooks and "roles" in extra and "roles" not in names:
-        problems.append(Problem("there is no such variable; choose hosts with --limit", where="roles"))
     return problems
 
 

@@ -116,6 +116,14 @@ VARIABLES: Tuple[Variable, ...] = (
     ),
     Variable("kamal_hosts", "str", "`app`", "the hosts that a playbook runs over"),
     Variable(
+        "kamal_roles",
+        "list",
+        "all",
+        "`deploy`, `redeploy`, `rollback`, `details`, `app.…`, `server.exec`: only these roles take part, by name or "
+        "by pattern, as in `web,job*`",
+    ),
+    Variable("kamal_primary", "bool", "`false`", "the same: only the first of the hosts takes part"),
+    Variable(
         "kamal_erb",
         "str",
         "`safe`",
@@ -149,12 +157,26 @@ VARIABLES: Tuple[Variable, ...] = (
         "`remove`, `accessory.remove`: `delete` removes the folder and the volumes of an accessory too",
         ("keep", "delete"),
     ),
-    Variable("kamal_accessory_cmd", "str", "none", "`accessory.exec`: the command to run"),
+    Variable("kamal_cmd", "str", "none", "`…exec`: the command to run"),
     Variable(
-        "kamal_accessory_reuse",
+        "kamal_reuse",
         "bool",
         "`false`",
-        "`accessory.exec`: run it in the container that runs, not in a new one like it",
+        "`app.exec`, `accessory.exec`: run it in the container that runs, not in a new one like it",
+    ),
+    Variable("kamal_cmd_env", "dict", "`{}`", "the same: variables that the command has beside those of the container"),
+    Variable("kamal_detach", "bool", "`false`", "`app.exec`: start it in a new container and do not wait for its end"),
+    Variable(
+        "kamal_interactive",
+        "bool",
+        "`false`",
+        "`…exec`: run nothing, but print the one command that opens a terminal, on the first host",
+    ),
+    Variable(
+        "kamal_raw",
+        "path",
+        "none",
+        "`…exec`: a file on this machine that gets what the command writes, byte for byte; for a command in one place",
     ),
     Variable(
         "kamal_proxy_rolling",
@@ -178,7 +200,6 @@ VARIABLES: Tuple[Variable, ...] = (
         "`drain_timeout` of the configuration",
         "`app.maintenance`: seconds that requests under way may still take",
     ),
-    Variable("kamal_logs_role", "list", "all", "`app.logs`: of these roles only"),
     Variable(
         "kamal_logs_lines",
         "int",
@@ -234,8 +255,7 @@ _STORE = {
     "show": "kamal_secrets_show",
 }
 _LOGS = {
-    "role": "kamal_logs_role",
-    "roles": "kamal_logs_role",
+    "role": "kamal_roles",
     "lines": "kamal_logs_lines",
     "since": "kamal_logs_since",
     "grep": "kamal_logs_grep",
@@ -254,9 +274,15 @@ FORMER: Dict[str, Dict[str, str]] = {
     "secrets.extract": {**_STORE, "name": "kamal_secrets_names", "fetched": "kamal_secrets_fetched"},
     "secrets.print": {"show": "kamal_secrets_show"},
 }
+# Variables that were called otherwise before.
+RENAMED: Dict[str, str] = {
+    "kamal_logs_role": "kamal_roles",
+    "kamal_accessory_cmd": "kamal_cmd",
+    "kamal_accessory_reuse": "kamal_reuse",
+}
 # What people who know Kamal's options would try with any playbook. Where an inventory sets the right one, as in
 # kamal_version: "{{ version }}", the other is its own affair.
-OPTIONS: Tuple[str, ...] = ("version", "destination", "hosts", "confirm")
+OPTIONS: Tuple[str, ...] = ("version", "destination", "hosts", "confirm", "roles", "primary")
 
 
 def as_table(variables: Mapping[str, Variable] = BY_NAME) -> str:

@@ -260,6 +260,9 @@ class FakeEngine:
         text = self.output.get(self._find(name)[0].replace("_staged", ""), "").splitlines()
         return "\n".join(text if lines is None else text[-lines:])
 
+    def stdout(self, name: str) -> bytes:
+        return self.logs(name, None).encode()
+
     def exit_codes(self, name: str) -> list[int]:
         return self._exits.get(self._find(name)[1]["Id"], [])
 
@@ -347,7 +350,7 @@ class FakeEngine:
             return self.state_file
         return json.dumps(list(self.routes.values())).encode() if self.routes else None
 
-    def execute(self, container: str, argv: Sequence[str]) -> Executed:
+    def execute(self, container: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Executed:
         known, inspected = self._find(container)
         if inspected["State"]["Status"] != "running":
             raise EngineError(f"Docker could not run it: container {known} is not running")

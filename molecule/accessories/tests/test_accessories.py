@@ -130,9 +130,9 @@ def test_it_is_operated_by_name(project: Project, worker1: Host) -> None:
     for playbook, told in (("details", "hello-site  running"), ("logs", "serving")):
         run = project.play(f"accessory.{playbook}", kamal_accessory="site")
         assert run.ok and told in run.output
-    command = {"kamal_accessory": "site", "kamal_accessory_cmd": "cat /www/plain.txt"}
+    command = {"kamal_accessory": "site", "kamal_cmd": "cat /www/plain.txt"}
     for reuse in (True, False):
-        run = project.play("accessory.exec", **command, kamal_accessory_reuse=reuse)
+        run = project.play("accessory.exec", **command, kamal_reuse=reuse)
         assert run.ok and "  two" in run.output
     for playbook, status in (("stop", 404), ("start", 200), ("restart", 200)):
         assert project.play(f"accessory.{playbook}", kamal_accessory="site").ok

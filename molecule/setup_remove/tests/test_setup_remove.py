@@ -145,7 +145,7 @@ def test_the_audit_tells_what_was_done(project: Project) -> None:
 
 
 def test_logs_can_be_read_by_role_and_searched(project: Project) -> None:
-    run = project.play("logs", kamal_logs_role="workers", kamal_logs_grep="works", kamal_logs_lines=3)
+    run = project.play("logs", kamal_roles="workers", kamal_logs_grep="works", kamal_logs_lines=3)
     assert run.ok
     assert "worker v2 works" in run.output
     assert "listens on port" not in run.output

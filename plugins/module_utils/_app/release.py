@@ -27,6 +27,10 @@ from .cutover import Cutover
 from .routing import Routes
 
 PRUNING = ("deploy", "setup")
+# They leave kamal-proxy as it is.
+WITHOUT_PROXY = ("redeploy", "boot")
+# They take a version that was deployed before, with the image that it had then.
+OF_BEFORE = ("rollback", "boot")
 
 
 @dataclass
@@ -60,8 +64,8 @@ class Release:
 
         `roles` None means all of this host. Returns `version` and `image_id`.
         """
-        version, is_rollback = self.share.version, self.share.command == "rollback"
-        kept = _records.images_of(self.records, version) if is_rollback else None
+        version, is_of_before = self.share.version, self.share.command in OF_BEFORE
+        kept = _records.images_of(self.records, version) if is_of_before else None
         trusting = any(role.secrets_file for role in self.share.roles)
         image = _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept, trusting)
         self._ensure_surroundings()
@@ -140,7 +144,7 @@ class Release:
             changes.do(f"create network {network}", lambda: self.engine.create_network(network))
         if not self.share.proxy:
             return
-        if self.share.command == "redeploy":
+        if self.share.command in WITHOUT_PROXY:
             return _proxy.require_running(self.engine)
         credentials = self.credentials if self.share.proxy.login else None
         asked = Asked(Names(self.share.service, self.share.destination).qualified, self.share.proxy.run)

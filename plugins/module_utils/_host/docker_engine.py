@@ -91,20 +91,23 @@ class DockerEngine:
         with _asking(f"remove container {container}"), contextlib.suppress(docker.errors.NotFound):
             self.api.remove_container(container, force=True, v=volumes)
 
-    def execute(self, container: str, argv: Sequence[str]) -> Executed:
+    def execute(self, container: str, argv: Sequence[str], env: Optional[Mapping[str, str]] = None) -> Executed:
         """A container that has only just been started may refuse a command once. What was refused never ran."""
         with _asking(f"run {argv[0]} in container {container}"):
             with contextlib.suppress(docker.errors.APIError):
-                executed = self._execute(container, argv)
+                executed = self._execute(container, argv, env)
                 if not executed.output.startswith(NOT_EXECUTED):
                     return executed
             time.sleep(SETTLES_WITHIN)
-            return self._execute(container, argv)
+            return self._execute(container, argv, env)
 
-    def _execute(self, container: str, argv: Sequence[str]) -> Executed:
-        command = self.api.exec_create(container, list(argv))["Id"]
-        output = bytes(self.api.exec_start(command)).decode("utf-8", "replace")
-        return Executed(int(self.api.exec_inspect(command)["ExitCode"] or 0), output)
+    def _execute(self, container: str, argv: Sequence[str], env: Optional[Mapping[str, str]]) -> Executed:
+        command = self.api.exec_create(container, list(argv), environment=dict(env or {}))["Id"]
+        pieces = list(self.api.exec_start(command, stream=True, demux=True))
+        output = b"".join(piece for pair in pieces for piece in pair if piece)
+        stdout = b"".join(piece for piece, _other in pieces if piece)
+        code = int(self.api.exec_inspect(command)["ExitCode"] or 0)
+        return Executed(code, output.decode("utf-8", "replace"), stdout)
 
     def read_file(self, container: str, path: str) -> Optional[bytes]:
         archive = self.archive(container, path)
@@ -133,6 +136,10 @@ class DockerEngine:
         with _asking(f"read the logs of container {container}"):
             text = self.api.logs(container, tail="all" if lines is None else lines, since=since, timestamps=timestamps)
         return bytes(text).decode("utf-8", "replace")
+
+    def stdout(self, container: str) -> bytes:
+        with _asking(f"read the output of container {container}"):
+            return bytes(self.api.logs(container, stdout=True, stderr=False))
 
     def exit_codes(self, container: str) -> List[int]:
         """From the engine's events: the state of a container that was restarted forgets how it ended."""

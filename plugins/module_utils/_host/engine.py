@@ -51,10 +51,11 @@ class Image:
 
 @dataclass(frozen=True)
 class Executed:
-    """A command that ran in a container: its exit code, and what it wrote to both outputs."""
+    """A command that ran in a container: its exit code, what it wrote to both outputs, and to the first alone."""
 
     code: int
     output: str
+    stdout: bytes = b""
 
 
 class Engine(Protocol):
@@ -87,8 +88,8 @@ class Engine(Protocol):
     def remove(self, container: str, volumes: bool = False) -> None:
         """Remove a container, running or not; with its anonymous volumes if asked. One that is gone is no error."""
 
-    def execute(self, container: str, argv: Sequence[str]) -> Executed:
-        """Run a command in a running container and wait for its end."""
+    def execute(self, container: str, argv: Sequence[str], env: Optional[Mapping[str, str]] = None) -> Executed:
+        """Run a command in a running container, with more variables if given, and wait for its end."""
 
     def read_file(self, container: str, path: str) -> Optional[bytes]:
         """A file out of a container's filesystem, running or not; None where there is no container or no file."""
@@ -104,6 +105,9 @@ class Engine(Protocol):
 
     def logs(self, container: str, lines: Optional[int], since: Optional[int] = None, timestamps: bool = False) -> str:
         """The last lines that a container logged, or all of them; `since` is in Unix seconds."""
+
+    def stdout(self, container: str) -> bytes:
+        """All that a container wrote to its standard output."""
 
     def exit_codes(self, container: str) -> List[int]:
         """With which codes a container exited, oldest first, as far as the engine remembers."""

@@ -35,6 +35,8 @@ FRAME: Dict[str, str] = {
     "--destination/-d": "kamal_destination",
     "--config-file/-c": "kamal_config_file",
     "--hosts/-h": "--limit",
+    "--roles/-r": "kamal_roles",
+    "--primary/-p": "kamal_primary=true",
     "--skip-hooks/-H": "kamal_skip_hooks=true",
     "--lock-wait": "kamal_lock_wait=900",
     "--lock-wait-timeout": "kamal_lock_wait",
@@ -49,6 +51,8 @@ _LOGS = {
     "--lines/-n": "kamal_logs_lines",
     "--grep/-g": "kamal_logs_grep",
 }
+_EXEC = {"--interactive/-i": "kamal_interactive=true", "--reuse": "kamal_reuse=true", "--raw": "kamal_raw"}
+_TERMINAL = "instead of a terminal the one `ssh` command that opens it; `--raw` takes a file"
 _STORE = {
     "--adapter/-a": "kamal_secrets_adapter",
     "--account": "kamal_secrets_account",
@@ -88,7 +92,13 @@ COMMANDS: Tuple[Command, ...] = (
     Command("app boot", note=_NOT_YET),
     Command("app start", note=_NOT_YET),
     Command("app stop", note=_NOT_YET),
-    Command("app exec", note=f"{_NOT_YET}; Ansible's ad-hoc commands reach the hosts"),
+    Command(
+        "app exec",
+        "app.exec",
+        {**_EXEC, "--env/-e": "kamal_cmd_env", "--detach": "kamal_detach=true"},
+        (f"kamal_cmd{REST}",),
+        note=_TERMINAL,
+    ),
     Command("app stale_containers", note=_NOT_YET),
     Command("app remove", note=_NOT_YET),
     Command("app remove_container", note=_PART),
@@ -130,9 +140,9 @@ COMMANDS: Tuple[Command, ...] = (
     Command(
         "accessory exec",
         "accessory.exec",
-        {"--reuse": "kamal_accessory_reuse=true"},
-        ("kamal_accessory", f"kamal_accessory_cmd{REST}"),
-        note="nothing interactive",
+        {**_EXEC, "--env/-e": "kamal_cmd_env"},
+        ("kamal_accessory", f"kamal_cmd{REST}"),
+        note=_TERMINAL,
     ),
     Command("accessory logs", "accessory.logs", _LOGS, _ACCESSORY, note="it does not follow"),
     Command(

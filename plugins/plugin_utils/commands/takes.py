@@ -38,6 +38,9 @@ _STORE: Names = (
     "kamal_secrets_show",
 )
 
+# Of what acts on single roles.
+_PART: Names = ("kamal_roles", "kamal_primary")
+
 # By playbook. Those that its line of Kamal's tree names already need not be repeated.
 TAKES: Dict[str, Names] = {
     "init": (),
@@ -50,19 +53,20 @@ TAKES: Dict[str, Names] = {
         "kamal_proxy_recreate",
         "kamal_accessory_backup",
     ),
-    "deploy": (*_BUILD, *_RELEASE),
-    "redeploy": (*_BUILD, *_RELEASE),
-    "rollback": ("kamal_rollback_secrets", *_RELEASE),
+    "deploy": (*_BUILD, *_RELEASE, *_PART),
+    "redeploy": (*_BUILD, *_RELEASE, *_PART),
+    "rollback": ("kamal_rollback_secrets", *_RELEASE, *_PART),
     "remove": ("kamal_accessory_data", *_LOCK),
-    "details": (),
+    "details": _PART,
     "audit": ("kamal_audit_lines",),
     "lock": ("kamal_lock_state", "kamal_lock_message", "kamal_lock_ttl", "kamal_lock_host"),
-    "app.logs": ("kamal_logs_role",),
-    "app.containers": (),
-    "app.images": (),
-    "app.version": (),
-    "app.maintenance": _LOCK,
-    "app.live": _LOCK,
+    "app.exec": ("kamal_version", *_PART, *_SECRETS),
+    "app.logs": _PART,
+    "app.containers": _PART,
+    "app.images": _PART,
+    "app.version": _PART,
+    "app.maintenance": (*_PART, *_LOCK),
+    "app.live": (*_PART, *_LOCK),
     "proxy.boot": ("kamal_proxy_recreate", *_LOCK),
     "proxy.start": _LOCK,
     "proxy.stop": _LOCK,

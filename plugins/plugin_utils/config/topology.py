@@ -8,9 +8,10 @@ absent: the schema reports them.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .lines import KeyPath
 
@@ -122,6 +123,12 @@ class Topology:
         names += [host for role in self.roles if role.name in by_role for host in role.hosts]
         names += [host for role in self.roles for host, tags in role.tags.items() if by_tag.intersection(tags)]
         return list(dict.fromkeys(names))
+
+    def of_roles(self, names: Collection[str]) -> Topology:
+        """The same with only the roles of these names; accessories keep their hosts. No name means all roles."""
+        part = copy.copy(self)
+        part.roles = [role for role in self.roles if not names or role.name in names]
+        return part
 
     def role(self, name: str) -> Optional[Role]:
         return next((role for role in self.all_roles if role.name == name), None)

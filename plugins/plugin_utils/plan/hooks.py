@@ -50,17 +50,18 @@ def find(config: Config, run: Run, builds: bool) -> Dict[str, Hook]:
 def _due(run: Run, builds: bool) -> List[str]:
     """In the order in which Kamal has them."""
     boots = run.command in BOOTING
+    deploys = boots and run.command != "boot"
     due = {
         "pre-connect": True,
         "docker-setup": run.command == "setup",
         "pre-build": builds,
         "post-push": builds,
-        "pre-deploy": boots,
+        "pre-deploy": deploys,
         "pre-app-boot": boots,
         "post-app-boot": boots,
         "pre-proxy-reboot": run.command != "inspect",
         "post-proxy-reboot": run.command != "inspect",
-        "post-deploy": boots,
+        "post-deploy": deploys,
         "on-failure": run.command != "inspect",
     }
     return [name for name, is_due in due.items() if is_due]

@@ -121,6 +121,7 @@ class Plan:
     all_hosts: Sequence[str] = field(
         metadata=about("These and the hosts of accessories.", ["web1", "web2", "worker1", "db1"])
     )
+    roles: Sequence[str] = field(metadata=about("The roles that alone take part; empty for all.", []))
     serial: int = field(metadata=about("How many hosts go live at a time.", 3))
     wait: int = field(metadata=about("Seconds to wait between batches.", 0))
     connection_starts: int = field(metadata=about("How many connections to hosts are begun at a time.", 30))

@@ -42,10 +42,12 @@ class _Planner:
         self.images = Images(config, run.version)
         self.boot: Mapping[str, Any] = self.data["boot"]
         self.topology = Topology(self.data)
+        self.part = self.topology.of_roles(run.roles)
         about, taking_part = run.command in ABOUT_ACCESSORIES, set(run.hosts)
         self.accessories = _named(self.topology, run.accessory) if about else self.topology.accessories
-        self.order = [] if about else [host for host in self.topology.boot_order if host in taking_part]
-        self.gate = self.topology.gate(self.order)
+        order = [] if about else [host for host in self.part.boot_order if host in taking_part]
+        self.order = order[:1] if run.primary else order
+        self.gate = self.part.gate(self.order)
         self.error_pages: Optional[str] = None
         self.serial = batches.serial(self.boot.get("limit"), len(self.order))
         self.hooks = _hooks.find(config, run, builds=bool(run.build and self.order))
@@ -58,7 +60,7 @@ class _Planner:
         accessories = {accessory.name: self._accessory(accessory) for accessory in self.accessories}
         booted = list(accessories.values()) if self.run.command in WITH_ACCESSORIES else []
         beside.refuse(self.config, booted)
-        remote = self._remote_hosts()
+        remote, run_is_narrow = self._remote_hosts(), bool(self.run.roles or self.run.primary)
         return Plan(
             service=self.names.service,
             destination=self.config.destination,
@@ -71,7 +73,8 @@ class _Planner:
             error_pages_path=pages.path(self.config),
             gate_role=self.gate.name if self.gate else None,
             order=self.order,
-            all_hosts=_with_accessories(self.order, accessories.values()),
+            all_hosts=_with_accessories(self.order, [] if run_is_narrow else accessories.values()),
+            roles=list(self.run.roles),
             serial=self.serial,
             wait=self.boot["wait"],
             connection_starts=self.data["sshkit"]["max_concurrent_starts"],
@@ -92,7 +95,7 @@ class _Planner:
 
     def _refuse(self) -> None:
         if not self.order and not (self.run.command == "setup" and self.topology.accessories):
-            hosts = ", ".join(self.topology.boot_order) or "no host"
+            hosts = ", ".join(self.part.boot_order) or "no host"
             raise ConfigError([Problem(NO_HOST_OF_A_ROLE.format(hosts=hosts))])
         run, remote = self.run, self._remote_hosts()
         unsupported.refuse(self.config, self.topology.roles, run.command, run.build, remote)
@@ -128,7 +131,7 @@ class _Planner:
     # Shares
 
     def _host(self, host: str) -> HostShare:
-        present = self.topology.on_host(host)
+        present = self.part.on_host(host)
         proxied = any(role.proxied for role in present)
         gate = self.gate.name if self.gate else None
         return HostShare(
@@ -251,8 +254,13 @@ class _Planner:
 
     def _notices(self) -> List[str]:
         gate = []
+        left = [role.name for role in self.topology.roles if role not in self.part.roles]
+        if left:
+            gate = [f"Only {', '.join(self.run.roles)} takes part in this run; {', '.join(left)} stays as it is."]
+        elif self.run.primary:
+            gate = [f"Only {', '.join(self.order)} takes part in this run; other hosts stay as they are."]
         if self.gate and not self.gate.primary:
-            gate = [
+            gate += [
                 f"No host of the primary role {self.topology.primary_role} takes part in this run: "
                 f"{self.gate.name} is the role that the others wait for."
             ]

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+import fnmatch
+from typing import Any, List, Sequence
 
 from ...module_utils._errors import ConfigError, Problem
 from ..config.findings import listed, near_miss
@@ -18,16 +19,17 @@ def require_build_host(name: Any, hosts: Sequence[str]) -> None:
         raise ConfigError([Problem(message, where="kamal_build_host")])
 
 
-def require_roles(asked: Any, roles: Sequence[str]) -> None:
-    """The roles whose logs were asked for, a list or names with commas between, are in the configuration."""
-    names = asked.split(",") if isinstance(asked, str) else asked or ()
-    unknown = [name for name in (str(name).strip() for name in names) if name and name not in roles]
+def chosen_roles(asked: Any, roles: Sequence[str]) -> List[str]:
+    """The roles of the configuration that were asked for: names or patterns, in a list or with commas between."""
+    patterns = [str(name).strip() for name in (asked.split(",") if isinstance(asked, str) else asked or ())]
+    unknown = [each for each in patterns if each and not fnmatch.filter(roles, each)]
     if unknown:
         raise ConfigError(
             [
                 Problem(
-                    f"there is no role `{name}`{near_miss(name, roles)} (roles: {listed(roles)})", "", "kamal_logs_role"
+                    f"there is no role `{name}`{near_miss(name, roles)} (roles: {listed(roles)})", "", "kamal_roles"
                 )
                 for name in unknown
             ]
         )
+    return [role for role in roles if any(fnmatch.fnmatchcase(role, each) for each in patterns)]

@@ -15,19 +15,23 @@ COMMANDS = (
     "remove",
     "proxy",
     "inspect",
+    "boot",
+    "exec",
     "accessory",
     "accessory_boot",
     "env_push",
     "env_delete",
 )
-BOOTING = ("deploy", "redeploy", "rollback", "setup")
+BOOTING = ("deploy", "redeploy", "rollback", "setup", "boot")
+# They act on single roles, where the operator names any, and on the first host alone, where he wants that.
+ON_ROLES = ("deploy", "redeploy", "rollback", "boot", "exec", "inspect")
 # They boot accessories.
 WITH_ACCESSORIES = ("setup", "accessory_boot")
 # They are about accessories alone: those that the operator names.
 ABOUT_ACCESSORIES = ("accessory", "accessory_boot")
 BUILDING = ("deploy", "redeploy", "setup")
 # They serve whatever version there is.
-WITHOUT_VERSION = ("remove", "proxy", "inspect", "accessory", "accessory_boot", "env_push", "env_delete")
+WITHOUT_VERSION = ("remove", "proxy", "inspect", "exec", "accessory", "accessory_boot", "env_push", "env_delete")
 WITHOUT_SECRETS = ("remove", "proxy", "inspect", "accessory", "env_delete")
 
 # Where containers get their secrets from: the controller has them, they lie on the hosts in the env files of today, or
@@ -39,6 +43,7 @@ CONTROLLER, HOSTS, RELEASE = "controller", "hosts", "release"
 class Run:
     """The version of a run, the hosts that take part, and what the operator asked for.
 
+    `roles` are the only ones that take part, where any are named; with `primary` only the first of the hosts does.
     `local_hosts` are those of the inventory that are this machine; `lock_host` is to keep the lock instead of the first
     of the plan; `forks` is how many hosts Ansible works on at a time; `accessory` is the one that a command is about,
     or `all`; `hooks` is the variable kamal_hooks.
@@ -54,6 +59,8 @@ class Run:
     secrets_from: str = CONTROLLER
     lock_host: Optional[str] = None
     forks: int = 5
+    roles: Sequence[str] = ()
+    primary: bool = False
     accessory: Optional[str] = None
     hooks: Mapping[str, Any] = field(default_factory=dict)
     hooks_timeout: int = 600

@@ -8,16 +8,18 @@
 from __future__ import annotations
 
 import re
-from typing import Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 from ...module_utils._build import git
 from ...module_utils._errors import CaravanError, RollbackError, VersionError
-from ...module_utils._names import short_version
+from ...module_utils._names import Names, short_version
 from ..config.load import Config
 from . import way_back
 from .model import Plan
 
 PREVIOUS = "previous"
+# What is live, as soon as there are histories to find it in.
+LIVE = "live"
 NO_VERSION = "none"
 # What Docker takes as the tag of an image.
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -36,6 +38,22 @@ def named(wanted: Optional[str], histories: way_back.Histories, roles: Mapping[s
     version = way_back.previous_good(way_back.places(histories, roles)) if wanted == PREVIOUS else wanted
     require_everywhere(version, {host: info.versions for host, info in histories.items()})
     return version
+
+
+def to_boot(wanted: Optional[str], histories: way_back.Histories, roles: Mapping[str, Sequence[str]]) -> str:
+    """The version to boot: the one that was asked for, else the one that is live or was last."""
+    require_tag(wanted)
+    if wanted or not histories:
+        return wanted or LIVE
+    return way_back.live(way_back.places(histories, roles))
+
+
+def of_what_runs(wanted: Any, config: Config, command: str) -> str:
+    """For what serves any version. A command in a new container has the image that is tagged as latest."""
+    if command != "exec":
+        return str(wanted or NO_VERSION)
+    require_tag(wanted and str(wanted))
+    return str(wanted or Names(config.data["service"], config.destination).latest_tag)
 
 
 def require_tag(wanted: Optional[str]) -> None:
@@ -66,7 +84,7 @@ def require_everywhere(version: str, versions: Mapping[str, Sequence[str]]) -> N
 
 def of_plan(plan: Plan) -> str:
     """The planned version. A plan that has none, or not yet: then the commit, as Kamal records it."""
-    if plan.version not in (NO_VERSION, PREVIOUS):
+    if plan.version not in (NO_VERSION, PREVIOUS, LIVE):
         return plan.version
     try:
         return git.head(plan.project_root) if git.is_repository(plan.project_root) else ""

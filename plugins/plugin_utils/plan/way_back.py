@@ -75,6 +75,19 @@ def previous_good(everywhere: Sequence[Place]) -> str:
     raise RollbackError(f"The hosts and roles do not agree on a version to go back to:\n{table(everywhere)}\n{REMEDY}")
 
 
+def live(everywhere: Sequence[Place]) -> str:
+    """The version that runs or, where nothing runs, was live last; RollbackError where hosts and roles do not agree."""
+    versions = {place.version or next(iter(place.before), None) for place in everywhere} - {None}
+    if len(versions) == 1:
+        return str(versions.pop())
+    if not versions:
+        raise RollbackError("Nothing was live here, so that there is nothing to boot. Deploy first.")
+    raise RollbackError(
+        f"The hosts and roles do not run one version:\n{table(everywhere)}\n"
+        "Name the one to boot: -e kamal_version=VERSION."
+    )
+
+
 def table(everywhere: Sequence[Place]) -> str:
     """Host, role, what it runs and what was good before, in columns."""
     rows = [("host", "role", "version", "before it")]

@@ -224,19 +224,34 @@ def test_a_build_host_of_the_inventory_is_taken(project, host):
 
 
 @pytest.mark.parametrize("asked", ["wbe", "web,wbe", ["web", "wbe"]])
-def test_a_role_without_logs_is_told(project, asked):
-    result = run(project, {"kamal_logs_role": asked, "_kamal_reads_logs": True}, {"command": "inspect"})
+@pytest.mark.parametrize("command", ["inspect", "deploy", "exec"])
+def test_a_role_that_is_not_there_is_told(project, asked, command):
+    result = run(project, {**V1, "kamal_roles": asked}, {"command": command})
     assert result["failed"]
-    assert result["msg"] == "kamal_logs_role: there is no role `wbe`; did you mean `web`? (roles: `web`)"
+    assert result["msg"] == "kamal_roles: there is no role `wbe`; did you mean `web`? (roles: `web`)"
 
 
-@pytest.mark.parametrize("asked", ["web", "web, web", ["web"], [], ""])
-def test_a_role_with_logs_is_taken(project, asked):
-    assert planned(project, {"kamal_logs_role": asked, "_kamal_reads_logs": True}, {"command": "inspect"})
+@pytest.mark.parametrize(
+    ("asked", "roles"), [("web", ["web"]), ("web, w*", ["web"]), (["w?b"], ["web"]), ([], []), ("", [])]
+)
+def test_roles_are_chosen_by_name_or_by_pattern(project, asked, roles):
+    assert planned(project, {"kamal_roles": asked}, {"command": "inspect"})["roles"] == roles
 
 
-def test_other_playbooks_do_not_ask_whose_logs_are_meant(project):
-    assert planned(project, {"kamal_logs_role": "wbe"}, {"command": "inspect"})
+@pytest.mark.parametrize(
+    ("variables", "place"),
+    [({"kamal_roles": "web"}, "kamal_roles"), ({"kamal_primary": True}, "kamal_primary")],
+)
+@pytest.mark.parametrize("command", ["setup", "remove", "env_push"])
+def test_what_is_about_whole_hosts_takes_no_role(project, variables, place, command):
+    result = run(project, {**V1, **variables}, {"command": command})
+    assert result["msg"] == f"{place}: this playbook is about whole hosts: choose them with --limit"
+
+
+@pytest.mark.parametrize("variable", ["kamal_primary", "kamal_interactive"])
+def test_the_first_host_alone(project, variable):
+    plan = planned(project, {variable: "yes"}, {"command": "exec"})
+    assert (plan["order"], plan["all_hosts"], plan["version"]) == (["h1"], ["h1"], "latest")
 
 
 def test_a_build_host_that_is_like_no_other_is_told_in_whole_sentences(project):

@@ -25,6 +25,8 @@ PLACES = [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/*/*.yml"), *ROOT
         ("kamal_vresion", "kamal_vresion: there is no such variable; did you mean kamal_version?"),
         ("kamal_buidl", "kamal_buidl: there is no such variable; did you mean kamal_build?"),
         ("kamal_qqqqqq", "kamal_qqqqqq: there is no such variable; docs/operating.md lists those that there are"),
+        ("kamal_logs_role", "kamal_logs_role: this variable is called kamal_roles"),
+        ("kamal_accessory_cmd", "kamal_accessory_cmd: this variable is called kamal_cmd"),
         ("kamal_plan", "kamal_plan: this cannot be set with -e: the role plan sets it, on localhost"),
     ],
 )
@@ -36,7 +38,7 @@ def test_a_name_that_nothing_reads_is_refused(name: str, message: str | None) ->
     ("playbook", "name", "now"),
     [
         ("lock", "state", "kamal_lock_state"),
-        ("logs", "role", "kamal_logs_role"),
+        ("logs", "role", "kamal_roles"),
         ("audit", "lines", "kamal_audit_lines"),
         ("config", "format", "kamal_config_format"),
         ("docs", "section", "kamal_docs_section"),
@@ -44,7 +46,7 @@ def test_a_name_that_nothing_reads_is_refused(name: str, message: str | None) ->
         ("logs", "destination", "kamal_destination"),
         ("audit", "hosts", "kamal_hosts"),
         ("remove", "confirm", "kamal_confirm"),
-        ("logs", "roles", "kamal_logs_role"),
+        ("deploy", "roles", "kamal_roles"),
         ("app.logs", "lines", "kamal_logs_lines"),
         ("prune.containers", "retain", "kamal_prune_retain"),
         ("secrets.fetch", "adapter", "kamal_secrets_adapter"),
@@ -65,7 +67,7 @@ def test_a_former_name_is_refused_by_the_playbook_that_took_it(playbook: str, na
         ("version", ["deploy"], {"version"}, ["version: this variable is called kamal_version"]),
         ("version", ["deploy"], {"version", "kamal_version"}, []),
         ("version", [], {"version"}, []),
-        ("roles", ["deploy"], {"roles"}, ["roles: there is no such variable; choose hosts with --limit"]),
+        ("roles", ["deploy"], {"roles"}, ["roles: this variable is called kamal_roles"]),
         ("roles", [], {"roles"}, []),
     ],
     ids=[
@@ -113,7 +115,7 @@ def test_a_value_of_another_type_is_refused(name: str, value: Any, message: str 
 
 
 def test_every_variable_that_is_read_is_in_the_table() -> None:
-    known = {*variables.BY_NAME, *variables.READ_ONLY}
+    known = {*variables.BY_NAME, *variables.READ_ONLY, *variables.RENAMED}
     read = {name: path for path in PLACES for name in re.findall(r"(?<![\w.-])kamal_[a-z_]+\b(?!\.)", text(path))}
     strays = {name: str(path.relative_to(ROOT)) for name, path in read.items() if name not in known}
     assert strays == {}

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app import accessory_exec, logs
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import AccessoryError, ConfigError, EngineError
+from ansible_collections.caravan.kamal.plugins.module_utils._app import command as _command
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
+    AccessoryError,
+    CommandError,
+    ConfigError,
+    EngineError,
+)
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
 from fakes import FakeEngine
@@ -39,7 +45,8 @@ def engine() -> Ending:
 
 def run(engine: FakeEngine, command: str = "dump 'a b'", reuse: bool = False, check: bool = False) -> Any:
     changes = Changes(check)
-    return accessory_exec.run(engine, changes, "hello-db", command, reuse), changes.actions
+    wanted = _command.Command(_command.words(command), {"B": "2"})
+    return accessory_exec.run(engine, changes, "hello-db", wanted, reuse), changes.actions
 
 
 def test_in_a_new_container_like_it(engine: Ending) -> None:
@@ -48,9 +55,9 @@ def test_in_a_new_container_like_it(engine: Ending) -> None:
     assert actions == ["run dump in a container like hello-db"]
     name, new = engine.started
     config, host_config = new["Config"], new["HostConfig"]
-    assert (config["Cmd"], config["Env"], config["User"]) == (["dump", "a b"], ["A=1"], "7")
+    assert (config["Cmd"], config["Env"], config["User"]) == (["dump", "a b"], ["A=1", "B=2"], "7")
     assert host_config["Binds"] == ["data:/data"] and "PortBindings" not in host_config
-    assert "service" not in config["Labels"] and name.startswith("hello-db_exec_")
+    assert "service" not in config["Labels"] and name.startswith("hello-db_exec-")
     assert list(engine.here) == ["hello-db"]
 
 
@@ -65,7 +72,7 @@ def test_in_the_container_itself(engine: Ending) -> None:
 def test_a_command_that_fails_is_an_error_with_what_it_wrote(engine: Ending, reuse: bool) -> None:
     engine.code = 3
     engine.answers["dump"] = Executed(3, "a\nb\n")
-    with pytest.raises(AccessoryError, match=r"dump ended with code 3 in .*hello-db.\na\nb"):
+    with pytest.raises(CommandError, match=r"dump ended with code 3 in .*hello-db.\na\nb"):
         run(engine, reuse=reuse)
     assert list(engine.here) == ["hello-db"]
 
@@ -77,15 +84,15 @@ def test_a_dry_run_runs_nothing(engine: Ending, reuse: bool) -> None:
 
 
 def test_what_a_killed_run_left_goes_with_the_next(engine: Ending) -> None:
-    engine.add("hello-db_exec_1", "i0", "exited", **{accessory_exec.LABEL: "hello-db"})
-    engine.add("hello-db_exec_2", "i0", "running", **{accessory_exec.LABEL: "hello-db"})
+    engine.add("hello-db_exec_1", "i0", "exited", **{_command.LABEL: "hello-db"})
+    engine.add("hello-db_exec_2", "i0", "running", **{_command.LABEL: "hello-db"})
     run(engine)
     assert list(engine.here) == ["hello-db", "hello-db_exec_2"]
 
 
 @pytest.mark.parametrize("state", ["created", "exited"])
 def test_what_another_run_is_about_to_start_or_to_read_stays(engine: Ending, state: str) -> None:
-    engine.add("hello-db_exec_1", "i0", state, **{accessory_exec.LABEL: "hello-db"})
+    engine.add("hello-db_exec_1", "i0", state, **{_command.LABEL: "hello-db"})
     engine._created[engine.here["hello-db_exec_1"]["Id"]] = int(time.time())
     run(engine)
     assert list(engine.here) == ["hello-db", "hello-db_exec_1"]

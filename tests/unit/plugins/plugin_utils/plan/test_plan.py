@@ -647,3 +647,35 @@ def test_the_run_is_in_the_plan_and_the_plan_is_plain_data() -> None:
     host = found["hosts"]["h1"]
     assert (host["performer"], host["command"], host["version"]) == ("sam", "redeploy", "0123456789abcdef")
     assert json.loads(json.dumps(found)) == found
+
+
+# Part of the roles and hosts
+
+
+@pytest.mark.parametrize(
+    ("run", "hosts", "gate"),
+    [
+        ({"roles": ["jobs"]}, {"h2": ["jobs"], "h4": ["jobs"]}, "jobs"),
+        ({"roles": ["web"]}, {"h1": ["web"], "h2": ["web"], "h3": ["web"]}, "web"),
+        ({"roles": ["web", "jobs"]}, {"h1": ["web"], "h2": ["web", "jobs"], "h3": ["web"], "h4": ["jobs"]}, "web"),
+        ({"roles": ["jobs"], "primary": True}, {"h2": ["jobs"]}, "jobs"),
+        ({"primary": True}, {"h1": ["web"]}, "web"),
+    ],
+)
+def test_a_run_is_about_the_roles_that_were_chosen(run: dict[str, Any], hosts: dict[str, Any], gate: str) -> None:
+    found = made(f"{SERVERS}\n{DB}", build=False, **run)
+    assert {host: [role["name"] for role in share["roles"]] for host, share in found["hosts"].items()} == hosts
+    assert (found["order"], found["all_hosts"], found["gate_role"]) == (list(hosts), list(hosts), gate)
+    assert found["lock"]["host"] == "h1"
+
+
+@pytest.mark.parametrize(
+    ("run", "notice"),
+    [
+        ({"roles": ["jobs"]}, "Only jobs takes part in this run; web stays as it is."),
+        ({"primary": True}, "Only h1 takes part in this run; other hosts stay as they are."),
+    ],
+)
+def test_what_a_deploy_leaves_out_is_told(run: dict[str, Any], notice: str) -> None:
+    assert notice in made(SERVERS, build=False, **run)["notices"]
+    assert made(SERVERS, command="inspect", build=False, **run)["notices"] == []

@@ -1,0 +1,88 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The days after a deploy: commands in the app's containers and on its hosts, the lock, stop and start, removal."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+
+import pytest
+from hosts import Host
+from project import Project
+
+CONFIG = {
+    "servers": {"workers": {"hosts": ["web2", "worker1"]}},
+    "env": {"clear": {"GREETING": "Good day"}, "secret": ["TOKEN"]},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _first(project: Project) -> None:
+    project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", TOKEN="wee secret")
+    assert project.deploy("v1").ok
+
+
+# app.exec
+
+
+def test_a_command_runs_for_every_role_of_every_host(project: Project, web1: Host, web2: Host) -> None:
+    run = project.play(
+        "app.exec", kamal_cmd="sh -c 'echo $KAMAL_HOST has $GREETING, $TOKEN, $EXTRA'", kamal_cmd_env={"EXTRA": "x"}
+    )
+    assert run.ok
+    for place in ("web1 web", "web2 web", "web2 workers", "worker1 workers"):
+        host, role = place.split()
+        assert f"{place} (a container like hello-{role}, exit code 0):\n  {host} has Good day, " in run.output
+    assert "wee secret" not in run.output and run.output.count("********, x") == 4
+    assert web2.running == ["hello-web-v1", "hello-workers-v1"] and len(web2.containers) == 2
+    assert "[web] Executed cmd 'sh' on app version v1" in web1.audit()[-1]
+
+
+def test_a_command_in_the_containers_that_run_sees_them(project: Project) -> None:
+    """As Kamal's own test has it: the first process is the command in a new container, else that of the app."""
+    there, new = (
+        project.play("app.exec", kamal_cmd="cat /proc/1/comm", kamal_reuse=reuse, kamal_roles="web")
+        for reuse in (True, False)
+    )
+    assert there.output.count("hello-web-v1, exit code 0):\n  hello\n") == 2
+    assert new.output.count("exit code 0):\n  cat\n") == 2
+    assert "workers" not in there.output + new.output
+
+
+def test_bytes_arrive_as_they_are(project: Project, web1: Host) -> None:
+    run = project.play(
+        "app.exec", kamal_cmd="cat /bin/busybox", kamal_primary=True, kamal_raw="busybox", kamal_reuse=True
+    )
+    assert run.ok
+    known = web1.sh("docker exec hello-web-v1 md5sum /bin/busybox").split()[0]
+    assert hashlib.md5((project.root / "busybox").read_bytes()).hexdigest() == known
+    assert (project.root / "busybox").stat().st_mode & 0o777 == 0o600
+
+
+def test_its_code_decides(project: Project) -> None:
+    run = project.play("app.exec", kamal_cmd="sh -c 'echo oh; [ $KAMAL_HOST = web1 ]'", kamal_roles="web")
+    assert run.code != 0
+    assert "sh ended with code 1 in a container like hello-web.\n" in run.output
+    assert "web1 web (a container like hello-web, exit code 0):\n  oh" in run.output
+    assert run.output.splitlines()[-1].startswith("failed: web2; changed: web1")
+
+
+def test_what_nobody_waits_for_goes_on_and_its_logs_are_read(project: Project, web1: Host) -> None:
+    run = project.play("app.exec", kamal_cmd="sh -c 'echo begun; sleep 60'", kamal_detach=True, kamal_primary=True)
+    (name,) = [name for name in web1.containers if "-exec-v1-" in name]
+    assert run.ok and f"({name}, started)" in run.output
+    assert web1.containers[name] == "running"
+    web1.sh(f"docker rm -f {name}")
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_terminal_is_one_command_away(project: Project, web1: Host, reuse: bool) -> None:
+    run = project.play("app.exec", kamal_cmd="tty", kamal_interactive=True, kamal_reuse=reuse)
+    assert run.ok
+    (line,) = [line for line in run.output.splitlines() if line.startswith("ssh -t ")]
+    opened = subprocess.run(
+        ["script", "-qec", line, "/dev/null"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
+    assert "/dev/" in opened.stdout
+    web1.sh("timeout 60 sh -c \"until ! docker ps -a --format '{{.Names}}' | grep -q exec; do sleep 0.1; done\"")

@@ -1,0 +1,50 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Gives the app_exec module this host's share of the plan and the secret values that it names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Mapping, Optional
+
+from ..module_utils._data import from_data, to_data
+from ..module_utils._errors import ConfigError, Problem
+from ..module_utils._shares import HostShare, needed_secrets
+from ..plugin_utils import answers
+from ..plugin_utils.plan import handover
+from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
+
+ONE_PLACE = (
+    "the command would run in {} places, and a file takes what is written in one: choose that with "
+    "-e kamal_primary=true and -e kamal_roles=ROLE"
+)
+
+
+class ActionModule(PlannedAction):
+    module = "caravan.kamal.app_exec"
+    takes_turns = False
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+        return answers.finished(self, super().run(tmp, task_vars))
+
+    def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
+        if left_out(arguments, "plan"):
+            share = handover.host_share(supply.plan, supply.host)
+        else:
+            share = from_data(HostShare, arguments["plan"])
+        self._require_one_place(arguments, share, supply)
+        filled = {**arguments, "plan": to_data(share)}
+        if not arguments.get("reuse"):
+            if left_out(arguments, "secrets"):
+                handed = needed_secrets(share.roles)
+                filled["secrets"] = handover.values(supply.secrets, handed) if any(handed) else "{}"
+            if left_out(arguments, "registry"):
+                filled["registry"] = json.dumps(supply.login(supply.plan.registry))
+        return filled
+
+    def _require_one_place(self, arguments: Arguments, share: HostShare, supply: Supply) -> None:
+        wanted = arguments.get("roles")
+        roles = [role for role in share.roles if wanted is None or role.name in wanted]
+        places = len(roles) * (len(supply.plan.order) if left_out(arguments, "plan") else 1)
+        if arguments.get("raw") and places > 1:
+            raise ConfigError([Problem(ONE_PLACE.format(places), "raw")])

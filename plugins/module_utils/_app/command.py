@@ -1,0 +1,138 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A command in a container that runs, or in a new one that goes when the command has ended."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import shlex
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping
+
+from .. import _body
+from .._errors import CommandError, ConfigError, Problem
+from .._host import networks
+from .._host.changes import Changes
+from .._host.engine import RUNNING, Engine, Executed
+
+POLL = 0.2  # seconds
+# By this label what a killed run left is found. Until so many seconds later another run may be about to start it or to
+# read it.
+LABEL = "caravan.exec"
+LEFT_AFTER = 3600
+WAITED_FOR, DETACHED, TERMINAL = "waited for", "detached", "terminal"
+TTY = ("Tty", "OpenStdin", "StdinOnce", "AttachStdin", "AttachStdout", "AttachStderr")
+# Seconds that a command may take without a word.
+LONGEST = 6 * 60 * 60
+# What modules that run a command are told of it.
+OPTIONS: Dict[str, Any] = {
+    "command": {"type": "str", "required": True},
+    "env": {"type": "dict", "default": {}},
+    "terminal": {"type": "bool", "default": False},
+    "raw": {"type": "path"},
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is run, with which variables beside those of the container, and how: `WAITED_FOR`, `DETACHED`, or prepared
+    for a `TERMINAL`. With `raw` the bytes of its standard output are answered."""
+
+    words: List[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    how: str = WAITED_FOR
+    raw: bool = False
+
+    @property
+    def name(self) -> str:
+        """What of it is shown: arguments may be secret."""
+        return self.words[0]
+
+
+def of_options(params: Mapping[str, Any]) -> Command:
+    how = TERMINAL if params["terminal"] else DETACHED if params.get("detached") else WAITED_FOR
+    env = {str(name): str(value) for name, value in params["env"].items()}
+    return Command(words(params["command"]), env, how, bool(params["raw"]))
+
+
+def words(command: str) -> List[str]:
+    """ConfigError where there are none, or a quote is never closed."""
+    try:
+        found = shlex.split(command)
+    except ValueError as error:
+        raise ConfigError([Problem(f"it cannot be split into words: {str(error).lower()}", "command")]) from error
+    if not found:
+        raise ConfigError([Problem("it is empty", "command")])
+    return found
+
+
+def in_running(engine: Engine, changes: Changes, container: str, command: Command) -> Dict[str, Any]:
+    """What the command wrote; CommandError where it ended with another code than 0."""
+    if command.how == TERMINAL:
+        given = [word for name, value in command.env.items() for word in ("--env", f"{name}={value}")]
+        return _opened(container, ["docker", "exec", "-it", *given, container, *command.words])
+    text = f"run {command.name} in {container}"
+    executed = changes.do(text, lambda: engine.execute(container, command.words, command.env))
+    return _answer(command, container, executed)
+
+
+def in_new(
+    engine: Engine, changes: Changes, like: str, name: str, body: _body.Body, command: Command
+) -> Dict[str, Any]:
+    """The same in a container of this body and name, which is like the one that is called `like`."""
+    _remove_left(engine, changes, like)
+    whole = {**body, "Cmd": list(command.words), "Labels": {**body.get("Labels", {}), **_label(like, command)}}
+    if command.how == TERMINAL:
+        whole = {**whole, **dict.fromkeys(TTY, True), "HostConfig": {**whole["HostConfig"], "AutoRemove": True}}
+        changes.do(f"create container {name} for a terminal", lambda: networks.create(engine, name, whole))
+        return _opened(name, ["docker", "start", "--attach", "--interactive", name])
+    if command.how == DETACHED:
+        changes.do(f"start {command.name} in {name}", lambda: engine.start(networks.create(engine, name, whole)))
+        return {"container": name, "state": "not run" if changes.check_mode else "started", "lines": []}
+    place = f"a container like {like}"
+    executed = changes.do(f"run {command.name} in {place}", lambda: _to_its_end(engine, name, whole, command.raw))
+    return _answer(command, place, executed)
+
+
+def new_name(prefix: str) -> str:
+    return f"{prefix}-{secrets.token_hex(3)}"
+
+
+def _label(like: str, command: Command) -> Dict[str, str]:
+    """A detached one is nobody's leftover: people read its logs, and pruning takes it."""
+    return {} if command.how == DETACHED else {LABEL: like}
+
+
+def _remove_left(engine: Engine, changes: Changes, like: str) -> None:
+    for left in [] if changes.check_mode else engine.containers(f"{LABEL}={like}"):
+        if left.state not in RUNNING and time.time() - left.created > LEFT_AFTER:
+            engine.remove(left.id, volumes=True)
+
+
+def _to_its_end(engine: Engine, name: str, body: _body.Body, raw: bool) -> Executed:
+    new = networks.create(engine, name, body)
+    try:
+        engine.start(new)
+        while True:
+            state = (engine.inspect(new) or {"State": {"Status": "gone", "ExitCode": 1}})["State"]
+            if state["Status"] not in RUNNING:
+                return Executed(int(state["ExitCode"]), engine.logs(new, None), engine.stdout(new) if raw else b"")
+            time.sleep(POLL)
+    finally:
+        engine.remove(new, volumes=True)
+
+
+def _opened(container: str, argv: List[str]) -> Dict[str, Any]:
+    return {"container": container, "state": "waits for a terminal", "lines": [], "terminal": shlex.join(argv)}
+
+
+def _answer(command: Command, place: str, executed: Any) -> Dict[str, Any]:
+    if executed is None:
+        return {"container": place, "state": "not run", "lines": []}
+    if executed.code:
+        output = executed.output.strip() or "It wrote nothing."
+        raise CommandError(f"{command.name} ended with code {executed.code} in {place}.\n{output}")
+    answer = {"container": place, "state": "exit code 0", "lines": executed.output.splitlines()}
+    return {**answer, "stdout": base64.b64encode(executed.stdout).decode()} if command.raw else answer
