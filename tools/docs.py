@@ -134,7 +134,7 @@ def different(command: table.Command) -> str:
 
 
 def given(said: str) -> str:
-    if not said:
+    if said in ("", table.UNUSED):
         return "makes no difference"
     if said.startswith("-"):
         return f"`{said}`"

@@ -216,6 +216,7 @@ VARIABLES: Tuple[Variable, ...] = (
         "`retain_containers` of the configuration",
         "`prune.all`, `prune.containers`: how many stopped containers of each role stay",
     ),
+    Variable("kamal_alias", "str", "none: the aliases are listed", "`alias`: the alias of the configuration to run"),
     Variable("kamal_help", "bool", "`false`", "print what the playbook does and its variables, and do nothing"),
     Variable("kamal_audit_lines", "int", "`50`", "`audit`: how many lines of each host"),
     Variable("kamal_config_format", "str", "`yaml`", "`config`: the form of what is printed", ("yaml", "json")),

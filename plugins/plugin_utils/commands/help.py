@@ -14,7 +14,7 @@ from ansible.utils.display import Display
 
 from .. import invocation
 from ..variables import Variable
-from .table import REST, Command, of_playbook
+from .table import REST, UNUSED, Command, of_playbook
 from .takes import TAKES, WITHOUT_INVENTORY, in_common, of_its_own
 
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
@@ -84,7 +84,9 @@ def _variable(variable: Variable) -> List[str]:
 def _in_kamal(command: Command) -> List[str]:
     """The command, and its options that have a variable."""
     told = f"kamal {command.words}" + "".join(f" → -e {said}" for said in command.sets)
-    options = [f"  {name.partition('/')[0]} → -e {said}" for name, said in command.options.items() if said]
+    options = [
+        f"  {name.partition('/')[0]} → -e {said}" for name, said in command.options.items() if said not in ("", UNUSED)
+    ]
     return [told, *options]
 
 

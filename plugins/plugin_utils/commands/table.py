@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Tuple
 
 REST = "..."
+# In place of a variable: the option takes a value that makes no difference here.
+UNUSED = "unused"
 
 
 @dataclass(frozen=True)
 class Command:
     """`options` says for an option of Kamal's, with its short form behind a slash, which variable takes its value, or
-    `VARIABLE=VALUE` for a switch; nothing where the option makes no difference here. `arguments` are the variables that
+    `VARIABLE=VALUE` for a switch; nothing where the switch makes no difference here. `arguments` are the variables that
     take what has no option; one that ends with REST takes all that is left. `sets` belongs to the command itself.
     `needs` says if these have to be given. `note` is what is different; without a `playbook` what to do instead."""
 
@@ -33,14 +35,14 @@ class Command:
 FRAME: Dict[str, str] = {
     "--version": "kamal_version",
     "--destination/-d": "kamal_destination",
-    "--config-file/-c": "kamal_config_file",
+    "--config-file/-c": "-i",
     "--hosts/-h": "--limit",
     "--roles/-r": "kamal_roles",
     "--primary/-p": "kamal_primary=true",
     "--skip-hooks/-H": "kamal_skip_hooks=true",
     "--lock-wait": "kamal_lock_wait=900",
     "--lock-wait-timeout": "kamal_lock_wait",
-    "--lock-wait-interval": "",
+    "--lock-wait-interval": UNUSED,
     "--verbose/-v": "-v",
     "--quiet/-q": "",
 }

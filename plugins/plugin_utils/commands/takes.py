@@ -46,6 +46,7 @@ TAKES: Dict[str, Names] = {
     "init": (),
     "docs": (),
     "config": ("kamal_config_format",),
+    "alias": ("kamal_alias",),
     "setup": (
         *_BUILD,
         *_RELEASE,

@@ -88,20 +88,15 @@ def _later(config: Config, key_path: str) -> Problem:
 
 @dataclass(frozen=True)
 class Notice:
-    """A key that is passed over, in the cases that `when` tells from its value and the configuration.
-
-    A run tells it if it would do something with the key; `in_runs` is false where only Kamal's command line would.
-    """
+    """A key that is passed over, in the cases that `when` tells from its value and the configuration."""
 
     keys: Tuple[str, ...]
     text: str = "has no effect yet"
     when: Callable[[Any, Config], bool] = lambda _value, _config: True
-    in_runs: bool = True
 
 
 NOTICES = (
     Notice(("output",)),
-    Notice(("aliases",), "has no effect, for there are no commands to shorten", in_runs=False),
     Notice(
         ("builder", "driver"),
         "has no effect yet; the build host's own builder is used",
@@ -117,7 +112,7 @@ OWN_NETWORK = f"takes the container off the network {NETWORK}, where the others 
 def notices(config: Config, roles: Sequence[Role], builds: bool) -> List[str]:
     """What a run that starts containers passes over; what is about building only if it builds."""
     about = [notice for notice in NOTICES if builds or notice.keys[0] != "builder"]
-    return _told(config, roles, [notice for notice in about if notice.in_runs])
+    return _told(config, roles, about)
 
 
 def all_notices(config: Config, roles: Sequence[Role]) -> List[str]:

@@ -17,7 +17,7 @@ from conftest import TREE
 
 PLAYBOOKS = Path(__file__).resolve().parents[5] / "playbooks"
 FILES = sorted(path for path in PLAYBOOKS.rglob("*.yml") if path.stem != "rollout")
-ASKING = ("{{ _kamal_asked }}", "{{ _kamal_asked_or_beside }}", "{{ _kamal_controller }}")
+ASKING = tuple(f"{{{{ _kamal_{name} }}}}" for name in ("asked", "asked_or_beside", "controller", "aliased"))
 
 
 def name_of(path: Path) -> str:

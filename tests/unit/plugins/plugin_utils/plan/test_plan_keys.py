@@ -33,7 +33,7 @@ PEM = "host: a.example.com, ssl: {{certificate_pem: {}, private_key_pem: {}}}"
 
 @dataclass(frozen=True)
 class Effect:
-    """What changes in the plan, or in the connection variables below `ssh`, between two configurations."""
+    """What changes between two configurations: in the plan, in the connection variables below `ssh`, in the aliases."""
 
     place: str
     after: str
@@ -124,7 +124,7 @@ KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
     "root/ssh": Effect("ssh", "ssh: {user: app}"),
     "root/sshkit": Effect("dns_retries", "sshkit: {dns_retries: 1}"),
     "root/output": Told("output: {file: {path: log}}", "output "),
-    "root/aliases": Told("aliases: {console: app exec}", "aliases "),
+    "root/aliases": Effect("aliases/console", "aliases: {console: app exec}"),
     "root/asset_path": Effect(f"{BODY}/HostConfig/Binds", "asset_path: /app/public"),
     "root/error_pages_path": Effect("hosts/h1/error_pages", "error_pages_path: public"),
     "root/hooks_path": Effect("hooks", "hooks_path: my/hooks"),
@@ -312,7 +312,8 @@ def planned(config: Config, command: str = "deploy") -> dict[str, Any]:
 def seen(text: str, project: Path) -> dict[str, Any]:
     config = config_of(text, project)
     made = planned(config)
-    return {**made, "routes": routes(made), "ssh": connection(config.data)}
+    others = {"ssh": connection(config.data), "aliases": config.data.get("aliases")}
+    return {**made, "routes": routes(made), **others}
 
 
 def routes(made: dict[str, Any]) -> dict[str, list[str]]:

@@ -1,0 +1,113 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a command line of Kamal's is for ansible-playbook."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from difflib import get_close_matches
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+
+from ...module_utils._errors import ConfigError, Problem
+from .table import FRAME, REST, UNUSED, Command, by_words
+
+PREFIX = "caravan.kamal."
+PLAIN = re.compile(r"[\w./:@,%+-]+")
+SEE = "docs/from-kamal.md has them all"
+
+
+def translated(line: str) -> List[str]:
+    """The playbook, and its options before it. Raises a ConfigError for what has no counterpart."""
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise _problem(f"{line!r} cannot be split into words: {error}") from error
+    command, rest = _command(words)
+    if not command.playbook:
+        raise _problem(f"kamal {command.words} has no playbook here: {command.note.replace('`', '')}")
+    given, places = _read(command, rest)
+    variables = [*(said.split("=", 1) for said in command.sets), *_placed(command, places)]
+    options = [option for name, value in [*given, *map(tuple, variables)] for option in _option(name, value)]
+    return [*options, f"{PREFIX}{command.playbook}"]
+
+
+def _command(words: Sequence[str]) -> Tuple[Command, List[str]]:
+    """The command of the first words, and what is left."""
+    known = by_words()
+    for number in (2, 1):
+        name = " ".join([words[0], *(word.replace("-", "_") for word in words[1:number])]) if words else ""
+        if len(words) >= number and name in known:
+            return known[name], list(words[number:])
+    said = " ".join(word for word in words[:2] if not word.startswith("-"))
+    near = get_close_matches(said, known, n=1)
+    meant = f"; did you mean kamal {near[0]}?" if near else f"; {SEE}"
+    raise _problem(f"there is no command kamal {said}{meant}")
+
+
+def _read(command: Command, words: Sequence[str]) -> Tuple[List[Tuple[str, str]], List[str]]:
+    """What options say, and the words that have none."""
+    known, given = _options(command), []
+    places: List[str] = []
+    left = iter(words)
+    for word in left:
+        if word == "--":
+            places += left
+        elif not _is_option(word):
+            places.append(word)
+        else:
+            given += _said(command, known, word, left)
+    return given, places
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and len(word) > 1
+
+
+def _options(command: Command) -> Dict[str, str]:
+    """By each of their names."""
+    both = {**FRAME, **command.options}
+    return {name: said for names, said in both.items() for name in names.split("/")}
+
+
+def _said(command: Command, known: Mapping[str, str], word: str, left: Iterator[str]) -> List[Tuple[str, str]]:
+    name, equals, value = word.partition("=")
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        meant = f"; did you mean {near[0]}?" if near else f"; {SEE}"
+        raise _problem(f"kamal {command.words} takes no {name} here{meant}")
+    variable, is_switch, what = known[name].partition("=")
+    if not variable or variable == "-v":
+        return [(variable, "")] if variable else []
+    if not is_switch and not equals:
+        value = next(left, "")
+        if not value:
+            raise _problem(f"kamal {command.words}: {name} needs a value")
+    return [] if variable == UNUSED else [(variable, what if is_switch else value)]
+
+
+def _placed(command: Command, words: Sequence[str]) -> List[List[str]]:
+    """The variables of words without an option; the last takes all that are left, if it may."""
+    left, found = list(words), []
+    for name in command.arguments:
+        taken, left = (left, []) if name.endswith(REST) else (left[:1], left[1:])
+        if taken:
+            found.append([name.replace(REST, ""), " ".join(taken)])
+    if left:
+        raise _problem(f"kamal {command.words} takes no {' '.join(left)} here; {SEE}")
+    if command.needs and len(found) < len(command.arguments):
+        missing = ", ".join(name.replace(REST, "") for name in command.arguments[len(found) :])
+        raise _problem(f"kamal {command.words} lacks what {missing} stands for")
+    return found
+
+
+def _option(name: str, value: str) -> List[str]:
+    """An option of Ansible's own, or a variable: as JSON where its value has what would be read otherwise."""
+    if name.startswith("-"):
+        return [name, value] if value else [name]
+    return ["-e", f"{name}={value}" if PLAIN.fullmatch(value) else json.dumps({name: value}, ensure_ascii=False)]
+
+
+def _problem(message: str) -> ConfigError:
+    return ConfigError([Problem(message)])

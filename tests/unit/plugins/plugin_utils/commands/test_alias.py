@@ -1,0 +1,89 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Aliases of the configuration, and the run that takes over."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
+from ansible_collections.caravan.kamal.plugins.plugin_utils.commands import alias
+from conftest import TREE
+
+ALIASES = {"boots": "docs boot", "st": "app version -d staging", "bad": "app logz"}
+CONFIG = "service: hello\nimage: a/hello\nservers: [localhost]\nregistry: {username: a, password: [P]}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("boot", "kamal_alias: there is no alias boot; did you mean boots?"),
+        ("qqqq", "kamal_alias: there is no alias qqqq; the aliases are boots, st, bad"),
+        ("bad", "aliases/bad: app logz: there is no command kamal app logz; did you mean kamal app logs?"),
+    ],
+)
+def test_what_is_no_alias(name: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        alias.translated(ALIASES, name)
+    assert error.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("called", "words", "then"),
+    [
+        ("caravan.kamal.alias -e kamal_alias=st", "-e a=1 p", "-e a=1 p -e kamal_alias=st"),
+        ("-i x caravan.kamal.alias -e a=2", "-e a=1 p", "-e a=1 -i x p -e a=2"),
+        ("-i x caravan.kamal.alias --inventory=y --check", "-i z p", "-i z p --check"),
+    ],
+    ids=["in its place", "what was typed wins", "an inventory of its own"],
+)
+def test_the_arguments_of_the_run_that_takes_over(called: str, words: str, then: str) -> None:
+    assert alias.in_place(["ansible-playbook", *called.split()], words.split()) == ["ansible-playbook", *then.split()]
+
+
+def play(folder: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-playbook"), "caravan.kamal.alias", *arguments],
+        cwd=folder,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "ANSIBLE_NOCOLOR": "1", "PWD": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/deploy.yml").write_text(CONFIG + "aliases: {boots: docs boot, bad: app logz, t: docs -v}\n")
+    return tmp_path
+
+
+def test_an_alias_runs_and_what_is_beside_it_goes_along(project: Path) -> None:
+    code, output = play(project, "-e", "kamal_alias=boots", "--check")
+    assert code == 0
+    assert (
+        "boots: ansible-playbook -e kamal_docs_section=boot caravan.kamal.docs -e kamal_alias=boots --check\n" in output
+    )
+    assert "#: seconds, default 0\nwait: 10" in output
+
+
+def test_the_exit_code_is_that_of_what_runs(project: Path) -> None:
+    assert play(project, "-e", "kamal_alias=boots", "-e", "kamal_docs_section=none")[0] == 2
+
+
+def test_without_one_they_are_listed(project: Path) -> None:
+    code, output = play(project)
+    assert code == 0
+    assert "The aliases of the configuration:\n  boots: docs boot\n  bad: app logz\n" in output
+
+
+def test_one_that_cannot_be_run_is_an_error(project: Path) -> None:
+    code, output = play(project, "-e", "kamal_alias=bad")
+    assert code == 1
+    assert "aliases/bad: app logz: there is no command kamal app logz; did you mean kamal app logs?" in output

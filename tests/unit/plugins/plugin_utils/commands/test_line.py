@@ -1,0 +1,88 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Command lines of Kamal's as those of ansible-playbook."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
+from ansible_collections.caravan.kamal.plugins.plugin_utils.commands import line
+from ansible_collections.caravan.kamal.plugins.plugin_utils.commands.table import COMMANDS, FRAME, REST, UNUSED, Command
+
+
+@pytest.mark.parametrize(
+    ("kamal", "words"),
+    [
+        ("details", "caravan.kamal.details"),
+        ("app logs", "caravan.kamal.app.logs"),
+        ("app logs -n 20 --since=1h", "-e kamal_logs_lines=20 -e kamal_logs_since=1h caravan.kamal.app.logs"),
+        ("app logs --grep 'a b'", '-e \'{"kamal_logs_grep": "a b"}\' caravan.kamal.app.logs'),
+        ("-d staging", None),
+        ("deploy -d staging -P", "-e kamal_destination=staging -e kamal_build=false caravan.kamal.deploy"),
+        ("deploy --hosts web1,web2 -v", "--limit web1,web2 -v caravan.kamal.deploy"),
+        ("deploy -c config/other.yml", "-i config/other.yml caravan.kamal.deploy"),
+        ("deploy -q --lock-wait-interval 5", "caravan.kamal.deploy"),
+        ("rollback", "caravan.kamal.rollback"),
+        ("rollback v1", "-e kamal_version=v1 caravan.kamal.rollback"),
+        ("accessory exec db 'psql -c x' y", None),
+        ("accessory boot-config", None),
+        ("proxy boot-config get", "-e kamal_proxy_boot_config=get caravan.kamal.proxy.boot_config"),
+        (
+            'accessory exec db --reuse "psql -l"',
+            '-e kamal_accessory_reuse=true -e kamal_accessory=db -e \'{"kamal_accessory_cmd": "psql -l"}\' '
+            "caravan.kamal.accessory.exec",
+        ),
+        (
+            "accessory exec db -- ls -la",
+            '-e kamal_accessory=db -e \'{"kamal_accessory_cmd": "ls -la"}\' caravan.kamal.accessory.exec',
+        ),
+        (
+            "secrets fetch -a 1password --from V A B",
+            '-e kamal_secrets_adapter=1password -e kamal_secrets_from=V -e \'{"kamal_secrets_names": "A B"}\' '
+            "caravan.kamal.secrets.fetch",
+        ),
+    ],
+)
+def test_a_command_line(kamal: str, words: str | None) -> None:
+    if words is None:
+        with pytest.raises(ConfigError):
+            line.translated(kamal + " --no-such")
+    else:
+        assert line.translated(kamal) == shlex.split(words)
+
+
+@pytest.mark.parametrize(
+    ("kamal", "message"),
+    [
+        ("", "there is no command kamal"),
+        ("app logz", "there is no command kamal app logz; did you mean kamal app logs?"),
+        ("qqqq", "there is no command kamal qqqq; docs/from-kamal.md has them all"),
+        ("app logs --sinze 1h", "kamal app logs takes no --sinze here; did you mean --since?"),
+        ("app logs --since", "kamal app logs: --since needs a value"),
+        ("details web", "kamal details takes no web here"),
+        ("accessory boot", "kamal accessory boot lacks what kamal_accessory stands for"),
+        ("accessory upload db", "kamal accessory upload has no playbook here: accessory.boot writes the files"),
+        ("app logs 'x", '"app logs \'x" cannot be split into words: No closing quotation'),
+    ],
+)
+def test_what_has_no_counterpart_is_named(kamal: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        line.translated(kamal)
+
+
+WITH_PLAYBOOK = [command for command in COMMANDS if command.playbook]
+
+
+@pytest.mark.parametrize("command", WITH_PLAYBOOK, ids=lambda command: str(command.words))
+def test_every_line_of_the_tree_can_be_said_with_all_its_options(command: Command) -> None:
+    words, wanted = command.words.split(), [f"caravan.kamal.{command.playbook}", *command.sets]
+    for names, said in {**FRAME, **command.options}.items():
+        takes_value = said and "=" not in said and said != "-v"
+        words += [names.split("/")[-1], *(["x"] if takes_value else [])]
+        wanted += [] if said in ("", UNUSED) else [said if not takes_value or said[0] == "-" else f"{said}=x"]
+    words += ["place"] * len(command.arguments)
+    wanted += [f"{name.replace(REST, '')}=place" for name in command.arguments]
+    assert [each for each in wanted if each not in line.translated(shlex.join(words))] == []
