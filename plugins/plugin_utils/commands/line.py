@@ -8,13 +8,15 @@ import json
 import re
 import shlex
 from difflib import get_close_matches
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from ...module_utils._errors import ConfigError, Problem
+from ..variables import BY_NAME
 from .table import FRAME, REST, UNUSED, Command, by_words
 
 PREFIX = "caravan.kamal."
 PLAIN = re.compile(r"[\w./:@,%+-]+")
+Pair = Tuple[str, str]
 SEE = "docs/from-kamal.md has them all"
 
 
@@ -28,8 +30,9 @@ def translated(line: str) -> List[str]:
     if not command.playbook:
         raise _problem(f"kamal {command.words} has no playbook here: {command.note.replace('`', '')}")
     given, places = _read(command, rest)
-    variables = [*(said.split("=", 1) for said in command.sets), *_placed(command, places)]
-    options = [option for name, value in [*given, *map(tuple, variables)] for option in _option(name, value)]
+    sets = [said.partition("=")[::2] for said in command.sets]
+    variables = [*sets, *_placed(command, places)]
+    options = [option for name, value in [*_joined(given), *variables] for option in _option(name, value)]
     return [*options, f"{PREFIX}{command.playbook}"]
 
 
@@ -46,7 +49,7 @@ def _command(words: Sequence[str]) -> Tuple[Command, List[str]]:
     raise _problem(f"there is no command kamal {said}{meant}")
 
 
-def _read(command: Command, words: Sequence[str]) -> Tuple[List[Tuple[str, str]], List[str]]:
+def _read(command: Command, words: Sequence[str]) -> Tuple[List[Pair], List[str]]:
     """What options say, and the words that have none."""
     known, given = _options(command), []
     places: List[str] = []
@@ -71,7 +74,7 @@ def _options(command: Command) -> Dict[str, str]:
     return {name: said for names, said in both.items() for name in names.split("/")}
 
 
-def _said(command: Command, known: Mapping[str, str], word: str, left: Iterator[str]) -> List[Tuple[str, str]]:
+def _said(command: Command, known: Mapping[str, str], word: str, left: Iterator[str]) -> List[Pair]:
     name, equals, value = word.partition("=")
     if name not in known:
         near = get_close_matches(name, known, n=1)
@@ -82,18 +85,19 @@ def _said(command: Command, known: Mapping[str, str], word: str, left: Iterator[
         return [(variable, "")] if variable else []
     if not is_switch and not equals:
         value = next(left, "")
-        if not value:
-            raise _problem(f"kamal {command.words}: {name} needs a value")
+    if not is_switch and not value:
+        raise _problem(f"kamal {command.words}: {name} needs a value")
     return [] if variable == UNUSED else [(variable, what if is_switch else value)]
 
 
-def _placed(command: Command, words: Sequence[str]) -> List[List[str]]:
+def _placed(command: Command, words: Sequence[str]) -> List[Pair]:
     """The variables of words without an option; the last takes all that are left, if it may."""
-    left, found = list(words), []
+    left = list(words)
+    found: List[Pair] = []
     for name in command.arguments:
         taken, left = (left, []) if name.endswith(REST) else (left[:1], left[1:])
         if taken:
-            found.append([name.replace(REST, ""), " ".join(taken)])
+            found.append((name.replace(REST, ""), " ".join(taken)))
     if left:
         raise _problem(f"kamal {command.words} takes no {' '.join(left)} here; {SEE}")
     if command.needs and len(found) < len(command.arguments):
@@ -102,11 +106,24 @@ def _placed(command: Command, words: Sequence[str]) -> List[List[str]]:
     return found
 
 
-def _option(name: str, value: str) -> List[str]:
+def _joined(given: Sequence[Pair]) -> Iterator[Tuple[str, Any]]:
+    """With one map of all that was given for a variable that takes one, as NAME:VALUE."""
+    maps: Dict[str, Dict[str, str]] = {}
+    for name, value in given:
+        if name in BY_NAME and BY_NAME[name].type == "dict":
+            key, _colon, text = value.partition(":")
+            maps.setdefault(name, {})[key] = text
+        else:
+            yield name, value
+    yield from maps.items()
+
+
+def _option(name: str, value: Any) -> List[str]:
     """An option of Ansible's own, or a variable: as JSON where its value has what would be read otherwise."""
     if name.startswith("-"):
         return [name, value] if value else [name]
-    return ["-e", f"{name}={value}" if PLAIN.fullmatch(value) else json.dumps({name: value}, ensure_ascii=False)]
+    is_plain = isinstance(value, str) and PLAIN.fullmatch(value)
+    return ["-e", f"{name}={value}" if is_plain else json.dumps({name: value}, ensure_ascii=False)]
 
 
 def _problem(message: str) -> ConfigError:

@@ -53,8 +53,8 @@ _LOGS = {
     "--lines/-n": "kamal_logs_lines",
     "--grep/-g": "kamal_logs_grep",
 }
-_EXEC = {"--interactive/-i": "kamal_interactive=true", "--reuse": "kamal_reuse=true", "--raw": "kamal_raw"}
-_TERMINAL = "instead of a terminal the one `ssh` command that opens it; `--raw` takes a file"
+_EXEC = {"--interactive/-i": "kamal_interactive=true", "--reuse": "kamal_reuse=true", "--raw": ""}
+_TERMINAL = "instead of a terminal the one `ssh` command that opens it; raw bytes go to a file, `-e kamal_raw=…`"
 _STORE = {
     "--adapter/-a": "kamal_secrets_adapter",
     "--account": "kamal_secrets_account",

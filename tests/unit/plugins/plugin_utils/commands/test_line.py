@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
 from ansible_collections.caravan.kamal.plugins.plugin_utils.commands import line
 from ansible_collections.caravan.kamal.plugins.plugin_utils.commands.table import COMMANDS, FRAME, REST, UNUSED, Command
+from ansible_collections.caravan.kamal.plugins.plugin_utils.variables import BY_NAME
 
 
 @pytest.mark.parametrize(
@@ -32,12 +33,16 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.commands.table impor
         ("proxy boot-config get", "-e kamal_proxy_boot_config=get caravan.kamal.proxy.boot_config"),
         (
             'accessory exec db --reuse "psql -l"',
-            '-e kamal_accessory_reuse=true -e kamal_accessory=db -e \'{"kamal_accessory_cmd": "psql -l"}\' '
-            "caravan.kamal.accessory.exec",
+            '-e kamal_reuse=true -e kamal_accessory=db -e \'{"kamal_cmd": "psql -l"}\' caravan.kamal.accessory.exec',
         ),
         (
             "accessory exec db -- ls -la",
-            '-e kamal_accessory=db -e \'{"kamal_accessory_cmd": "ls -la"}\' caravan.kamal.accessory.exec',
+            '-e kamal_accessory=db -e \'{"kamal_cmd": "ls -la"}\' caravan.kamal.accessory.exec',
+        ),
+        (
+            "app exec -i -p -r web -e A:1 --env=B:x:y bin/console",
+            "-e kamal_interactive=true -e kamal_primary=true -e kamal_roles=web "
+            '-e \'{"kamal_cmd_env": {"A": "1", "B": "x:y"}}\' -e kamal_cmd=bin/console caravan.kamal.app.exec',
         ),
         (
             "secrets fetch -a 1password --from V A B",
@@ -81,6 +86,8 @@ def test_every_line_of_the_tree_can_be_said_with_all_its_options(command: Comman
     words, wanted = command.words.split(), [f"caravan.kamal.{command.playbook}", *command.sets]
     for names, said in {**FRAME, **command.options}.items():
         takes_value = said and "=" not in said and said != "-v"
+        if said in BY_NAME and BY_NAME[said].type == "dict":
+            continue
         words += [names.split("/")[-1], *(["x"] if takes_value else [])]
         wanted += [] if said in ("", UNUSED) else [said if not takes_value or said[0] == "-" else f"{said}=x"]
     words += ["place"] * len(command.arguments)
