@@ -64,6 +64,14 @@ OPTIONS = {
 }
 
 
+def _way_back(whole: Plan) -> str:
+    secrets = "the secrets that it went live with" if whole.secrets_from == RELEASE else "secrets"
+    return (
+        f"\nGoing back to version {whole.short_version}, in containers that are made from today's configuration and "
+        f"{secrets}.\n"
+    )
+
+
 class ActionModule(ControllerAction):
     asks_operator = True
     options = OPTIONS
@@ -73,6 +81,8 @@ class ActionModule(ControllerAction):
         whole = self._plan(arguments)
         for notice in whole.notices:
             Display().warning(notice)
+        if arguments["histories"]:
+            Display().display(_way_back(whole))
         return {"plan": to_data(whole)}
 
     def _plan(self, arguments: Mapping[str, Any]) -> Plan:

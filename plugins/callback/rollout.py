@@ -59,6 +59,8 @@ class CallbackModule(Default):
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         self._began = time.monotonic()
+        # The last that was shown, and that of the play at hand.
+        self._shown_stage: Optional[str] = None
         self._stage: Optional[str] = None
         self._waiting: Any = None
         # What was shown of the task at hand, so that many hosts with one failure tell it once.
@@ -77,18 +79,23 @@ class CallbackModule(Default):
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._play = play
+        self._stage = play.get_name().strip()
         if self._verbose:
-            return super().v2_playbook_on_play_start(play)
-        name = play.get_name().strip()
-        if name != self._stage:
-            self._stage = name
-            self._display.display(f"\n{name}", color=C.COLOR_HIGHLIGHT)
+            super().v2_playbook_on_play_start(play)
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        """A stage that there is nothing to do in is none."""
+        if self._verbose:
+            super().v2_playbook_on_no_hosts_matched()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         self._shown = set()
         self._failed_items = {}
         if self._verbose:
             return super().v2_playbook_on_task_start(task, is_conditional)
+        if self._stage != self._shown_stage:
+            self._shown_stage = self._stage
+            self._display.display(f"\n{self._stage}", color=C.COLOR_HIGHLIGHT)
         self._waiting = None if task.action in SILENT else task
         if not task.when:
             self._announce()

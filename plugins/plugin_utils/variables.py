@@ -241,7 +241,7 @@ BY_NAME: Dict[str, Variable] = {variable.name: variable for variable in VARIABLE
 # What the collection sets for itself and for plays of one's own to read. As an extra variable it would win over that.
 READ_ONLY: Dict[str, str] = {
     "kamal_plan": "the role plan sets it, on localhost",
-    "kamal_barrier": "the role app opens and closes it, on localhost",
+    "kamal_barrier": "the role app registers it, on the hosts of a batch",
     "kamal_env": "templates of accessories' files have it",
     "kamal_hook": "the role hooks sets it for task files",
     "kamal_hook_name": "the playbooks set it for the role hooks",

@@ -86,6 +86,16 @@ def answer(task: Any, host: str, label: str = "", /, **result: Any) -> Any:
     )
 
 
+def test_a_stage_is_shown_once_and_only_where_there_is_something_to_do(callback: Callback) -> None:
+    for stage, tasks in (("Plan", ["Plan it"]), ("Build", []), ("Roll out", ["Stage"]), ("Roll out", ["Switch"])):
+        callback.v2_playbook_on_play_start(SimpleNamespace(get_name=lambda stage=stage: stage))
+        if not tasks:
+            callback.v2_playbook_on_no_hosts_matched()
+        for task in tasks:
+            callback.task(task)
+    assert callback.lines == ["\nPlan", "  Plan it", "\nRoll out", "  Stage", "  Switch"]
+
+
 def test_one_failure_on_many_hosts_is_told_once(callback: Callback) -> None:
     task = callback.task("app : Read the configuration")
     for host in ("web1", "web2"):
