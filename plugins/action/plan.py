@@ -64,7 +64,10 @@ OPTIONS = {
 }
 
 
-def _way_back(whole: Plan) -> str:
+def _found(whole: Plan) -> str:
+    """Which version it is, where the hosts had to be asked for that."""
+    if whole.command == "boot":
+        return f"\nBooting version {whole.short_version} with today's configuration and secrets.\n"
     secrets = "the secrets that it went live with" if whole.secrets_from == RELEASE else "secrets"
     return (
         f"\nGoing back to version {whole.short_version}, in containers that are made from today's configuration and "
@@ -82,7 +85,7 @@ class ActionModule(ControllerAction):
         for notice in whole.notices:
             Display().warning(notice)
         if arguments["histories"]:
-            Display().display(_way_back(whole))
+            Display().display(_found(whole))
         return {"plan": to_data(whole)}
 
     def _plan(self, arguments: Mapping[str, Any]) -> Plan:
@@ -160,7 +163,7 @@ class ActionModule(ControllerAction):
         build = arguments["build"] if arguments["build"] is not None else self._flag("kamal_build", True)
         return Run(
             version=self._version(config, arguments),
-            hosts=self._hosts(config),
+            hosts=self._hosts(config, arguments["command"]),
             local_hosts=[host for host in Topology(config.data).boot_order if self._is_local(host)],
             command=arguments["command"],
             performer=git.user(config.project_root),
@@ -197,9 +200,10 @@ class ActionModule(ControllerAction):
             return RELEASE
         return CONTROLLER if self._flag("kamal_env_push", True) else HOSTS
 
-    def _hosts(self, config: Config) -> List[str]:
+    def _hosts(self, config: Config, command: str) -> List[str]:
         """The configured hosts that take part: all of them, or those that --limit leaves."""
-        configured = Topology(config.data).boot_order
+        part = Topology(config.data).of_roles(self._roles(config, command)).boot_order
+        configured = part[:1] if self._is_for_first_host(command) else part
         inventory = [*self._variables["groups"]["all"], LOCALHOST]
         unknown = [host for host in configured if host not in inventory]
         if unknown:

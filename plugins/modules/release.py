@@ -21,7 +21,11 @@ description:
     live last, or no longer gets the requests. A version that has died is marked as bad in the history, so that
     neither a rollback nor pruning counts on it.
   - A container that does not become healthy is stopped and kept for a look at it. What served before still serves.
-  - V(stopped) takes the roles out of kamal-proxy and stops their containers. They stay, for a later deploy or rollback.
+  - V(stopped) takes the roles out of kamal-proxy and stops their containers. They stay, for V(started), or for a later
+    deploy or rollback.
+  - V(started) starts what was live last and was stopped, in the container that it had, proves it and routes to it. One
+    that does not come up is stopped again.
+  - V(current) stops stale containers, which run beside the one that counts as running and get no requests.
   - V(maintenance) has kamal-proxy answer with a maintenance page. The containers run on. V(resumed) ends that, a deploy
     does not.
   - V(absent) removes the containers, the images that no other destination uses or may go back to, and the service's
@@ -32,7 +36,7 @@ options:
   state:
     description: How far the version is brought.
     type: str
-    choices: [staged, live, proven, maintenance, resumed, stopped, absent]
+    choices: [staged, live, proven, maintenance, resumed, stopped, started, current, absent]
     required: true
   roles:
     description: The roles of this host to act on. Left out, all of them; with an empty list the task is skipped.
@@ -109,6 +113,16 @@ EXAMPLES = r"""
   caravan.kamal.release:
     state: maintenance
     maintenance_message: Back at noon
+
+- name: Stop the workers for a while
+  caravan.kamal.release:
+    state: stopped
+    roles: [workers]
+
+- name: Start them again as they were
+  caravan.kamal.release:
+    state: started
+    roles: [workers]
 
 - name: Remove every trace of the service from this host
   caravan.kamal.release:
@@ -194,7 +208,9 @@ from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 from ..module_utils._shares import Built, HostShare
 
-STATES = ["staged", "live", "proven", "maintenance", "resumed", "stopped", "absent"]
+STATES = ["staged", "live", "proven", "maintenance", "resumed", "stopped", "started", "current", "absent"]
+# They make no container, so that they need no secret.
+WITHOUT_CONTAINERS = ("proven", "started", "current")
 OPTIONS: Dict[str, Any] = {
     "state": {"type": "str", "choices": STATES, "required": True},
     "plan": {"type": "dict", "options": options(HostShare)},
@@ -230,15 +246,18 @@ def _act(request: _module.Request, share: HostShare, state: str) -> Dict[str, An
         return {"version": share.version, "image_id": None}
     release = release_of(request, share)
     roles = request.params["roles"]
+    if state in ("started", "current"):
+        (release.start if state == "started" else release.stop_stale)(roles)
+        return {"version": share.version, "image_id": None}
     if state == "proven":
         return release.proven(roles, request.params["since"])
     return release.stage(roles) if state == "staged" else release.live(roles)
 
 
 def release_of(request: _module.Request, share: HostShare) -> Release:
-    only_looks = request.params["state"] == "proven"
-    found = {} if only_looks else found_secrets.of_roles(share)
-    for values in found_secrets.lying_here(share) if only_looks else found.values():
+    makes_none = request.params["state"] in WITHOUT_CONTAINERS
+    found = {} if makes_none else found_secrets.of_roles(share)
+    for values in found_secrets.lying_here(share) if makes_none else found.values():
         request.hide(values)
     return Release(
         engine=request.engine(timeout=longest_call(share)),
@@ -256,7 +275,8 @@ def release_of(request: _module.Request, share: HostShare) -> Release:
 
 
 def retire(request: _module.Request, share: HostShare, state: str) -> List[str]:
-    retirement = Retirement(request.engine(timeout=longest_call(share)), request.changes, share)
+    roles = request.params["roles"] if state == "stopped" else None
+    retirement = Retirement(request.engine(timeout=longest_call(share)), request.changes, share, roles)
     return retirement.stop() if state == "stopped" else retirement.remove()
 
 

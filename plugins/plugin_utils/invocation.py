@@ -19,6 +19,7 @@ TAGS: Dict[str, Tuple[str, ...]] = {
     "deploy": ROLLOUT,
     "redeploy": ROLLOUT,
     "rollback": ("rollout",),
+    "app.boot": ("rollout",),
     "setup": ("engine", "proxy", "accessories", *ROLLOUT),
 }
 ANSIBLES_TAGS = ("all", "always", "never", "tagged", "untagged")

@@ -192,6 +192,7 @@ VARIABLES: Tuple[Variable, ...] = (
         ("get", "reset"),
     ),
     Variable("kamal_proxy_force", "bool", "`false`", "`proxy.remove`: although kamal-proxy still routes apps"),
+    Variable("kamal_stop", "bool", "`false`", "`app.stale`: stop the containers that it lists"),
     Variable("kamal_confirm", "bool", "`false`", "`…remove`, `proxy.reboot`: yes, do it"),
     Variable("kamal_maintenance_message", "str", "none", "`app.maintenance`: what the page says"),
     Variable(

@@ -8,7 +8,7 @@ import hashlib
 import subprocess
 
 import pytest
-from hosts import Host
+from hosts import Host, ask, everywhere, load
 from project import Project
 
 CONFIG = {
@@ -86,3 +86,75 @@ def test_a_terminal_is_one_command_away(project: Project, web1: Host, reuse: boo
     )
     assert "/dev/" in opened.stdout
     web1.sh("timeout 60 sh -c \"until ! docker ps -a --format '{{.Names}}' | grep -q exec; do sleep 0.1; done\"")
+
+
+# app.stop, app.start, app.stale, app.boot
+
+
+def test_the_app_stops_and_starts_in_its_own_containers(project: Project, hosts: list[Host]) -> None:
+    before = everywhere(hosts, lambda host: host.sh("docker ps -q --no-trunc | sort"))
+    dry = project.play("app.stop", "--check")
+    stopped = project.play("app.stop")
+    assert dry.ok and stopped.ok and dry.actions == stopped.actions
+    assert ask().status == 404
+    assert everywhere(hosts, lambda host: host.running) == [[], [], []]
+    assert project.play("app.stop").actions == {}
+    started = project.play("app.start")
+    assert started.ok and started.actions["web2"] == [
+        "start container hello-web-v1",
+        "route hello-web to hello-web-v1",
+        "start container hello-workers-v1",
+    ]
+    assert ask().version == "v1"
+    assert everywhere(hosts, lambda host: host.sh("docker ps -q --no-trunc | sort")) == before
+    assert project.play("app.start").actions == {}
+
+
+def test_a_role_alone_stops_while_the_other_serves(project: Project, web2: Host, worker1: Host) -> None:
+    with load() as requests:
+        assert project.play("app.stop", kamal_roles="workers").ok
+        assert (web2.running, worker1.running) == (["hello-web-v1"], [])
+        assert project.play("app.start", kamal_roles="workers").ok
+    assert requests.result["failed"] == 0
+    assert (web2.running, worker1.running) == (["hello-web-v1", "hello-workers-v1"], ["hello-workers-v1"])
+
+
+def test_stale_containers_are_listed_and_stopped(project: Project, worker1: Host) -> None:
+    labels = "--label service=hello --label role=workers --label destination="
+    worker1.sh(f"docker commit hello-workers-v1 old && docker run -d --name hello-workers-v0 {labels} old hello worker")
+    listed = project.play("app.stale")
+    assert listed.ok and worker1.running == ["hello-workers-v0", "hello-workers-v1"]
+    assert "worker1:\n  stop container hello-workers-v0\n" in listed.output
+    stopped = project.play("app.stale", kamal_stop=True)
+    assert stopped.actions == {"worker1": ["stop container hello-workers-v0"]}
+    assert worker1.running == ["hello-workers-v1"]
+
+
+def test_what_is_live_is_booted_with_the_settings_of_today(project: Project, web1: Host, web2: Host) -> None:
+    project.write_executable(
+        ".kamal/hooks/pre-app-boot", "#!/bin/sh\necho $KAMAL_COMMAND $KAMAL_SUBCOMMAND $KAMAL_HOSTS\n"
+    )
+    project.configure({"env": {"clear": {"GREETING": "Good night"}}, "hooks_output": "verbose", "boot": {"limit": 1}})
+    booted = project.play("app.boot", kamal_roles="web")
+    assert booted.ok and "Booting version v1 with" in booted.output
+    assert "app boot web1\n" in booted.output and "app boot web2\n" in booted.output
+    assert web1.environment("hello-web-v1")["GREETING"] == "Good night"
+    assert web2.environment("hello-workers-v1")["GREETING"] == "Good day"
+    assert "Only web takes part in this run; workers stays as it is." in " ".join(booted.output.split())
+    again = project.play("app.boot", kamal_roles="web")
+    assert again.ok and not any(again.changed.values())
+
+
+# app.remove
+
+
+def test_the_app_is_removed_and_kamal_proxy_stays(project: Project, web1: Host) -> None:
+    asked = project.play("app.remove")
+    assert asked.code != 0 and "run this again with -e kamal_confirm=true" in " ".join(asked.output.split())
+    assert ask().version == "v1"
+    assert project.play("app.remove", kamal_confirm=True).ok
+    assert ask().status == 404
+    assert web1.containers == {} and "kamal-proxy" in web1.sh("docker ps")
+    assert not web1.file(".kamal/apps/hello").exists
+    again = project.play("app.remove", kamal_confirm=True)
+    assert again.ok and again.actions == {}

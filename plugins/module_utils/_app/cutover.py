@@ -178,12 +178,7 @@ class Cutover:
         self, name: str, error: CaravanError, report: Mapping[str, Any], troubles: List[str], end: str
     ) -> HealthError:
         """The whole story of a container that did not come up, once."""
-        lines = [f"{name} did not go live on {self.context.share.host}: {error.message.rstrip('.')}."]
-        lines.append(f"State: {report['state']}, exit code {report['exit_code']}.")
-        for title, part in (("Health checks", report["health_log"]), ("Last log lines", report["log"])):
-            if part:
-                lines += [f"{title}:", *(f"  {line}" for line in part)]
-        lines += _on_the_way_back(troubles)
+        lines = story(f"{name} did not go live on {self.context.share.host}", error, report, troubles)
         return HealthError("\n".join([*lines, UNSURE if troubles else end]), container=name, **report)
 
     # It is live
@@ -212,6 +207,15 @@ class Cutover:
         self.context.engine.stop(container.id, self.role.stop_timeout)
         if _names.is_staged(container.name):
             self.context.engine.remove(container.id, volumes=True)
+
+
+def story(what: str, error: CaravanError, report: Mapping[str, Any], troubles: Sequence[str]) -> List[str]:
+    """Lines on a container that did not come up."""
+    lines = [f"{what}: {error.message.rstrip('.')}.", f"State: {report['state']}, exit code {report['exit_code']}."]
+    for title, part in (("Health checks", report["health_log"]), ("Last log lines", report["log"])):
+        if part:
+            lines += [f"{title}:", *(f"  {line}" for line in part)]
+    return [*lines, *_on_the_way_back(troubles)]
 
 
 def _on_the_way_back(troubles: Sequence[str]) -> List[str]:

@@ -20,11 +20,12 @@ from .._proxy import container as _proxy
 from .._proxy.asked import Asked
 from .._proxy.state import Service
 from .._shares import Built, HostShare, RoleShare
-from . import assets, history, leftovers, proof, prune, served
+from . import assets, history, leftovers, proof, prune, served, stale
 from . import image as _image
 from .context import Context
 from .cutover import Cutover
 from .routing import Routes
+from .start import Start
 
 PRUNING = ("deploy", "setup")
 # They leave kamal-proxy as it is.
@@ -107,6 +108,16 @@ class Release:
         image = self.engine.image(self.share.image.reference)
         proof.look(self._context(self.changes), roles, self._look_up_routes(), since)
         return self._answer(image)
+
+    def start(self, roles: Optional[List[str]]) -> None:
+        """What was live last runs and serves again, in its container as it is. `roles` None means all of this host."""
+        routes, context = self._look_up_routes(), self._context(self.changes)
+        for role in context.roles(roles):
+            Start(context, role, routes).run()
+
+    def stop_stale(self, roles: Optional[List[str]]) -> None:
+        """Nothing runs beside what is current. `roles` None means all of this host."""
+        stale.stop(self._context(self.changes), roles)
 
     def _context(self, changes: Changes) -> Context:
         return Context(self.engine, changes, self.share, self.secrets, self.records, self.force, self.found)

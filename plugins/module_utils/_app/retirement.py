@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import List, Set
+from typing import List, Optional, Sequence, Set
 
 from .. import _references
 from .._host import files
@@ -22,11 +22,12 @@ from .destinations import versions_elsewhere
 
 @dataclass
 class Retirement:
-    """`share` is the host's part of the plan."""
+    """`share` is the host's part of the plan, `roles` the names of those that are meant; None means all."""
 
     engine: Engine
     changes: Changes
     share: HostShare
+    roles: Optional[Sequence[str]] = None
 
     def __post_init__(self) -> None:
         self.names = Names(self.share.service, self.share.destination)
@@ -34,10 +35,11 @@ class Retirement:
         self.own = [one for one in self.service if self.names.owns(one.labels)]
 
     def stop(self) -> List[str]:
-        """Nothing of it is served or runs; containers stay, so that a later deploy or rollback finds them.
+        """Nothing of it is served or runs; containers stay, so that a later start, deploy or rollback finds them.
 
-        Returns the names of the routes that went.
+        A command that runs in a container of its own goes on. Returns the names of the routes that went.
         """
+        self.own = [one for one in self.own if self._is_meant(role_of(one.labels))]
         routes = self._take_down()
         self._audit("Stopped app")
         return routes
@@ -74,13 +76,16 @@ class Retirement:
     def _routes(self) -> List[str]:
         """Routes by the name of a role, or those that lead to one of our containers."""
         roles = {role.name for role in self.share.roles} | {role_of(one.labels) for one in self.own}
-        named = {self.names.role(role) for role in roles if role}
+        named = {self.names.role(role) for role in roles if self._is_meant(role)}
         ids = {short_id(one.id) for one in self.own}
         return [
             name
             for name, service in commands.look(self.engine, self.changes).items()
             if name in named or {target.partition(":")[0] for target in service.targets} & ids
         ]
+
+    def _is_meant(self, role: str) -> bool:
+        return bool(role) if self.roles is None else role in self.roles
 
     def _images(self) -> List[str]:
         """Tags of images that no other destination uses or may go back to; untagged images by ID."""

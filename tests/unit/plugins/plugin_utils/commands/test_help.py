@@ -16,7 +16,7 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.commands.takes impor
 from conftest import TREE
 
 PLAYBOOKS = Path(__file__).resolve().parents[5] / "playbooks"
-FILES = sorted(path for path in PLAYBOOKS.rglob("*.yml") if path.stem != "rollout")
+FILES = sorted(path for path in PLAYBOOKS.rglob("*.yml") if path.stem not in ("rollout", "switch"))
 ASKING = tuple(f"{{{{ _kamal_{name} }}}}" for name in ("asked", "asked_or_beside", "controller", "aliased"))
 
 

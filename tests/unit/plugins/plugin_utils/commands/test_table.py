@@ -29,7 +29,7 @@ TREE = {
     "server": "bootstrap exec",
 }
 OF_KAMAL_1 = {"env push", "env delete"}
-PARTS_AND_FORMER = {"rollout", "logs"}
+PARTS_AND_FORMER = {"rollout", "switch", "logs"}
 
 
 def each_command() -> pytest.MarkDecorator:

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.history import entry
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import RollbackError
 from ansible_collections.caravan.kamal.plugins.module_utils._records import parse
-from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.version import require_everywhere
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.version import LIVE, require_everywhere, to_boot
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.way_back import HostInfo, places, previous_good
 
 
@@ -139,3 +139,33 @@ def test_a_version_must_be_on_every_host() -> None:
     require_everywhere("v2", {"web1": ["v1", "v2"], "web2": ["v2"]})
     with pytest.raises(RollbackError, match="no container of version v1 on web2, w"):
         require_everywhere("v1", versions)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "histories", "expected"),
+    [
+        ("v9", {"a": host("v1", web="v1")}, "v9"),
+        (None, {"a": host("v1", web="v1"), "b": host("v2", "v1", web="v1")}, "v1"),
+        (None, {"a": host("v1", web="v1"), "b": host()}, "v1"),
+        (None, {"a": host("v1", "v2"), "b": host("v2")}, "v2"),
+        (None, {}, LIVE),
+    ],
+    ids=["named", "it runs everywhere", "a new host", "it was stopped", "before the hosts were asked"],
+)
+def test_what_is_live_is_booted(wanted: str | None, histories: dict[str, HostInfo], expected: str) -> None:
+    assert to_boot(wanted, histories, dict.fromkeys(histories, ["web"])) == expected
+
+
+@pytest.mark.parametrize(
+    ("histories", "message"),
+    [
+        (
+            {"a": host("v1", web="v1"), "b": host("v2", web="v2")},
+            r"do not run one version:\n(?s:.)*b +web +v2(?s:.)*Name the one to boot",
+        ),
+        ({"a": host()}, "Nothing was live here, so that there is nothing to boot. Deploy first."),
+    ],
+)
+def test_what_cannot_be_booted_is_told(histories: dict[str, HostInfo], message: str) -> None:
+    with pytest.raises(RollbackError, match=message):
+        to_boot(None, histories, dict.fromkeys(histories, ["web"]))
