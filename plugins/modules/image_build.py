@@ -16,6 +16,9 @@ description:
     makes that cheap where nothing differs.
   - Without O(context) the image is built from a clean clone of the commit, so that it holds what was committed only.
   - Builds with C(docker buildx) where the docker command of this host has it, else with the engine's own builder.
+  - Builders of buildx have Kamal's names and are created where they are missing. Such a builder pushes the image itself
+    and leaves none in the engine of this host; the engine's own builder leaves it there, and the engine pushes it.
+  - The login of O(registry) is also used for base images in that registry.
 options:
   service:
     description: The service that the image belongs to. It becomes the image's label C(service), by which hosts know it.
@@ -59,11 +62,63 @@ options:
       - One that is null has the value of the build's environment, if it has one there.
     type: dict
     default: {}
+  secrets:
+    description:
+      - Secrets that the Dockerfile may mount, C(RUN --mount=type=secret,id=NAME), as a JSON object of names and values.
+      - They are in no argument, no layer, no output and not in the image's history. Needs buildx, or a docker command
+        before 23.0, whose own BuildKit does it.
+      - By default filled in on the controller from the plan, the variable C(kamal_secrets) and the project's secrets
+        files.
+    type: str
+  ssh:
+    description:
+      - The SSH agent or the keys that the Dockerfile may use, C(RUN --mount=type=ssh), as C(docker buildx build --ssh)
+        takes them. Variables such as C($SSH_AUTH_SOCK) are those of the host that builds.
+    type: str
   arch:
-    description: The architecture to build for, V(amd64) or V(arm64). Only one for now; left out, that of the engine.
+    description:
+      - The architectures to build for, V(amd64) or V(arm64). Left out, that of the engine.
+      - An image for several of them goes from the builder to the registry, so that needs O(push=true).
     type: list
     elements: str
     default: []
+  driver:
+    description:
+      - The driver of buildx, V(docker-container), V(docker) for the engine's own builder, or V(cloud ORG/NAME).
+      - Left out, it is V(docker) where that will do, and V(docker-container) for several architectures, a cache or an
+        attestation.
+    type: str
+  remote:
+    description: Address of another engine, C(ssh://user@host), that builds for architectures this host's does not have.
+    type: str
+  local:
+    description: Whether the engine of this host builds as well, for its own architecture. V(false) needs O(remote).
+    type: bool
+    default: true
+  cache_from:
+    description: Where layers are read from, as C(docker buildx build --cache-from) takes it.
+    type: str
+  cache_to:
+    description: Where layers are written to, as C(docker buildx build --cache-to) takes it.
+    type: str
+  provenance:
+    description: The provenance attestation, V(true), V(false) or options for it.
+    type: str
+  sbom:
+    description: The SBOM attestation, V(true), V(false) or options for it.
+    type: str
+  pack:
+    description: Build with Cloud Native Buildpacks, by the command C(pack), instead of a Dockerfile.
+    type: dict
+    suboptions:
+      builder:
+        description: The builder image.
+        type: str
+        required: true
+      buildpacks:
+        description: The buildpacks; left out, the builder's choice.
+        type: list
+        elements: str
   push:
     description: Whether the image is pushed to the registry.
     type: bool
@@ -86,7 +141,7 @@ options:
     type: bool
     default: false
   no_cache:
-    description: Build every step anew.
+    description: Build every step anew, without the results of earlier builds.
     type: bool
     default: false
   clone_dir:
@@ -94,6 +149,9 @@ options:
       - Folder that keeps the clone for next time. It is made readable for its owner only.
       - Left out, it is in C($XDG_CACHE_HOME) or C(~/.cache), below C(caravan/clones), one for each project folder.
       - One build at a time uses it; another one waits for that, for an hour at most.
+    type: path
+  progress:
+    description: A file that is told how far the build is, a JSON object in each line. A rollout shows them.
     type: path
 extends_documentation_fragment:
   - caravan.kamal.attributes
@@ -143,7 +201,9 @@ tag:
   type: str
   sample: 3f2a9c1be60ed9a4ae93d2ed9aee0a3b3a1ec2d4
 image_id:
-  description: The image's ID in the engine that built it; null in check mode when it would be built.
+  description:
+    - The image's ID in the engine that built it.
+    - Null where the builder pushed it, and in check mode when it would be built.
   returned: success
   type: str
   sample: sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1
@@ -190,6 +250,7 @@ step:
 from typing import Any, Dict
 
 from ..module_utils._build.build import Build
+from ..module_utils._build.progress import Progress
 from ..module_utils._build.wanted import Wanted
 from ..module_utils._host import module as _module
 
@@ -203,7 +264,23 @@ OPTIONS: Dict[str, Any] = {
     "dockerfile": {"type": "str", "default": "Dockerfile"},
     "target": {"type": "str"},
     "args": {"type": "dict", "default": {}},
+    "secrets": {"type": "str", "no_log": True},
+    "ssh": {"type": "str"},
     "arch": {"type": "list", "elements": "str", "default": []},
+    "driver": {"type": "str"},
+    "remote": {"type": "str"},
+    "local": {"type": "bool", "default": True},
+    "cache_from": {"type": "str"},
+    "cache_to": {"type": "str"},
+    "provenance": {"type": "str"},
+    "sbom": {"type": "str"},
+    "pack": {
+        "type": "dict",
+        "options": {
+            "builder": {"type": "str", "required": True},
+            "buildpacks": {"type": "list", "elements": "str"},
+        },
+    },
     "push": {"type": "bool", "default": True},
     "registry": {
         "type": "dict",
@@ -216,14 +293,16 @@ OPTIONS: Dict[str, Any] = {
     "force": {"type": "bool", "default": False},
     "no_cache": {"type": "bool", "default": False},
     "clone_dir": {"type": "path"},
+    "progress": {"type": "path"},
 }
 LONGEST_STEP = 3600
 
 
 def act(request: _module.Request) -> Dict[str, Any]:
-    wanted = Wanted(**{name: request.params[name] for name in OPTIONS})
-    engine = request.engine(timeout=LONGEST_STEP)
-    return Build(engine, request.changes, wanted, request.params["docker_host"]).ensure()
+    given = {name: request.params[name] for name in OPTIONS if name != "progress"}
+    wanted = Wanted(**{**given, "secrets": request.secrets})
+    engine, progress = request.engine(timeout=LONGEST_STEP), Progress(request.params["progress"], request.hidden)
+    return Build(engine, request.changes, wanted, request.params["docker_host"], progress).ensure()
 
 
 def main() -> None:

@@ -194,11 +194,50 @@ plan:
           description: Build arguments; null takes the value from the environment.
           type: dict
           sample: {RUBY_VERSION: '3.3'}
+        secrets:
+          description: The names of the secrets that the build may read.
+          type: list
+          elements: str
+          sample: [GEM_TOKEN]
+        ssh:
+          description: The SSH agent or keys that the build may use, or null.
+          type: str
+          sample: default
         arch:
           description: Architectures; empty means that of the build host.
           type: list
           elements: str
           sample: [amd64]
+        driver:
+          description: The driver of buildx, or null for the engine's own builder where that will do.
+          type: str
+        remote:
+          description: The address of the engine that builds for other architectures, or null.
+          type: str
+          sample: ssh://builder
+        local:
+          description: Whether the engine of the build host builds too.
+          type: bool
+          sample: true
+        cache_from:
+          description: The cache that is read, or null.
+          type: str
+          sample: type=registry,ref=team/hello-build-cache
+        cache_to:
+          description: The cache that is written, or null.
+          type: str
+          sample: type=registry,ref=team/hello-build-cache,mode=max
+        provenance:
+          description: The provenance attestation, or null.
+          type: str
+          sample: mode=max
+        sbom:
+          description: The SBOM attestation, or null.
+          type: str
+          sample: 'true'
+        pack:
+          description: The builder and the buildpacks, or null for a Dockerfile.
+          type: dict
         push:
           description: Whether a host needs to pull it.
           type: bool

@@ -11,8 +11,9 @@ from typing import Any, Callable, Iterator
 
 import docker.errors
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._build import builder
+from ansible_collections.caravan.kamal.plugins.module_utils._build import client
 from ansible_collections.caravan.kamal.plugins.module_utils._build.build import Build
+from ansible_collections.caravan.kamal.plugins.module_utils._build.progress import Progress
 from ansible_collections.caravan.kamal.plugins.module_utils._build.wanted import Wanted
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
@@ -39,6 +40,8 @@ class Api:
         self.registry: dict[str, str] = {}
         self.registry_error: Exception | None = None
         self.builds: list[dict[str, Any]] = []
+        self.logins: list[tuple[str, str, str]] = []
+        self.login_error: Exception | None = None
         self.pushes: list[tuple[str, Any]] = []
         self.build_events: list[dict[str, Any]] = [{"stream": "Step 1/1 : FROM scratch\n"}]
         self.push_events: Any = None
@@ -86,6 +89,13 @@ class Api:
             raise docker.errors.NotFound("manifest unknown")
         return {"Descriptor": {"digest": self.registry[image]}}
 
+    def version(self) -> dict[str, str]:
+        return {"Arch": "amd64"}
+
+    def login(self, username: str, password: str, registry: str, reauth: bool) -> None:
+        self.logins.append((registry, username, password))
+        refuse(self.login_error)
+
     def info(self) -> dict[str, str]:
         return {"ID": "ENGINE"}
 
@@ -101,7 +111,17 @@ def wanted(project: Path, **changes: Any) -> Wanted:
         "dockerfile": "Dockerfile",
         "target": None,
         "args": {"A": "b"},
+        "secrets": {},
+        "ssh": None,
         "arch": ["amd64"],
+        "driver": None,
+        "remote": None,
+        "local": True,
+        "cache_from": None,
+        "cache_to": None,
+        "provenance": None,
+        "sbom": None,
+        "pack": None,
         "push": True,
         "registry": {"server": "registry.example.com", "username": "ada", "password": "hunter2"},
         "force": False,
@@ -114,7 +134,7 @@ def wanted(project: Path, **changes: Any) -> Wanted:
 def run(api: Api, wanted: Wanted, check_mode: bool = False) -> dict[str, Any]:
     """What the module image_build answers."""
     changes = Changes(check_mode)
-    result = Build(DockerEngine(api), changes, wanted, "unix:///var/run/docker.sock").ensure()
+    result = Build(DockerEngine(api), changes, wanted, "unix:///var/run/docker.sock", Progress(None, {})).ensure()
     return changes.result(**result)
 
 
@@ -165,5 +185,5 @@ def repository(own_configuration: None, tmp_path: Path) -> Path:
 @pytest.fixture
 def api(own_configuration: None, monkeypatch: pytest.MonkeyPatch) -> Api:
     """The engine of a machine without buildx."""
-    monkeypatch.setattr(builder, "has_buildx", lambda: False)
+    monkeypatch.setattr(client, "means", lambda: client.ENGINE)
     return Api()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-pytest_plugins = ["builds", "host"]
+pytest_plugins = ["builds", "docker_command", "host"]
 
 ROOT = Path(__file__).resolve().parents[2]
 TREE = ROOT / ".cache" / "import"

@@ -301,7 +301,12 @@ class FakeEngine:
         self.calls.append(f"remove image {reference}")
         self.pictures.pop(reference, None)
 
-    def build(self, tag: str, folder: str, **settings: Any) -> Iterator[Mapping[str, Any]]:
+    def architecture(self) -> str:
+        return "amd64"
+
+    def build(
+        self, tag: str, folder: str, credentials: Mapping[str, str] | None, **settings: Any
+    ) -> Iterator[Mapping[str, Any]]:
         self.calls.append(f"build {tag}")
         image = self.add_image(tag, f"image of {tag}")
         self.pictures[tag] = replace(image, labels=dict(settings.get("labels", {})))

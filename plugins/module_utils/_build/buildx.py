@@ -1,12 +1,12 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The command line of `docker buildx build`. No value of a build argument or a secret is on it."""
+"""The command line of `docker buildx build`: one table. No value of a build argument or a secret is on it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 # Variables that steer docker itself. As a build argument such a name cannot be handed over by the environment.
 STEERING = re.compile(
@@ -35,8 +35,9 @@ def _arguments(value: Any) -> List[str]:
     return [f"{name}={item}" if STEERING.fullmatch(name) and item is not None else name for name, item in value.items()]
 
 
-def _secret_ids(value: Any) -> List[str]:
-    return [f"id={name}" for name in value]
+def _secrets(value: Any) -> List[str]:
+    """By name the file that holds it."""
+    return [f"id={name},src={path}" for name, path in value.items()]
 
 
 def _true_or_false(value: Any) -> List[str]:
@@ -60,20 +61,21 @@ FLAGS: Tuple[Flag, ...] = (
     Flag("cache_from", "--cache-from", _each),
     Flag("labels", "--label", _pairs),
     Flag("args", "--build-arg", _arguments),
-    Flag("secrets", "--secret", _secret_ids),
+    Flag("secrets", "--secret", _secrets),
     Flag("dockerfile", "--file", _text),
     Flag("target", "--target", _text),
     Flag("ssh", "--ssh", _text),
     Flag("provenance", "--provenance", _true_or_false),
     Flag("sbom", "--sbom", _true_or_false),
+    Flag("metadata_file", "--metadata-file", _text),
     Flag("progress", "--progress", _text),
 )
 SWITCHES = (("no_cache", "--no-cache"), ("pull", "--pull"), ("load", "--load"))
 
 
-def argv(build: Mapping[str, Any]) -> List[str]:
+def argv(build: Mapping[str, Any], command: Sequence[str] = ("docker", "buildx", "build")) -> List[str]:
     """The command for a build. A key that is missing, null or empty adds nothing; false is a value."""
-    words = ["docker", "buildx", "build"]
+    words = list(command)
     for flag in FLAGS:
         value = build.get(flag.key)
         if value is not None and value not in ([], {}, ()):
@@ -83,7 +85,6 @@ def argv(build: Mapping[str, Any]) -> List[str]:
 
 
 def environment(build: Mapping[str, Any]) -> Dict[str, str]:
-    """What the command finds the values of build arguments and secrets by; secrets come as a map of name to value."""
+    """What the command finds the values of build arguments by."""
     arguments = {name: value for name, value in (build.get("args") or {}).items() if value is not None}
-    values = {name: str(value) for name, value in arguments.items() if not STEERING.fullmatch(name)}
-    return {**values, **{name: str(value) for name, value in (build.get("secrets") or {}).items()}}
+    return {name: str(value) for name, value in arguments.items() if not STEERING.fullmatch(name)}

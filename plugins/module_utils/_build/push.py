@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Mapping, Optional
+import json
+from typing import Any, Iterable, Mapping, Optional
 
 from .. import _references
 from .._errors import BuildError, EngineError
 from .._host.engine import Engine, Image
+from .client import Client
 from .wanted import Wanted
 
+DESCRIPTION = '{"manifest": {{json .Manifest}}, "image": {{json .Image}}}'
 LOGIN_REFUSED = ("unauthorized", "denied", "no basic auth credentials", "authentication required", "incorrect username")
 UNREACHABLE = (
     "no such host",
@@ -27,13 +30,33 @@ def digest_there(engine: Engine, wanted: Wanted, image: Image) -> Optional[str]:
     known = image.digests_in(wanted.repository)
     if not known:
         return None
-    login = _credentials(wanted.registry)
+    login = wanted.login
     try:
         there = {engine.registry_digest(_references.tagged(wanted.repository, tag), login) for tag in (wanted.version, wanted.latest)}
     except EngineError:
         return None
     digest = there.pop()
     return digest if digest in known and not there else None
+
+
+def digest_of(client: Client, wanted: Wanted, labels: Mapping[str, str]) -> Optional[str]:
+    """The digest of what the registry has under both tags, if these are its labels. It may be for several platforms,
+    which no engine tells of. None also where the registry does not say."""
+    digests = {_described(client, reference, labels) for reference in (wanted.reference, wanted.latest_reference)}
+    return digests.pop() if len(digests) == 1 else None
+
+
+def _described(client: Client, reference: str, labels: Mapping[str, str]) -> Optional[str]:
+    code, said = client.ask("buildx", "imagetools", "inspect", reference, "--format", DESCRIPTION)
+    try:
+        described = json.loads(said) if code == 0 else {}
+        config = described["image"]
+        images = [config] if "config" in config else list(config.values())
+        found = [image["config"].get("Labels") or {} for image in images]
+        ours = all(each.get(name) == value for each in found for name, value in labels.items())
+        return str(described["manifest"]["digest"]) if found and ours else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def push(engine: Engine, wanted: Wanted, image: Image) -> str:
@@ -62,17 +85,9 @@ def _push_tag(engine: Engine, wanted: Wanted, tag: str) -> Optional[str]:
 
 def _events(engine: Engine, wanted: Wanted, tag: str) -> Iterable[Mapping[str, Any]]:
     try:
-        yield from engine.push(wanted.repository, tag, _credentials(wanted.registry))
+        yield from engine.push(wanted.repository, tag, wanted.login)
     except EngineError as error:
         raise _refused(_references.tagged(wanted.repository, tag), error.message, wanted.registry) from error
-
-
-def _credentials(registry: Optional[Mapping[str, Optional[str]]]) -> Optional[Dict[str, str]]:
-    username, password = (registry or {}).get("username"), (registry or {}).get("password")
-    if not username or not password:
-        return None
-    server = (registry or {}).get("server") or "https://index.docker.io/v1/"
-    return {"username": username, "password": password, "serveraddress": server}
 
 
 def _refused(reference: str, answer: str, registry: Optional[Mapping[str, Optional[str]]]) -> BuildError:

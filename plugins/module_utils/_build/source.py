@@ -50,18 +50,14 @@ class Source:
             raise BuildError(
                 f"builder/context is {self.wanted.context}, but {self.context(root)} is not a folder. Correct it there."
             )
-        if not os.path.isfile(self.dockerfile(root)):
+        if not self.wanted.pack and not os.path.isfile(self.dockerfile(root)):
             raise BuildError(
                 f"There is no {self.wanted.dockerfile} in {root}. Commit one, or name it in builder/dockerfile."
             )
 
-    def check_unchanged(self, root: str) -> None:
-        """BuildError where the files are no longer those of the commit that the image says it was built from."""
-        if self.commit and (git.head(root) != self.commit or git.uncommitted(root)):
-            raise BuildError(
-                f"{root} changed while {self.wanted.reference} was built, so that the image may hold something else "
-                f"than commit {self.commit}. It was removed. Run the same command again."
-            )
+    def has_changed(self, root: str) -> bool:
+        """Whether the files are no longer those of the commit that the image says it was built from."""
+        return bool(self.commit and (git.head(root) != self.commit or git.uncommitted(root)))
 
 
 def find(wanted: Wanted, changes: Changes) -> Source:

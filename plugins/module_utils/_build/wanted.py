@@ -7,11 +7,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from .. import _references
+from .._errors import BuildError
 from .._names import SOURCE_LABEL, VERSION_LABEL
+
+DOCKER_HUB = "https://index.docker.io/v1/"
+LOCALHOST = "localhost:"
+NOT_SET = re.compile(r"\$\w+|\$\{\w+\}")
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,17 @@ class Wanted:
     dockerfile: str
     target: Optional[str]
     args: Mapping[str, Optional[str]]
+    secrets: Mapping[str, str]
+    ssh: Optional[str]
     arch: List[str]
+    driver: Optional[str]
+    remote: Optional[str]
+    local: bool
+    cache_from: Optional[str]
+    cache_to: Optional[str]
+    provenance: Optional[str]
+    sbom: Optional[str]
+    pack: Optional[Mapping[str, Any]]
     push: bool
     registry: Optional[Mapping[str, Optional[str]]]
     force: bool
@@ -39,6 +55,10 @@ class Wanted:
         return _references.tagged(self.repository, self.version)
 
     @property
+    def latest_reference(self) -> str:
+        return _references.tagged(self.repository, self.latest)
+
+    @property
     def platforms(self) -> List[str]:
         return [f"linux/{arch}" for arch in self.arch]
 
@@ -47,6 +67,36 @@ class Wanted:
         """The build arguments; one without a value has the one that the environment of the build gives it, if any."""
         return {name: os.environ.get(name) if value is None else str(value) for name, value in self.args.items()}
 
+    @property
+    def ssh_access(self) -> Optional[str]:
+        """`builder/ssh` with the variables of the environment in it, as a shell would put them there."""
+        text = os.path.expandvars(self.ssh or "")
+        unset = NOT_SET.search(text)
+        if unset:
+            raise BuildError(
+                f"builder/ssh is {self.ssh}, but {unset[0]} is not set where the image is built. Start an SSH agent "
+                "there (eval $(ssh-agent); ssh-add), or name a key: default=$HOME/.ssh/id_ed25519."
+            )
+        return text or None
+
+    @property
+    def login(self) -> Optional[Dict[str, str]]:
+        """What logs in to the registry, in the words of Docker's API."""
+        username, password = (self.registry or {}).get("username"), (self.registry or {}).get("password")
+        if not username or not password:
+            return None
+        server = (self.registry or {}).get("server") or DOCKER_HUB
+        return {"username": username, "password": password, "serveraddress": server}
+
+    @property
+    def in_local_registry(self) -> bool:
+        """Whether the registry is one of this machine, which a builder in a container sees only on its network."""
+        return self.repository.startswith(LOCALHOST)
+
+    @property
+    def attests(self) -> bool:
+        return any((value or "false") != "false" for value in (self.provenance, self.sbom))
+
     def fingerprint(self, commit: Optional[str]) -> str:
         """A hash of all that decides what is in the image; empty where no commit holds what it is built from.
 
@@ -54,7 +104,8 @@ class Wanted:
         """
         if commit is None:
             return ""
-        source = [commit, self.context, self.dockerfile, self.target, self.platforms, self.arguments]
+        made = [commit, self.context, self.dockerfile, self.target, self.platforms, self.arguments]
+        source = [*made, sorted(self.secrets), self.provenance, self.sbom, self.pack]
         return hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()
 
     def labels(self, commit: Optional[str]) -> Dict[str, str]:

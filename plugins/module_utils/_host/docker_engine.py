@@ -196,8 +196,14 @@ class DockerEngine:
                 if error.status_code != 409:
                     raise
 
-    def build(self, tag: str, folder: str, **settings: Any) -> Iterator[Mapping[str, Any]]:
+    def build(
+        self, tag: str, folder: str, credentials: Optional[Mapping[str, str]], **settings: Any
+    ) -> Iterator[Mapping[str, Any]]:
         with _asking(f"build {tag}"):
+            if credentials:
+                with contextlib.suppress(docker.errors.APIError):  # Most base images need no login.
+                    server = credentials["serveraddress"]
+                    self.api.login(credentials["username"], credentials["password"], registry=server, reauth=True)
             yield from self.api.build(path=folder, tag=tag, rm=True, forcerm=True, decode=True, **settings)
 
     def push(self, repository: str, tag: str, credentials: Optional[Mapping[str, str]]) -> Iterator[Mapping[str, Any]]:
@@ -232,6 +238,10 @@ class DockerEngine:
     def attach(self, network: str, container: str) -> None:
         with _asking(f"connect container {container} to network {network}"):
             self.api.connect_container_to_network(container, network)
+
+    def architecture(self) -> str:
+        with _asking("say what it runs on"):
+            return str(self.api.version()["Arch"])
 
     def id(self) -> str:
         with _asking("say which engine it is"):

@@ -132,8 +132,11 @@ class Engine(Protocol):
     def remove_image(self, reference: str) -> None:
         """Remove a tag, and its image with the last one. An image that a container uses stays."""
 
-    def build(self, tag: str, folder: str, **settings: Any) -> Iterator[Mapping[str, Any]]:
-        """Build a folder with the engine's own builder, as `tag`; `settings` are those of the Docker SDK's `build`.
+    def build(
+        self, tag: str, folder: str, credentials: Optional[Mapping[str, str]], **settings: Any
+    ) -> Iterator[Mapping[str, Any]]:
+        """Build a folder with the engine's own builder, as `tag`; `settings` are those of the Docker SDK's `build`, and
+        `credentials` as for `push` may pull the base images.
 
         Gives the engine's events: `stream` holds output, `error` ends a build that failed.
         """
@@ -159,6 +162,9 @@ class Engine(Protocol):
 
     def attach(self, network: str, container: str) -> None:
         """Attach a container to a network."""
+
+    def architecture(self) -> str:
+        """What it runs on, in Docker's words: amd64, arm64."""
 
     def id(self) -> str:
         """The engine's own identity: two connections to one engine give the same."""

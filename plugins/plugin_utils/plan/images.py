@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+import re
+from typing import Any, Dict, Mapping, Optional
 
 from ...module_utils._names import Names
 from ...module_utils._shares import ImageShare
@@ -13,6 +14,7 @@ from . import env
 from .model import Build, ConfigValue, Registry, SecretName
 
 DOCKER_HUB = "docker.io"
+GHA_ADDRESS = re.compile("(url|url_v2|token|scope|timeout)=")
 
 
 class Images:
@@ -27,9 +29,12 @@ class Images:
 
     @property
     def repository(self) -> str:
-        image = self.config.data.get("image") or self.names.service
         server = self._section.get("server")
-        return f"{server}/{image}" if server else str(image)
+        return f"{server}/{self._image}" if server else self._image
+
+    @property
+    def _image(self) -> str:
+        return str(self.config.data.get("image") or self.names.service)
 
     def share(self) -> ImageShare:
         return ImageShare(
@@ -64,9 +69,30 @@ class Images:
             dockerfile=builder["dockerfile"],
             target=builder.get("target"),
             args={key: env.text(value) or None for key, value in (builder.get("args") or {}).items()},
+            secrets=builder.get("secrets") or [],
+            ssh=builder.get("ssh"),
             arch=arch if isinstance(arch, list) else [arch],
+            driver=builder.get("driver"),
+            remote=builder.get("remote"),
+            local=builder["local"],
+            **self._cache(builder.get("cache") or {}),
+            provenance=_option(builder.get("provenance")),
+            sbom=_option(builder.get("sbom")),
+            pack=builder.get("pack"),
             push=pulled and self.has_registry,
         )
+
+    def _cache(self, section: Mapping[str, Any]) -> Dict[str, Optional[str]]:
+        """Where layers are read from and where they are written to. GitHub's cache has an address in its options."""
+        kind, options = section.get("type"), str(section.get("options") or "")
+        if kind is None:
+            return {"cache_from": None, "cache_to": None}
+        place = [f"type={kind}"]
+        if kind == "registry":
+            server, image = self._section.get("server"), section.get("image") or f"{self._image}-build-cache"
+            place.append(f"ref={server}/{image}" if server else f"ref={image}")
+        also = [option for option in options.split(",") if kind == "gha" and GHA_ADDRESS.match(option)]
+        return {"cache_from": ",".join([*place, *also]), "cache_to": ",".join([*place, *filter(None, [options])])}
 
 
 def registry(section: Optional[Mapping[str, Any]], place: str) -> Optional[Registry]:
@@ -80,6 +106,11 @@ def registry(section: Optional[Mapping[str, Any]], place: str) -> Optional[Regis
     user = _secret_name(username) or (None if username is None else str(username))
     written = None if password is None else ConfigValue(f"{place}/password")
     return Registry(section.get("server"), user, _secret_name(password) or written)
+
+
+def _option(value: Any) -> Optional[str]:
+    """`true`, `false` or text, as docker takes it; None where it is left open."""
+    return None if value is None else env.text(value)
 
 
 def _secret_name(value: Any) -> Optional[SecretName]:

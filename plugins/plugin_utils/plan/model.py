@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Sequence, Union
+from typing import Any, Mapping, Optional, Sequence, Union
 
 from ...module_utils._data import about
 from ...module_utils._shares import AccessoryBase, HostShare, ProxyShare
@@ -70,7 +70,27 @@ class Build:
     args: Mapping[str, Optional[str]] = field(
         metadata=about("Build arguments; null takes the value from the environment.", {"RUBY_VERSION": "3.3"})
     )
+    secrets: Sequence[str] = field(metadata=about("The names of the secrets that the build may read.", ["GEM_TOKEN"]))
+    ssh: Optional[str] = field(metadata=about("The SSH agent or keys that the build may use, or null.", "default"))
     arch: Sequence[str] = field(metadata=about("Architectures; empty means that of the build host.", ["amd64"]))
+    driver: Optional[str] = field(
+        metadata=about("The driver of buildx, or null for the engine's own builder where that will do.")
+    )
+    remote: Optional[str] = field(
+        metadata=about("The address of the engine that builds for other architectures, or null.", "ssh://builder")
+    )
+    local: bool = field(metadata=about("Whether the engine of the build host builds too.", True))
+    cache_from: Optional[str] = field(
+        metadata=about("The cache that is read, or null.", "type=registry,ref=team/hello-build-cache")
+    )
+    cache_to: Optional[str] = field(
+        metadata=about("The cache that is written, or null.", "type=registry,ref=team/hello-build-cache,mode=max")
+    )
+    provenance: Optional[str] = field(metadata=about("The provenance attestation, or null.", "mode=max"))
+    sbom: Optional[str] = field(metadata=about("The SBOM attestation, or null.", "true"))
+    pack: Optional[Mapping[str, Any]] = field(
+        metadata=about("The builder and the buildpacks, or null for a Dockerfile.")
+    )
     push: bool = field(metadata=about("Whether a host needs to pull it.", True))
 
 

@@ -40,7 +40,7 @@ def overview(config: Config, wanted: Optional[str]) -> Dict[str, Any]:
     shown = show.overview(config)
     written = {name: shown.pop(name) for name in ("config", "notices")}
     notices = [*written["notices"], *reason, *connections.notices(config)]
-    notices += unsupported.all_notices(config, topology.roles)
+    notices += unsupported.notices(config, topology.roles)
     return {**shown, **resolved, "config": written["config"], "notices": notices}
 
 

@@ -18,7 +18,7 @@ from . import assets, batches, connections, containers, mounts, pages, unsupport
 from . import env as _env
 from . import hooks as _hooks
 from .images import Images, registry
-from .model import Accessory, Lock, Plan, Registry
+from .model import Accessory, Build, Lock, Plan, Registry
 from .run import ABOUT_ACCESSORIES, BOOTING, CONTROLLER, HOSTS, RELEASE, WITH_ACCESSORIES, Run
 
 ALL = "all"
@@ -50,7 +50,9 @@ class _Planner:
         self.gate = self.part.gate(self.order)
         self.error_pages: Optional[str] = None
         self.serial = batches.serial(self.boot.get("limit"), len(self.order))
-        self.hooks = _hooks.find(config, run, builds=bool(run.build and self.order))
+        builds = run.build and bool(self.order)
+        self.build: Optional[Build] = self.images.build(pulled=bool(self._remote_hosts())) if builds else None
+        self.hooks = _hooks.find(config, run, builds=builds)
 
     def plan(self) -> Plan:
         if self.run.command in BOOTING:
@@ -60,7 +62,7 @@ class _Planner:
         accessories = {accessory.name: self._accessory(accessory) for accessory in self.accessories}
         booted = list(accessories.values()) if self.run.command in WITH_ACCESSORIES else []
         beside.refuse(self.config, booted)
-        remote, run_is_narrow = self._remote_hosts(), bool(self.run.roles or self.run.primary)
+        run_is_narrow = bool(self.run.roles or self.run.primary)
         return Plan(
             service=self.names.service,
             destination=self.config.destination,
@@ -80,7 +82,7 @@ class _Planner:
             connection_starts=self.data["sshkit"]["max_concurrent_starts"],
             dns_retries=self.data["sshkit"]["dns_retries"],
             lock=self._lock(),
-            build=self.images.build(pulled=bool(remote)) if self.run.build and self.order else None,
+            build=self.build,
             hosts=hosts,
             accessories=accessories,
             hooks=self.hooks,
@@ -98,7 +100,7 @@ class _Planner:
             hosts = ", ".join(self.part.boot_order) or "no host"
             raise ConfigError([Problem(NO_HOST_OF_A_ROLE.format(hosts=hosts))])
         run, remote = self.run, self._remote_hosts()
-        unsupported.refuse(self.config, self.topology.roles, run.command, run.build, remote)
+        unsupported.refuse(self.config, self.topology.roles, run.command, remote)
 
     def _remote_hosts(self) -> List[str]:
         return [host for host in self.order if host not in self.run.local_hosts]
@@ -232,11 +234,12 @@ class _Planner:
     # What the operator should know
 
     def _secret_names(self, hosts: Iterable[HostShare], accessories: Collection[Accessory]) -> List[str]:
-        """What the controller has to know: what it gives to containers, and what it logs in with."""
+        """What the controller has to know: what it gives to containers and to the build, and what it logs in with."""
         names = {name for login in self._logins(accessories) if login for name in login.secret_names}
         given = [secrets for host in hosts for secrets in needed_secrets(host.roles)]
         if self.run.command in (*WITH_ACCESSORIES, "env_push"):
             given += [secrets for accessory in accessories for secrets in accessory.needed_secrets]
+        names.update(self.build.secrets if self.build else ())
         names.update(name for secrets in given for name in secrets.values())
         names.update(name for hook in self.hooks.values() for name in hook.secrets or ())
         names.update(connections.secret_names(self.config))
@@ -270,7 +273,7 @@ class _Planner:
             *gate,
             *misnamed,
             *connections.notices(self.config),
-            *unsupported.notices(self.config, self.topology.roles, self.run.build),
+            *unsupported.notices(self.config, self.topology.roles),
         ]
 
 

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, List, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, Sequence, Tuple
 
 from ...module_utils._docker_run.options import is_mode
 from ...module_utils._errors import ConfigError, Problem
@@ -13,20 +12,14 @@ from ...module_utils._names import NETWORK
 from ..config.load import Config
 from ..config.topology import Role
 
-IN_BUILDER = ("remote", "secrets", "ssh", "pack")
-LATER = "is understood, but this version of caravan.kamal does not act on it yet. Remove it to deploy without it."
-OUR_DRIVER = "docker"
-
 Place = Tuple[str, Mapping[str, Any]]
 
 
-def refuse(config: Config, roles: Sequence[Role], command: str, builds: bool, remote_hosts: Sequence[str]) -> None:
+def refuse(config: Config, roles: Sequence[Role], command: str, remote_hosts: Sequence[str]) -> None:
     """Raises a ConfigError that names every key this run would have to pass over."""
     problems = _networks(config, roles)
     if command != "rollback":
         problems += _registry(config, remote_hosts)
-    if builds:
-        problems += _builder(config)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
 
@@ -69,73 +62,23 @@ def _registry(config: Config, remote_hosts: Sequence[str]) -> List[Problem]:
     return [Problem(message, "registry/server", config.where("registry", "server"))]
 
 
-def _builder(config: Config) -> List[Problem]:
-    builder = config.written.get("builder") or {}
-    problems = [_later(config, f"builder/{key}") for key in IN_BUILDER if key in builder]
-    if str(builder.get("driver", "")).startswith("cloud"):
-        problems.append(_later(config, "builder/driver"))
-    if len(builder.get("arch") or []) > 1 and isinstance(builder["arch"], list):
-        problems.append(_later(config, "builder/arch"))
-    return problems
-
-
-def _later(config: Config, key_path: str) -> Problem:
-    return Problem(LATER, key_path, config.where(*key_path.split("/")))
-
-
 # Notices: what runs is the same without these keys
 
 
-@dataclass(frozen=True)
-class Notice:
-    """A key that is passed over, in the cases that `when` tells from its value and the configuration."""
-
-    keys: Tuple[str, ...]
-    text: str = "has no effect yet"
-    when: Callable[[Any, Config], bool] = lambda _value, _config: True
-
-
-NOTICES = (
-    Notice(("output",)),
-    Notice(
-        ("builder", "driver"),
-        "has no effect yet; the build host's own builder is used",
-        lambda value, _config: value != OUR_DRIVER and not str(value).startswith("cloud"),
-    ),
-    Notice(("builder", "cache"), "has no effect yet; only the build host's own cache is used"),
-    Notice(("builder", "provenance")),
-    Notice(("builder", "sbom")),
-)
+NO_EFFECT_YET = ("output",)
 OWN_NETWORK = f"takes the container off the network {NETWORK}, where the others find it by name"
 
 
-def notices(config: Config, roles: Sequence[Role], builds: bool) -> List[str]:
-    """What a run that starts containers passes over; what is about building only if it builds."""
-    about = [notice for notice in NOTICES if builds or notice.keys[0] != "builder"]
-    return _told(config, roles, about)
-
-
-def all_notices(config: Config, roles: Sequence[Role]) -> List[str]:
-    """Everything that is passed over, whatever is run."""
-    return _told(config, roles, NOTICES)
-
-
-def _told(config: Config, roles: Sequence[Role], about: Sequence[Notice]) -> List[str]:
-    passed_over = [(notice.keys, notice.text) for notice in about if _applies(notice, config)]
+def notices(config: Config, roles: Sequence[Role]) -> List[str]:
+    """What is passed over."""
+    passed_over: List[Tuple[Tuple[str, ...], str]] = [
+        ((key,), "has no effect yet") for key in NO_EFFECT_YET if key in config.written
+    ]
     places = [("servers", role.name) for role in roles if not role.proxied and _leaves(role.settings)]
     accessories = _map(config.written.get("accessories"))
     places += [("accessories", name) for name, section in accessories.items() if _moves(section)]
     passed_over += [((*keys, "options", "network"), OWN_NETWORK) for keys in places]
     return [f"{'/'.join(keys)} {text} ({config.where(*keys)})" for keys, text in passed_over]
-
-
-def _applies(notice: Notice, config: Config) -> bool:
-    data: Any = config.written
-    for key in notice.keys:
-        if not isinstance(data, Mapping) or key not in data:
-            return False
-        data = data[key]
-    return notice.when(data, config)
 
 
 def _map(value: Any) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterator, Mapping
 from unittest.mock import Mock
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._build import builder
+from ansible_collections.caravan.kamal.plugins.module_utils._build import client
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine, files, placed, trees
 from ansible_collections.caravan.kamal.plugins.module_utils._host import module as _module
@@ -121,6 +121,11 @@ CASES = {
     "accessory_exec": Case(
         "accessory_exec", plain(name="db", service="hello-db", command="dump all", reuse=True), ("accessory present",)
     ),
+    "app_exec": Case(
+        "app_exec",
+        lambda share, _db: {"plan": to_data(share("v1")), "command": "dump all", "reuse": True, "roles": ["web"]},
+        ("release staged", "release live"),
+    ),
     "accessory stopped": Case("accessory", accessory("stopped"), ("accessory present",)),
     "accessory absent": Case("accessory", accessory("absent"), ("accessory present",)),
     "proxy present": Case("proxy", plain()),
@@ -196,7 +201,7 @@ class Hosts:
 
 @pytest.fixture
 def hosts(share_of: Any, plan_of: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
-    monkeypatch.setattr(builder, "has_buildx", lambda: False)
+    monkeypatch.setattr(client, "means", lambda: client.ENGINE)
     yield Hosts(share_of, plan_of, tmp_path, monkeypatch)
 
 

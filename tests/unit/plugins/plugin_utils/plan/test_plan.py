@@ -542,6 +542,22 @@ def test_an_accessory_from_docker_hub_takes_the_apps_login_there() -> None:
         ("{}", {"context": None, "dockerfile": "Dockerfile", "target": None, "args": {}, "arch": []}),
         ("{arch: arm64, context: ., dockerfile: D}", {"arch": ["arm64"], "context": ".", "dockerfile": "D"}),
         ("{arch: [amd64]}", {"arch": ["amd64"]}),
+        ("{secrets: [A], ssh: default}", {"secrets": ["A"], "ssh": "default"}),
+        ("{}", {"driver": None, "remote": None, "local": True, "cache_from": None, "cache_to": None, "pack": None}),
+        ("{provenance: false, sbom: true}", {"provenance": "false", "sbom": "true"}),
+        ("{provenance: mode=max}", {"provenance": "mode=max", "sbom": None}),
+        ("{cache: {type: gha}}", {"cache_from": "type=gha", "cache_to": "type=gha"}),
+        (
+            "{cache: {type: gha, options: 'mode=max,scope=s,url_v2=u'}}",
+            {"cache_from": "type=gha,scope=s,url_v2=u", "cache_to": "type=gha,mode=max,scope=s,url_v2=u"},
+        ),
+        (
+            "{cache: {type: registry, options: mode=max}}",
+            {
+                "cache_from": "type=registry,ref=app-build-cache",
+                "cache_to": "type=registry,ref=app-build-cache,mode=max",
+            },
+        ),
         ("{args: {A: 1.5, B: true, C: , D: ''}, target: t}", {"args": {"A": "1.5", "B": "true", "C": None, "D": None}}),
     ],
 )
@@ -549,6 +565,17 @@ def test_what_is_built(builder: str, expected: dict[str, Any]) -> None:
     found = made(f"servers: [h1]\nbuilder: {builder}")["build"]
     assert {key: found[key] for key in expected} == expected
     assert (found["version"], found["latest"], found["project_root"]) == ("v1", "latest", "/project")
+
+
+@pytest.mark.parametrize(("image", "ref"), [("", "r.io/a/b-build-cache"), (", image: c/d", "r.io/c/d")])
+def test_a_cache_is_in_the_apps_registry(image: str, ref: str) -> None:
+    text = f"servers: [h1]\nimage: a/b\nregistry: {{server: r.io}}\nbuilder: {{cache: {{type: registry{image}}}}}"
+    assert made(text)["build"]["cache_from"] == f"type=registry,ref={ref}"
+
+
+@pytest.mark.parametrize(("build", "secrets"), [(True, ["A", "B"]), (False, [])])
+def test_the_secrets_of_a_build_are_needed_only_where_it_builds(build: bool, secrets: list[str]) -> None:
+    assert made("servers: [h1]\nbuilder: {secrets: [B, A]}", build=build)["secrets"] == secrets
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,6 @@ def told(text: str, **run: Any) -> list[str]:
             "servers: {web: {hosts: [h1], proxy: {run: {options: {network: host}}}}}",
             ["servers/web/proxy/run/options/network"],
         ),
-        ("builder: {remote: 'ssh://b', ssh: default}", ["builder/remote", "builder/ssh"]),
-        ("builder: {driver: cloud acme/x}", ["builder/driver"]),
-        ("builder: {arch: [amd64, arm64]}", ["builder/arch"]),
-        ("builder: {arch: [amd64]}", []),
         (f"image: a\n{LOCAL_REGISTRY}", ["registry/server"]),
     ],
 )
@@ -66,8 +62,6 @@ def test_what_a_deploy_refuses(text: str, keys: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "run", "keys"),
     [
-        ("builder: {secrets: [A]}", {"build": False}, []),
-        ("builder: {secrets: [A]}", {"command": "setup"}, ["builder/secrets"]),
         ("error_pages_path: a", {"command": "redeploy"}, ["error_pages_path"]),
         ("error_pages_path: a", {"command": "rollback", "build": False}, ["error_pages_path"]),
         ("error_pages_path: a", {"command": "remove"}, []),
@@ -85,8 +79,8 @@ def test_what_a_run_refuses_is_what_it_would_need(text: str, run: dict[str, Any]
 def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "config" / "deploy.yml"
     path.parent.mkdir()
-    path.write_text("service: app\nservers: [h1]\nproxy:\n  host: a\nbuilder:\n  ssh: default\n")
-    with pytest.raises(ConfigError, match=r"config/deploy.yml:6: builder/ssh: is understood, but"):
+    path.write_text("service: app\nservers: [h1]\nproxy:\n  host: a\n  run:\n    options: {network: host}\n")
+    with pytest.raises(ConfigError, match=r"config/deploy.yml:6: proxy/run/options/network: found host"):
         plan(load(str(path), None, Settings({})), Run("v1", ["h1"], build=True))
 
 
@@ -103,9 +97,6 @@ def test_the_hosts_that_cannot_reach_the_registry_are_named() -> None:
         ("ssh: {user: app}", ["ssh"]),
         ("sshkit: {pool_idle_timeout: 60}", ["sshkit/pool_idle_timeout"]),
         ("sshkit: {dns_retries: 1, max_concurrent_starts: 2}", []),
-        ("builder: {driver: docker}", []),
-        ("builder: {driver: docker-container}", ["builder/driver"]),
-        ("builder: {cache: {type: gha}, provenance: false}", ["builder/cache", "builder/provenance"]),
         (
             "servers: {web: [h1], jobs: {hosts: [h1], options: {network: host}}}",
             ["servers/jobs/options/network"],
@@ -121,17 +112,15 @@ def test_what_is_told(text: str, keys: list[str]) -> None:
 @pytest.mark.parametrize(
     ("run", "keys"),
     [
-        ({}, ["sshkit/pool_idle_timeout", "output", "builder/cache"]),
-        ({"command": "setup"}, ["sshkit/pool_idle_timeout", "output", "builder/cache"]),
-        ({"build": False}, ["sshkit/pool_idle_timeout", "output"]),
+        ({}, ["sshkit/pool_idle_timeout", "output"]),
+        ({"command": "setup"}, ["sshkit/pool_idle_timeout", "output"]),
         ({"command": "rollback", "build": False}, ["sshkit/pool_idle_timeout", "output"]),
         ({"command": "remove", "build": False}, []),
         ({"command": "inspect", "build": False}, []),
     ],
 )
 def test_only_a_run_that_would_use_a_key_tells_that_it_has_no_effect(run: dict[str, Any], keys: list[str]) -> None:
-    text = "output: {file: {path: l}}\naliases: {a: app exec}\nbuilder: {cache: {type: gha}}"
-    text += "\nsshkit: {pool_idle_timeout: 1}"
+    text = "output: {file: {path: l}}\naliases: {a: app exec}\nsshkit: {pool_idle_timeout: 1}"
     assert told(text, **run) == keys
 
 
