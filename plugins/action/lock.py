@@ -188,7 +188,7 @@ def _held_by_another(asked: Request, answer: lease.Answer, verdict: str) -> Lock
     wait = "Wait for it (-e kamal_lock_wait=SECONDS) or, if" if may_end else "It was taken by hand and lasts. If"
     return LockError(
         f"Another run has {asked.described(answer, verdict)}. {wait} you are sure that nothing runs there, "
-        "release it: ansible-playbook caravan.kamal.lock -e kamal_lock_state=free",
+        "release it: ansible-playbook caravan.kamal.lock.release",
         status=verdict,
         holder=lease.holder(answer),
         may_end=may_end,

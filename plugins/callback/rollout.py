@@ -198,7 +198,7 @@ class CallbackModule(Default):
             self._display.display(
                 f"\nThis run still holds the deploy lock of {self._lock.get('name')} on {self._lock.get('host')}. "
                 "The next run of the same user on this machine takes it over at once, any other when it has expired; "
-                "ansible-playbook caravan.kamal.lock shows when that is.",
+                "ansible-playbook caravan.kamal.lock.status shows when that is.",
                 color=C.COLOR_WARN,
             )
 

@@ -18,7 +18,8 @@ options:
       - V(details), V(containers), V(images), V(version) and V(accessories) are made of answers of
         M(caravan.kamal.service_info), V(proxy) of M(caravan.kamal.proxy_info), V(boot_config) of
         M(caravan.kamal.proxy_boot_config), V(audit) of M(caravan.kamal.audit), V(logs) of
-        M(caravan.kamal.service_logs), V(output) of M(caravan.kamal.app_exec) and M(caravan.kamal.accessory_exec).
+        M(caravan.kamal.service_logs), V(output) of M(caravan.kamal.app_exec), M(caravan.kamal.accessory_exec)
+        and M(caravan.kamal.server_exec).
       - V(actions) are answers of anything that returns a list C(actions), such as M(caravan.kamal.release) in check
         mode.
       - V(text) is O(text) as it is.

@@ -10,7 +10,7 @@ from typing import Any, Callable, Collection, Container, Iterable, List, Optiona
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..module_utils._errors import Problem
-from .variables import BY_NAME, FORMER, OPTIONS, PREFIX, READ_ONLY, RENAMED, VARIABLES, Variable
+from .variables import BY_NAME, FORMER, GONE, OPTIONS, PREFIX, READ_ONLY, VARIABLES, Variable
 
 
 def unknown(extra: Iterable[str]) -> List[Problem]:
@@ -23,8 +23,8 @@ def unknown(extra: Iterable[str]) -> List[Problem]:
 def _not_one_of_ours(name: str) -> str:
     if name in READ_ONLY:
         return f"this cannot be set with -e: {READ_ONLY[name]}"
-    if name in RENAMED:
-        return f"this variable is called {RENAMED[name]}"
+    if name in GONE:
+        return GONE[name]
     near = get_close_matches(name, BY_NAME, n=1)
     return "there is no such variable; " + (
         f"did you mean {near[0]}?" if near else "docs/operating.md lists those that there are"

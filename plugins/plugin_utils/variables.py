@@ -222,19 +222,12 @@ VARIABLES: Tuple[Variable, ...] = (
     Variable("kamal_audit_lines", "int", "`50`", "`audit`: how many lines of each host"),
     Variable("kamal_config_format", "str", "`yaml`", "`config`: the form of what is printed", ("yaml", "json")),
     Variable("kamal_docs_section", "str", "none: the sections are listed", "`docs`: the section to explain"),
-    Variable(
-        "kamal_lock_state",
-        "str",
-        "none: the lock is only looked at",
-        "`lock`: `held` takes the lock by hand, `free` releases it whoever holds it",
-        ("held", "free"),
-    ),
-    Variable("kamal_lock_message", "str", "`Automatic deploy lock`", "`lock`: why it is taken, for people"),
+    Variable("kamal_lock_message", "str", "none", "`lock.acquire`: why it is taken, for people"),
     Variable(
         "kamal_lock_ttl",
         "int",
         "`0`",
-        "`lock`: seconds until a lock taken by hand expires; with `0` it never does",
+        "`lock.acquire`: seconds until a lock taken by hand expires; with `0` it never does",
     ),
 )
 BY_NAME: Dict[str, Variable] = {variable.name: variable for variable in VARIABLES}
@@ -267,7 +260,7 @@ FORMER: Dict[str, Dict[str, str]] = {
     "audit": {"lines": "kamal_audit_lines"},
     "config": {"format": "kamal_config_format"},
     "docs": {"section": "kamal_docs_section"},
-    "lock": {"state": "kamal_lock_state", "message": "kamal_lock_message", "ttl": "kamal_lock_ttl"},
+    "lock.acquire": {"message": "kamal_lock_message", "ttl": "kamal_lock_ttl"},
     "logs": _LOGS,
     "app.logs": _LOGS,
     "prune.all": {"retain": "kamal_prune_retain"},
@@ -276,11 +269,12 @@ FORMER: Dict[str, Dict[str, str]] = {
     "secrets.extract": {**_STORE, "name": "kamal_secrets_names", "fetched": "kamal_secrets_fetched"},
     "secrets.print": {"show": "kamal_secrets_show"},
 }
-# Variables that were called otherwise before.
-RENAMED: Dict[str, str] = {
-    "kamal_logs_role": "kamal_roles",
-    "kamal_accessory_cmd": "kamal_cmd",
-    "kamal_accessory_reuse": "kamal_reuse",
+# Variables of before, and what is in their place.
+GONE: Dict[str, str] = {
+    "kamal_logs_role": "this variable is called kamal_roles",
+    "kamal_accessory_cmd": "this variable is called kamal_cmd",
+    "kamal_accessory_reuse": "this variable is called kamal_reuse",
+    "kamal_lock_state": "there are playbooks for it, caravan.kamal.lock.acquire, lock.release and lock.status",
 }
 # What people who know Kamal's options would try with any playbook. Where an inventory sets the right one, as in
 # kamal_version: "{{ version }}", the other is its own affair.

@@ -81,6 +81,7 @@ PLACES = {
     "roles/plan/tasks/main.yml": ["pre-connect"],
     "roles/image/tasks/build.yml": ["pre-build", "post-push"],
     "playbooks/setup.yml": ["docker-setup", "pre-deploy"],
+    "playbooks/server/bootstrap.yml": ["docker-setup"],
     "playbooks/rollback.yml": ["pre-deploy"],
     "playbooks/rollout.yml": ["pre-deploy"],
     "playbooks/switch.yml": ["post-deploy"],

@@ -166,16 +166,16 @@ def test_two_services_plan_each_for_itself(folder: Path, limit: str | None, shop
 def test_variables_of_an_inventory_under_former_names_change_nothing(folder: Path) -> None:
     (folder / ".kamal" / "lock-shop").mkdir()
     (folder / ".kamal" / "lock-shop" / "details").write_text("by hand")
-    code, output = play(folder, "caravan.kamal.lock", "-e", "kamal_hosts=shop")
+    code, output = play(folder, "caravan.kamal.lock.status", "-e", "kamal_hosts=shop")
     assert code == 0, output
     assert "Message: by hand" in output
     assert (folder / ".kamal" / "lock-shop").is_dir()
 
 
-@pytest.mark.parametrize(("state", "told"), [("held", "would take"), ("free", "would release")])
-def test_a_dry_run_of_a_lock_by_hand_says_what_it_would_do(folder: Path, state: str, told: str) -> None:
-    asked = ("-e", "kamal_hosts=shop", "-e", f"kamal_lock_state={state}", "--check")
-    code, output = play(folder, "caravan.kamal.lock", *asked)
+@pytest.mark.parametrize(("name", "told"), [("acquire", "would take"), ("release", "would release")])
+def test_a_dry_run_of_a_lock_by_hand_says_what_it_would_do(folder: Path, name: str, told: str) -> None:
+    asked = ("-e", "kamal_hosts=shop", "-e", "kamal_lock_message=why", "--check")
+    code, output = play(folder, f"caravan.kamal.lock.{name}", *asked)
     assert code == 0, output
     assert f"\n{told} the deploy lock of shop on h1: free\nThere is no deploy lock\n" in output
     assert not (folder / ".kamal" / "lock-shop").exists()

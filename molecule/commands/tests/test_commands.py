@@ -88,6 +88,19 @@ def test_a_terminal_is_one_command_away(project: Project, web1: Host, reuse: boo
     web1.sh("timeout 60 sh -c \"until ! docker ps -a --format '{{.Names}}' | grep -q exec; do sleep 0.1; done\"")
 
 
+# server.exec
+
+
+def test_a_command_runs_on_hosts(project: Project, web1: Host) -> None:
+    run = project.play("server.exec", kamal_cmd="hostname; exit $(hostname | grep -c worker)")
+    assert run.code != 0
+    assert "web1 shell (hostname;, exit code 0):\n  web1\n" in run.output
+    assert "hostname; ended with code 1 on worker1.\n" in run.output
+    assert "Executed cmd 'hostname;' on web1" in web1.audit()[-1]
+    opened = project.play("server.exec", kamal_cmd="top", kamal_interactive=True, kamal_roles="workers")
+    assert any(line.startswith("ssh -t ") and line.endswith(" web2 top") for line in opened.output.splitlines())
+
+
 # app.stop, app.start, app.stale, app.boot
 
 

@@ -152,8 +152,8 @@ def test_logs_can_be_read_by_role_and_searched(project: Project) -> None:
 
 
 def test_a_lock_taken_by_hand_stops_a_deploy_and_names_its_holder(project: Project, hosts: list[Host]) -> None:
-    assert project.play("lock", kamal_lock_state="held", kamal_lock_message="moving the database").ok
-    status = project.play("lock").output
+    assert project.play("lock.acquire", kamal_lock_message="moving the database").ok
+    status = project.play("lock.status").output
     assert "Locked by: Ada at " in status
     assert f"Version: {project.head}\nMessage: moving the database\n" in status
     assert "Expires" not in status
@@ -161,12 +161,12 @@ def test_a_lock_taken_by_hand_stops_a_deploy_and_names_its_holder(project: Proje
     run = project.deploy("v3", kamal_lock_wait=600)
     assert run.code != 0
     assert run.seconds < 60, "it waited for a lock that lasts"
-    for words in ("moving the database", "caravan.kamal.lock", "kamal_lock_state=free"):
+    for words in ("moving the database", "caravan.kamal.lock.release"):
         assert words in " ".join(run.output.split())
     assert run.output.count("moving the database") == 1
     assert "Not released" not in run.output
     assert [host.traces for host in hosts] == before
-    assert project.play("lock", kamal_lock_state="free").ok
+    assert project.play("lock.release").ok
     assert not any(host.locked() for host in hosts)
 
 

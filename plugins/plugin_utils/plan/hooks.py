@@ -53,7 +53,7 @@ def _due(run: Run, builds: bool) -> List[str]:
     deploys = boots and run.command != "boot"
     due = {
         "pre-connect": True,
-        "docker-setup": run.command == "setup",
+        "docker-setup": run.command in ("setup", "bootstrap"),
         "pre-build": builds,
         "post-push": builds,
         "pre-deploy": deploys,

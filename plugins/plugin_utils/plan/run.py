@@ -17,6 +17,7 @@ COMMANDS = (
     "inspect",
     "boot",
     "exec",
+    "bootstrap",
     "accessory",
     "accessory_boot",
     "env_push",
@@ -31,8 +32,18 @@ WITH_ACCESSORIES = ("setup", "accessory_boot")
 ABOUT_ACCESSORIES = ("accessory", "accessory_boot")
 BUILDING = ("deploy", "redeploy", "setup")
 # They serve whatever version there is.
-WITHOUT_VERSION = ("remove", "proxy", "inspect", "exec", "accessory", "accessory_boot", "env_push", "env_delete")
-WITHOUT_SECRETS = ("remove", "proxy", "inspect", "accessory", "env_delete")
+WITHOUT_VERSION = (
+    "remove",
+    "proxy",
+    "inspect",
+    "exec",
+    "bootstrap",
+    "accessory",
+    "accessory_boot",
+    "env_push",
+    "env_delete",
+)
+WITHOUT_SECRETS = ("remove", "proxy", "inspect", "bootstrap", "accessory", "env_delete")
 
 # Where containers get their secrets from: the controller has them, they lie on the hosts in the env files of today, or
 # there in those of the release.

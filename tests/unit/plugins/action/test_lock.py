@@ -70,7 +70,7 @@ def test_everything_comes_from_the_plan(host):
     assert refused["holder"]["performer"] == "Ada"
     assert refused["holder"]["version"] == "v1"
     assert "app-staging on web1" in refused["msg"]
-    assert "-e kamal_lock_state=free" in refused["msg"]
+    assert "caravan.kamal.lock.release" in refused["msg"]
     assert (host.home / ".kamal" / "lock-app-staging").is_dir()
 
 

@@ -27,6 +27,10 @@ PLACES = [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/*/*.yml"), *ROOT
         ("kamal_qqqqqq", "kamal_qqqqqq: there is no such variable; docs/operating.md lists those that there are"),
         ("kamal_logs_role", "kamal_logs_role: this variable is called kamal_roles"),
         ("kamal_accessory_cmd", "kamal_accessory_cmd: this variable is called kamal_cmd"),
+        (
+            "kamal_lock_state",
+            "kamal_lock_state: there are playbooks for it, caravan.kamal.lock.acquire, lock.release and lock.status",
+        ),
         ("kamal_plan", "kamal_plan: this cannot be set with -e: the role plan sets it, on localhost"),
     ],
 )
@@ -37,7 +41,7 @@ def test_a_name_that_nothing_reads_is_refused(name: str, message: str | None) ->
 @pytest.mark.parametrize(
     ("playbook", "name", "now"),
     [
-        ("lock", "state", "kamal_lock_state"),
+        ("lock.acquire", "message", "kamal_lock_message"),
         ("logs", "role", "kamal_roles"),
         ("audit", "lines", "kamal_audit_lines"),
         ("config", "format", "kamal_config_format"),
@@ -115,7 +119,7 @@ def test_a_value_of_another_type_is_refused(name: str, value: Any, message: str 
 
 
 def test_every_variable_that_is_read_is_in_the_table() -> None:
-    known = {*variables.BY_NAME, *variables.READ_ONLY, *variables.RENAMED}
+    known = {*variables.BY_NAME, *variables.READ_ONLY, *variables.GONE}
     read = {name: path for path in PLACES for name in re.findall(r"(?<![\w.-])kamal_[a-z_]+\b(?!\.)", text(path))}
     strays = {name: str(path.relative_to(ROOT)) for name, path in read.items() if name not in known}
     assert strays == {}

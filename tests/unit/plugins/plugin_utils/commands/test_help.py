@@ -51,7 +51,7 @@ def test_without_a_playbook_all_are_listed() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["app.logs"], ["init"], ["lock", "-i", "config/deploy.yml"], ["deploy", "-i", "localhost,", "--check"]],
+    [["app.logs"], ["init"], ["lock.status", "-i", "config/deploy.yml"], ["deploy", "-i", "localhost,", "--check"]],
     ids=["no inventory", "a playbook of the controller", "an inventory that is not there", "another inventory"],
 )
 def test_help_needs_no_project_and_does_nothing(arguments: list[str], tmp_path: Path) -> None:

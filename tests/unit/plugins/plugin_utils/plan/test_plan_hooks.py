@@ -59,13 +59,29 @@ def problems(root: Path, text: str = "", **run: Any) -> list[str]:
         ({}, [*ANYWHERE, *BUILDING, *DEPLOYING, *AROUND_THE_PROXY, *FAILING]),
         ({"command": "redeploy"}, [*ANYWHERE, *BUILDING, *DEPLOYING, *AROUND_THE_PROXY, *FAILING]),
         ({"build": False}, [*ANYWHERE, *DEPLOYING, *AROUND_THE_PROXY, *FAILING]),
+        ({"command": "bootstrap", "build": False}, [*ANYWHERE, "docker-setup", *AROUND_THE_PROXY, *FAILING]),
+        (
+            {"command": "boot", "build": False},
+            [*ANYWHERE, "pre-app-boot", "post-app-boot", *AROUND_THE_PROXY, *FAILING],
+        ),
         ({"command": "setup"}, [*ANYWHERE, "docker-setup", *BUILDING, *DEPLOYING, *AROUND_THE_PROXY, *FAILING]),
         ({"command": "rollback", "build": False}, [*ANYWHERE, *DEPLOYING, *AROUND_THE_PROXY, *FAILING]),
         ({"command": "remove", "build": False}, [*ANYWHERE, *AROUND_THE_PROXY, *FAILING]),
         ({"command": "inspect", "build": False}, ANYWHERE),
         ({"skip_hooks": True}, []),
     ],
-    ids=["deploy", "redeploy", "without a build", "setup", "rollback", "remove", "inspect", "skipped"],
+    ids=[
+        "deploy",
+        "redeploy",
+        "without a build",
+        "bootstrap",
+        "boot",
+        "setup",
+        "rollback",
+        "remove",
+        "inspect",
+        "skipped",
+    ],
 )
 def test_the_hooks_that_a_run_comes_to(run: dict[str, Any], names: list[str], project: Path) -> None:
     assert set(hooks(project, **run)) == set(names)

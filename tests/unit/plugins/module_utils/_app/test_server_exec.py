@@ -1,0 +1,49 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A command of the shell on a host: what is told of it, and what the audit log keeps."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.modules import server_exec
+from modules import perform
+
+
+def run(command: str, check: bool = False, **more: Any) -> dict[str, Any]:
+    asked = {"service": "hello", "host": "web1", "performer": "sam", "command": command, **more}
+    return perform(server_exec.main, asked, check)
+
+
+def test_what_it_wrote_is_answered_and_its_arguments_are_in_no_log(home: Path) -> None:
+    answer = run("echo $HOME secret; pwd; echo oh >&2")
+    lines = [f"{home} secret", str(home), "oh"]
+    assert answer["logs"] == {"shell": {"container": "echo", "state": "exit code 0", "lines": lines}}
+    assert answer["actions"] == ["run echo"]
+    log = (home / ".kamal/hello-audit.log").read_text()
+    assert log.endswith("[sam] Executed cmd 'echo' on web1\n")
+
+
+def test_its_code_decides(home: Path) -> None:
+    answer = run("sh -c 'echo no; exit 3'")
+    assert answer["failed"] and answer["msg"] == "sh ended with code 3 on web1.\nno"
+
+
+def test_bytes_are_answered_as_they_are(home: Path) -> None:
+    logs = run(r"printf '\377\n'; echo oh >&2", raw="f")["logs"]["shell"]
+    assert (base64.b64decode(logs["stdout"]), logs["lines"]) == (b"\xff\n", ["oh"])
+
+
+@pytest.mark.parametrize("more", [{}, {"terminal": True}])
+def test_a_dry_run_and_a_terminal_run_nothing(home: Path, more: dict[str, Any]) -> None:
+    assert "logs" in run("touch there", check=True, **more)
+    assert list(home.iterdir()) == []
+    assert run("touch there", terminal=True)["logs"]["shell"]["terminal"] == "touch there"
+    assert not (home / "there").exists()
+
+
+def test_an_empty_one_is_told(home: Path) -> None:
+    assert run(" ")["msg"] == "command: it is empty"
