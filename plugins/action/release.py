@@ -10,6 +10,7 @@ from typing import Any, Dict, Mapping, Optional
 from ..module_utils._data import from_data, to_data
 from ..module_utils._shares import HostShare, ImageShare, needed_secrets
 from ..plugin_utils.kept.way import BRIEFLY
+from ..plugin_utils.live_line import NO_ROLE_YET
 from ..plugin_utils.plan import handover, pages
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
@@ -21,7 +22,7 @@ class ActionModule(PlannedAction):
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
         if self._task.args.get("roles") == []:
-            return {"skipped": True, "changed": False, "skip_reason": "no role of this host is asked for"}
+            return {"skipped": True, "changed": False, "skip_reason": NO_ROLE_YET}
         return super().run(tmp, task_vars)
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:

@@ -10,7 +10,13 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Shows the stages of a rollout, what was done on each host, and each failure once and readable.
-  - Says what is waited for, and at the end which hosts failed, changed and stayed as they were.
+  - Says what is waited for and how long each stage took, and at the end from which version to which each role went, and
+    which hosts failed, changed and stayed as they were.
+  - On a terminal the last line says what hosts are at, and for how long. Elsewhere that is a line for each minute in
+    which there is nothing else to say.
+  - In GitHub Actions and GitLab CI stages are groups of lines, which can be folded; in GitHub Actions failures are
+    annotations too.
+  - Colours are Ansible's, so C(NO_COLOR) switches them off.
   - Tasks that found nothing to do are not shown for each host.
   - With C(-v) everything is shown, as the default callback does.
 extends_documentation_fragment:
@@ -21,13 +27,21 @@ notes:
 """
 
 import atexit
+import os
 import re
+import shutil
+import sys
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback.default import CallbackModule as Default
+from ansible.utils.vars import load_extra_vars
+
+from ..plugin_utils import ci
+from ..plugin_utils.live_line import NO_ROLE_YET, LiveLine
+from ..plugin_utils.summary import Versions
 
 NAMED_HOSTS = 8
 MESSAGES = ("ansible.builtin.debug", "debug")
@@ -41,7 +55,9 @@ SILENT = (
     "include_role",
     "caravan.kamal.hook",
 )
-LOCK = "caravan.kamal.lock"
+LOCK, RELEASE = "caravan.kamal.lock", "caravan.kamal.release"
+# Seconds that a stage took, from which on they are told.
+NOTICED = 1.0
 CONTROLLER = "the controller"
 # What ansible-core 2.19 puts before the message of a task that could not begin; the names are ours, not the reader's.
 WRAPPING = re.compile(
@@ -58,7 +74,10 @@ class CallbackModule(Default):
     CALLBACK_NAME = "caravan.kamal.rollout"
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        self._began = time.monotonic()
+        self._began = self._stage_began = time.monotonic()
+        self._ci, self._versions = ci.of(os.environ), Versions()
+        # Where a program reads what is listed, nothing else is in its way.
+        self._is_aside = _extra(playbook).get("kamal_format") == "json"
         # The last that was shown, and that of the play at hand.
         self._shown_stage: Optional[str] = None
         self._stage: Optional[str] = None
@@ -74,6 +93,11 @@ class CallbackModule(Default):
         self._lock: Optional[Mapping[str, Any]] = None
         # Ctrl-C ends a run without a word to callbacks.
         atexit.register(self._tell_of_the_lock)
+        is_first, self._live = not hasattr(self, "_live"), LiveLine(_write, _width(os.environ, self._ci))
+        if not self._verbose and not self._is_aside:
+            self._live.start()
+        if is_first:
+            self._make_room()
         if self._verbose:
             super().v2_playbook_on_start(playbook)
 
@@ -94,14 +118,25 @@ class CallbackModule(Default):
         if self._verbose:
             return super().v2_playbook_on_task_start(task, is_conditional)
         if self._stage != self._shown_stage:
+            self._end_stage()
             self._shown_stage = self._stage
-            self._display.display(f"\n{self._stage}", color=C.COLOR_HIGHLIGHT)
+            self._say(*self._ci.begin(str(self._stage)), color=C.COLOR_HIGHLIGHT)
+        self._live.forget()
         self._waiting = None if task.action in SILENT else task
         if not task.when:
             self._announce()
 
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        if self._verbose:
+            super().v2_runner_on_start(host, task)
+        elif task.action not in SILENT:
+            self._live.begin(str(host.get_name()), _short_name(task))
+
     def v2_runner_on_ok(self, result: Any) -> None:
         answer = _answer(result)
+        self._live.end(_inventory_name(result))
+        if _task(result).action == RELEASE and not _looks_ahead(_task(result)):
+            self._versions.add(self._name(result), answer)
         self._remember_the_lock(_task(result), answer)
         if self._verbose:
             return super().v2_runner_on_ok(result)
@@ -135,6 +170,7 @@ class CallbackModule(Default):
             super().v2_runner_item_on_skipped(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._live.end(_inventory_name(result))
         is_stop = bool(self._causes) and _short_name(_task(result)) in STOPS
         if not ignore_errors:
             culprits = sum(self._causes.values(), []) if is_stop else self._to_blame(result)
@@ -151,6 +187,7 @@ class CallbackModule(Default):
             self._failure(result, _reason(answer), C.COLOR_SKIP if ignore_errors else C.COLOR_ERROR)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._live.end(_inventory_name(result))
         self._causes.setdefault(_inventory_name(result), self._to_blame(result))
         if self._verbose:
             return super().v2_runner_on_unreachable(result)
@@ -158,7 +195,10 @@ class CallbackModule(Default):
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         if self._verbose:
-            super().v2_runner_on_skipped(result)
+            return super().v2_runner_on_skipped(result)
+        self._live.end(_inventory_name(result))
+        if _task(result).action == RELEASE and _answer(result).get("skip_reason") == NO_ROLE_YET:
+            self._live.waits(_inventory_name(result))
 
     def v2_runner_retry(self, result: Any) -> None:
         """A task with `until` waits: what for is said once, and again only if it is something else by then."""
@@ -182,10 +222,14 @@ class CallbackModule(Default):
         self._lock = None
         if self._verbose:
             return super().v2_playbook_on_stats(stats)
+        self._live.forget()
+        self._end_stage()
+        for line in self._versions.lines():
+            self._say(line, color=C.COLOR_CHANGED)
         counts = changed_where({host: stats.summarize(host) for host in sorted(stats.processed)}, self._elsewhere)
         seconds = time.monotonic() - self._began
         failed, outcome = closing_line(counts, self._causes)
-        self._display.display(f"\n{outcome} ({seconds:.1f} s)", color=C.COLOR_ERROR if failed else C.COLOR_OK)
+        self._say(f"\n{outcome} ({seconds:.1f} s)", color=C.COLOR_ERROR if failed else C.COLOR_OK)
 
     # The lock of a run that is cut off
 
@@ -195,7 +239,7 @@ class CallbackModule(Default):
 
     def _tell_of_the_lock(self) -> None:
         if self._lock:
-            self._display.display(
+            self._say(
                 f"\nThis run still holds the deploy lock of {self._lock.get('name')} on {self._lock.get('host')}. "
                 "The next run of the same user on this machine takes it over at once, any other when it has expired; "
                 "ansible-playbook caravan.kamal.lock.status shows when that is.",
@@ -204,10 +248,30 @@ class CallbackModule(Default):
 
     # Lines
 
+    def _say(self, *lines: str, color: Any = None) -> None:
+        for line in lines:
+            self._display.display(line, color=color, stderr=self._is_aside)
+
+    def _end_stage(self) -> None:
+        """How long it took, where a person would have noticed."""
+        seconds, self._stage_began = time.monotonic() - self._stage_began, time.monotonic()
+        if self._shown_stage is not None:
+            self._say(*([f"  ({seconds:.1f} s)"] if seconds >= NOTICED else []), *self._ci.end())
+
+    def _make_room(self) -> None:
+        """Warnings, and what tasks say themselves, are shown by others than this callback."""
+        display = self._display.display
+
+        def shown(*arguments: Any, **options: Any) -> None:
+            with self._live.aside():
+                display(*arguments, **options)
+
+        self._display.display = shown
+
     def _announce(self) -> None:
         """A task with a condition is only announced when it is not skipped."""
         if self._waiting:
-            self._display.display(f"  {_short_name(self._waiting)}")
+            self._say(f"  {_short_name(self._waiting)}")
         self._waiting = None
 
     @property
@@ -236,21 +300,21 @@ class CallbackModule(Default):
         """Each reason once: hosts that fail for the same one are named alone."""
         again = ("", reason) in self._shown
         self._shown.add(("", reason))
+        if not again and color == C.COLOR_ERROR:
+            self._say(*self._ci.failure(f"{self._name(result)}: {reason}"))
         self._line(result, "FAILED: for the same reason" if again else f"FAILED: {reason}", color)
 
     def _stop(self, reason: str) -> None:
         """Once, and of no host in particular: those that failed were told before."""
         if not self._shown:
             self._announce()
-            self._display.display(f"    {reason}", color=C.COLOR_ERROR)
+            self._say(f"    {reason}", color=C.COLOR_ERROR)
         self._shown.add(("", reason))
 
     def _line(self, result: Any, text: str, color: Any) -> None:
         self._announce()
         first, *more = text.splitlines() or [""]
-        self._display.display(f"    {self._name(result):<12}  {first}", color=color)
-        for line in more:
-            self._display.display(f"    {'':<12}  {line}", color=color)
+        self._say(f"    {self._name(result):<12}  {first}", *(f"    {'':<12}  {line}" for line in more), color=color)
 
 
 def closing_line(counts: Mapping[str, Mapping[str, int]], causes: Mapping[str, Sequence[str]]) -> Tuple[List[str], str]:
@@ -287,6 +351,20 @@ def changed_where(
 
 def _some(hosts: Sequence[str]) -> str:
     return ", ".join(hosts) if len(hosts) <= NAMED_HOSTS else f"{len(hosts)} hosts"
+
+
+def _extra(playbook: Any) -> Mapping[str, Any]:
+    return dict(load_extra_vars(playbook.get_loader())) if playbook else {}
+
+
+def _width(environ: Mapping[str, str], where: ci.Plain) -> Optional[int]:
+    """Of the terminal; None where lines cannot be drawn anew."""
+    is_terminal = sys.stdout.isatty() and environ.get("TERM") not in (None, "dumb") and not where.is_ci
+    return shutil.get_terminal_size().columns if is_terminal else None
+
+
+def _write(text: str) -> None:
+    os.write(1, text.encode(sys.stdout.encoding or "utf-8", "replace"))
 
 
 def _answer(result: Any) -> Dict[str, Any]:

@@ -151,6 +151,11 @@ routes:
   type: list
   elements: str
   sample: [hello-web]
+before:
+  description: For each role the version that went live last before, null where none did.
+  returned: when O(state=live) succeeds
+  type: dict
+  sample: {web: 77d0e21}
 at:
   description: When it was done, in seconds since 1970 by the clock of this host.
   returned: when O(state=live) succeeds

@@ -85,7 +85,8 @@ class Release:
     def live(self, roles: Optional[List[str]]) -> Dict[str, Any]:
         """Per role: start, prove, switch, record, stop what was before. Then, once all are live: tag latest, prune.
 
-        `roles` None means all of this host. Returns `version`, `image_id` and `at`, when it was done.
+        `roles` None means all of this host. Returns `version`, `image_id`, by role the versions `before`, and `at`,
+        when it was done.
         """
         image = self._staged_image()
         routes = self._look_up_routes()
@@ -98,7 +99,7 @@ class Release:
         self._tag_latest(image, wanted)
         if self.share.command in PRUNING:
             prune.prune(context, image, [role.name for role in wanted])
-        return {**self._answer(image), "at": time.time()}
+        return {**self._answer(image), "before": self._before(wanted), "at": time.time()}
 
     def proven(self, roles: Optional[List[str]], since: Optional[float]) -> Dict[str, Any]:
         """What went live at `since`, the `at` of that answer, still serves. Returns `version` and `image_id`.
@@ -124,6 +125,10 @@ class Release:
 
     def _answer(self, image: Optional[Image]) -> Dict[str, Any]:
         return {"version": self.share.version, "image_id": image.id if image else None}
+
+    def _before(self, roles: List[RoleShare]) -> Dict[str, Optional[str]]:
+        last = {role.name: _records.last_of(self.records, role.name) for role in roles}
+        return {name: record.version if record else None for name, record in last.items()}
 
     def _staged_image(self) -> Optional[Image]:
         """The image of this run. Its tag may be another destination's by now, that built the version differently."""

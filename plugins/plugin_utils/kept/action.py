@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any, Dict, Mapping, Optional
 
 from ansible.errors import AnsibleConnectionFailure
@@ -17,6 +18,8 @@ from . import sources, way
 # What `ask` prints where no module was begun.
 NOT_BEGUN = '{"kept_not_begun": '
 NO_PYTHON = (126, 127)
+# What a shell adds to the number of the signal that ended a program.
+SIGNALS = 128
 PROFILE = "legacy"
 
 
@@ -33,10 +36,14 @@ class KeptAction(ActionBase):
 
     def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         """As _execute_module does it, but in less time."""
+        host = str(self._task.delegate_to or task_vars["inventory_hostname"])
+        return told(self._executed(module, arguments, task_vars), module, host)
+
+    def _executed(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         self._way, self._content = way.to(self, task_vars), None
         if self._way:
             try:
-                return self._execute_module(module, dict(arguments), task_vars=task_vars)
+                return dict(self._execute_module(module, dict(arguments), task_vars=task_vars))
             except NotBegun as reason:
                 why = str(reason)
             except AnsibleConnectionFailure:
@@ -48,7 +55,7 @@ class KeptAction(ActionBase):
                 why = repr(error)
             Display().vv(f"The module is sent to {task_vars['inventory_hostname']}: {why}")
             self._way = None
-        return self._execute_module(module, arguments, task_vars=task_vars)
+        return dict(self._execute_module(module, arguments, task_vars=task_vars))
 
     def _configure_module(self, module_name: str, module_args: Any, task_vars: Any) -> Any:
         """Ansible asks here for the program that it hands to the host's Python: the arguments alone will do."""
@@ -92,6 +99,26 @@ class AsAsked(KeptAction):
         if self._task.async_val:
             return {**result, **self._execute_module(task_vars=variables, wrap_async=True)}
         return {**result, **self.execute(self.module, dict(self._task.args), variables)}
+
+
+def told(result: Dict[str, Any], module: str, host: str) -> Dict[str, Any]:
+    """With a sentence where a module was ended before it answered: Ansible says that it could not read the answer."""
+    if not result.get("failed") or str(result.get("module_stdout", "told")).strip():
+        return result
+    status = int(result.get("rc") or 0)
+    killed = f"by {_signal_name(status)}" if status > SIGNALS else f"exit status {status}"
+    message = (
+        f"{module} on {host} was ended before it answered ({killed}). Where memory is short the kernel does that: "
+        "dmesg on the host tells. How far it came is not known here; the same run again finds out and goes on."
+    )
+    return {**result, "msg": message}
+
+
+def _signal_name(status: int) -> str:
+    try:
+        return signal.Signals(status - SIGNALS).name
+    except ValueError:
+        return f"signal {status - SIGNALS}"
 
 
 def _encoded(arguments: Mapping[str, Any]) -> bytes:

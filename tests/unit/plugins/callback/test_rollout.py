@@ -55,7 +55,7 @@ class Callback(rollout.CallbackModule):
         self._display = SimpleNamespace(verbosity=0, display=self._show)
         self.v2_playbook_on_start(None)
 
-    def _show(self, text: str, color: Any = None) -> None:
+    def _show(self, text: str, color: Any = None, stderr: bool = False) -> None:
         self.lines.append(text)
 
     def _handle_warnings(self, res: Any) -> None:
@@ -77,6 +77,9 @@ class Callback(rollout.CallbackModule):
 @pytest.fixture
 def callback(monkeypatch: pytest.MonkeyPatch) -> Callback:
     monkeypatch.setattr(rollout.atexit, "register", lambda function: None)
+    monkeypatch.setattr(rollout.LiveLine, "start", lambda self: None)
+    for name in ("GITHUB_ACTIONS", "GITLAB_CI"):
+        monkeypatch.delenv(name, raising=False)
     return Callback()
 
 
@@ -239,3 +242,46 @@ def test_a_run_that_ends_tells_nothing_of_its_lock(callback: Callback) -> None:
     callback._tell_of_the_lock()
     assert len(callback.lines) == 2
     assert callback.lines[1].startswith("\nunchanged: web1 (")
+
+
+def test_the_end_says_the_versions_before_and_after(callback: Callback) -> None:
+    task = callback.task("Bring it live", action=rollout.RELEASE)
+    callback.v2_runner_on_ok(answer(task, "web1", changed=True, version="v2", before={"web": "v1"}))
+    callback.v2_playbook_on_stats(SimpleNamespace(processed={"web1": CHANGED}, summarize=lambda host: CHANGED))
+    assert callback.lines[-2] == "web: v1 -> v2 on web1"
+    assert callback.lines[-1].startswith("\nchanged: web1 (")
+
+
+def test_a_stage_that_took_its_time_says_so(callback: Callback) -> None:
+    callback._stage, callback._stage_began = "Build", rollout.time.monotonic() - 12.34
+    callback._shown_stage = "Build"
+    callback._stage = "Roll out"
+    callback.task("Stage it")
+    assert callback.lines == ["  (12.3 s)", "\nRoll out", "  Stage it"]
+
+
+def test_in_a_ci_stages_are_groups_and_a_failure_is_seen_outside(
+    callback: Callback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    callback.v2_playbook_on_start(None)
+    callback._stage = "Roll out"
+    callback.v2_runner_on_failed(answer(callback.task("Stage it"), "web1", msg="It is full."))
+    callback.v2_playbook_on_stats(SimpleNamespace(processed={"web1": FAILED}, summarize=lambda host: FAILED))
+    assert [line for line in callback.lines if "::" in line] == [
+        "::group::Roll out",
+        "::error title=Caravan::web1: It is full.",
+        "::endgroup::",
+    ]
+
+
+def test_what_hosts_are_at(callback: Callback) -> None:
+    task = callback.task("app : Bring it live", action=rollout.RELEASE)
+    for host in ("web1", "web2", "worker1"):
+        callback.v2_runner_on_start(SimpleNamespace(get_name=lambda host=host: host), task)
+    callback.v2_runner_on_skipped(answer(task, "worker1", skip_reason=rollout.NO_ROLE_YET))
+    callback.v2_runner_on_ok(answer(task, "web1", version="v1"))
+    assert callback._live.text() == "  … web2 at it for 0 s: Bring it live; worker1 waiting for that"
+    callback.v2_runner_on_failed(answer(task, "web2", msg="No."))
+    callback.task("Bring the others live")
+    assert callback._live.text() == "  … "

@@ -1,0 +1,102 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What hosts are at while nothing else is shown: on a terminal a line that is drawn anew, elsewhere one each minute.
+
+It is written past Python's buffers and by a thread that shares nothing but its own lock: Ansible forks at any moment.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import contextmanager
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
+
+# Why a release is skipped on a host that has roles for a later task.
+NO_ROLE_YET = "no role of this host is asked for"
+NAMED_HOSTS = 4
+DRAWN, TOLD = 0.5, 60.0
+CLEAR = "\r\x1b[K"
+
+Write = Callable[[str], object]
+
+
+class LiveLine:
+    """`width` is that of the terminal, None where there is none."""
+
+    def __init__(self, write: Write, width: Optional[int], now: Callable[[], float] = time.monotonic) -> None:
+        self._write, self._width, self._now = write, width, now
+        self._lock, self._process = threading.RLock(), os.getpid()
+        self._at: Dict[str, Tuple[str, float]] = {}
+        self._waiting: List[str] = []
+        self._quiet_since = now()
+        self._is_drawn = False
+
+    def start(self) -> None:
+        threading.Thread(target=self._tick, daemon=True).start()
+
+    def _tick(self) -> None:
+        while True:
+            time.sleep(DRAWN)
+            self.draw()
+
+    def begin(self, host: str, task: str) -> None:
+        with self.aside():
+            self._at[host] = (task, self._now())
+
+    def end(self, host: str) -> None:
+        with self.aside():
+            self._at.pop(host, None)
+
+    def waits(self, host: str) -> None:
+        """Until the task at hand is done on the others."""
+        with self.aside():
+            self._at.pop(host, None)
+            self._waiting.append(host)
+
+    def forget(self) -> None:
+        """A task is over."""
+        with self.aside():
+            self._at, self._waiting = {}, []
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While something else is written. In a fork there is nothing to make room for."""
+        if os.getpid() != self._process:
+            yield
+            return
+        with self._lock:
+            if self._is_drawn:
+                self._write(CLEAR)
+                self._is_drawn = False
+            self._quiet_since = self._now()
+            yield
+
+    def draw(self) -> None:
+        with self._lock:
+            if not self._at:
+                return
+            if self._width:
+                self._write(CLEAR + self.text()[: self._width - 1])
+                self._is_drawn = True
+            elif self._now() - self._quiet_since >= TOLD:
+                self._write(f"    {self.text().strip()}\n")
+                self._quiet_since = self._now()
+
+    def text(self) -> str:
+        """The tasks that are under way, with their hosts and how long the first of those has been at it."""
+        hosts: Dict[str, List[str]] = {}
+        for host, (task, _since) in self._at.items():
+            hosts.setdefault(task, []).append(host)
+        parts = [f"{_some(there)} at it for {self._seconds(there)} s: {task}" for task, there in hosts.items()]
+        if self._waiting:
+            parts.append(f"{_some(self._waiting)} waiting for that")
+        return "  … " + "; ".join(parts)
+
+    def _seconds(self, hosts: List[str]) -> int:
+        return int(self._now() - min(self._at[host][1] for host in hosts))
+
+
+def _some(hosts: List[str]) -> str:
+    return ", ".join(hosts) if len(hosts) <= NAMED_HOSTS else f"{len(hosts)} hosts"

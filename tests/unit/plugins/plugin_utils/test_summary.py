@@ -1,0 +1,41 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From which version to which, where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.plugin_utils.summary import Versions
+
+NEW, OLD = "3f2a9c1b6f0e4d1d8a7c5b3e2f1a0d9c8b7a6f5e", "77d0e2100e4d1d8a7c5b3e2f1a0d9c8b7a6f5e00"
+
+
+@pytest.mark.parametrize(
+    ("answers", "lines"),
+    [
+        ([], []),
+        ([("web1", {"version": NEW}), ("web1", {"version": NEW, "before": {}})], []),
+        ([("web1", {"version": NEW, "before": {"web": NEW}})], []),
+        ([("web1", {"version": NEW, "before": {"web": None}})], ["web: nothing -> 3f2a9c1 on web1"]),
+        (
+            [
+                ("web1", {"version": NEW, "before": {"web": OLD}}),
+                ("web2", {"version": NEW, "before": {"web": OLD}}),
+                ("worker1", {"version": NEW, "before": {"jobs": OLD}}),
+            ],
+            ["web: 77d0e21 -> 3f2a9c1 on web1, web2", "jobs: 77d0e21 -> 3f2a9c1 on worker1"],
+        ),
+        (
+            [(f"h{number}", {"version": "v2", "before": {"web": "v1"}}) for number in range(9)],
+            ["web: v1 -> v2 on 9 hosts"],
+        ),
+    ],
+    ids=["none", "not of a release that went live", "the same", "the first", "two roles", "many"],
+)
+def test_the_versions_before_and_after(answers: list[tuple[str, dict[str, Any]]], lines: list[str]) -> None:
+    versions = Versions()
+    for host, answer in answers:
+        versions.add(host, answer)
+    assert versions.lines() == lines
