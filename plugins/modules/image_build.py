@@ -153,6 +153,13 @@ options:
   progress:
     description: A file that is told how far the build is, a JSON object in each line. A rollout shows them.
     type: path
+  wait:
+    description:
+      - With V(false) the task begins to build and does not wait. The same task with V(true), later in the run, waits
+        for that build and answers for it. A build ends with the run.
+      - In check mode nothing is begun.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
@@ -294,12 +301,13 @@ OPTIONS: Dict[str, Any] = {
     "no_cache": {"type": "bool", "default": False},
     "clone_dir": {"type": "path"},
     "progress": {"type": "path"},
+    "wait": {"type": "bool", "default": True},
 }
 LONGEST_STEP = 3600
 
 
 def act(request: _module.Request) -> Dict[str, Any]:
-    given = {name: request.params[name] for name in OPTIONS if name != "progress"}
+    given = {name: request.params[name] for name in OPTIONS if name not in ("progress", "wait")}
     wanted = Wanted(**{**given, "secrets": request.secrets})
     engine, progress = request.engine(timeout=LONGEST_STEP), Progress(request.params["progress"], request.hidden)
     return Build(engine, request.changes, wanted, request.params["docker_host"], progress).ensure()

@@ -9,12 +9,13 @@ the main process loads the first action that needs it, before it forks: anonymou
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import mmap
 import os
 import tempfile
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Iterator
 
 from ..module_utils._errors import CaravanError
 
@@ -27,17 +28,34 @@ class Memory:
 
     def __init__(self, size: int = SIZE) -> None:
         self._pages = mmap.mmap(-1, size)
-        self._lock = _nameless_file()
+        self._lock = nameless_file()
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """What is kept by this name. The first process that asks makes it, the others wait; an error is not kept."""
-        fcntl.lockf(self._lock, fcntl.LOCK_EX)
-        try:
+        with self._alone():
             known = self._read()
             if name not in known:
                 known[name] = make()
                 self._write(known)
             return known[name]
+
+    def put(self, name: str, value: Any) -> None:
+        with self._alone():
+            self._write({**self._read(), name: value})
+
+    def take(self, name: str) -> Any:
+        """What is kept by this name, and no longer is; None where nothing was."""
+        with self._alone():
+            known = self._read()
+            value = known.pop(name, None)
+            self._write(known)
+            return value
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
         finally:
             fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
@@ -57,7 +75,7 @@ class Memory:
         self._pages[:_LENGTH] = len(text).to_bytes(_LENGTH, "big")
 
 
-def _nameless_file() -> int:
+def nameless_file() -> int:
     """In memory where the system has that: a full disk is no reason not to start."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("caravan")

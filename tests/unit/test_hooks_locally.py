@@ -79,7 +79,9 @@ def test_in_check_mode_they_are_listed(folder: Path) -> None:
 
 PLACES = {
     "roles/plan/tasks/main.yml": ["pre-connect"],
-    "roles/image/tasks/build.yml": ["pre-build", "post-push"],
+    "roles/image/tasks/begin.yml": ["pre-build"],
+    "roles/image/tasks/build.yml": ["pre-build"],
+    "roles/image/tasks/finish.yml": ["post-push"],
     "playbooks/setup.yml": ["docker-setup", "pre-deploy"],
     "playbooks/server/bootstrap.yml": ["docker-setup"],
     "playbooks/rollback.yml": ["pre-deploy"],

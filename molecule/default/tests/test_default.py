@@ -80,6 +80,12 @@ def test_the_first_deploy_is_served_through_the_load_balancer(deployed: Run) -> 
     assert {answer.body.split(" on ")[1].strip() for answer in answers} == {"web1", "web2"}
 
 
+def test_hosts_are_reached_while_the_image_is_built(deployed: Run) -> None:
+    told = ["Begin to build the image", "Reach every host", "Build the image once and push it", "Take the deploy lock"]
+    places = [deployed.output.index(f"  {task}\n") for task in told]
+    assert places == sorted(places)
+
+
 def test_the_dry_run_foresaw_it(foreseen: Run, deployed: Run) -> None:
     assert without_digests(foreseen, "v1") == without_digests(deployed, "v1")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -57,7 +58,7 @@ def act(
     def execute(module: str, given: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         if answer:
             raise answer
-        return {"module": module, "given": given}
+        return {"module": module, "given": given, "process": os.getpid()}
 
     made._execute_module = execute
     return dict(made.run(task_vars=variables))
@@ -357,6 +358,28 @@ def test_what_is_missing_fails_before_the_host_is_asked(variables: Any, changed:
     result = act(release, {"state": "live"}, {**variables, **changed})
     assert result["failed"] and message in result["msg"]
     assert "module" not in result
+
+
+def test_a_build_that_was_begun_is_waited_for_by_the_next_task(variables: dict[str, Any]) -> None:
+    """Only by the same one, and once."""
+    assert act(image_build, {"wait": False}, variables) == {"changed": False, "actions": []}
+    begun = act(image_build, {}, variables)
+    assert begun["given"]["service"] == "hello"
+    assert begun["process"] != os.getpid()
+    assert act(image_build, {}, variables)["process"] == os.getpid()
+
+
+def test_a_build_on_a_host_that_is_lost_fails_where_it_is_waited_for(variables: dict[str, Any]) -> None:
+    lost = AnsibleConnectionFailure("No route to host")
+    assert not act(image_build, {"wait": False}, variables, lost, delegate_to="host9").get("failed")
+    result = act(image_build, {}, variables, delegate_to="host9")
+    assert result["failed"]
+    assert "The connection to host9 was lost: No route to host" in result["msg"]
+
+
+def test_in_check_mode_no_build_is_begun(variables: dict[str, Any]) -> None:
+    act(image_build, {"wait": False}, variables, check_mode=True)
+    assert act(image_build, {}, variables, check_mode=True)["process"] == os.getpid()
 
 
 def test_a_lost_host_fails_so_that_rescue_sees_it(variables: dict[str, Any]) -> None:

@@ -1,0 +1,71 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What one task of a run begins and a later one waits for, done by a process of its own between the two.
+
+It is a fork of the process of the first task, and ends with the run. What it answers lies in the memory of the run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import threading
+import time
+from typing import Any, Callable, Dict, Optional
+
+from .memory import OF_THIS_RUN, Memory, nameless_file
+
+# Seconds between two looks at whether the run goes on.
+WATCHED = 0.2
+LOST: Dict[str, Any] = {"failed": True, "msg": "What was begun in the background has ended without an answer."}
+
+
+class Background:
+    """One thing at a time: while it is done, its process has a lock, which the kernel frees with it."""
+
+    def __init__(self, memory: Memory = OF_THIS_RUN) -> None:
+        self._memory, self._lock = memory, nameless_file()
+
+    def begin(self, name: str, act: Callable[[], Dict[str, Any]]) -> None:
+        """Return as soon as it has begun."""
+        has_begun, tells = os.pipe()
+        run = os.getppid()
+        if os.fork():
+            os.close(tells)
+            os.read(has_begun, 1)
+            os.close(has_begun)
+            return
+        try:
+            os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            fcntl.lockf(self._lock, fcntl.LOCK_EX)
+            self._memory.put(name, LOST)
+            os.close(tells)
+            threading.Thread(target=_end_with, args=(run,), daemon=True).start()
+            self._memory.put(name, json.loads(json.dumps(act(), default=str)))
+        finally:
+            os._exit(0)
+
+    def answer(self, name: str) -> Optional[Dict[str, Any]]:
+        """Wait for what was begun by this name; None where nothing was, or where that was answered already."""
+        fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        fcntl.lockf(self._lock, fcntl.LOCK_UN)
+        taken: Optional[Dict[str, Any]] = self._memory.take(name)
+        return taken
+
+
+def _end_with(run: int) -> None:
+    """And with it what this process has started."""
+    while _is_there(run):
+        time.sleep(WATCHED)
+    os.killpg(0, signal.SIGTERM)
+
+
+def _is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

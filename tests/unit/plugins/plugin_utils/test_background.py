@@ -1,0 +1,82 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What one process of a run begins, another one gets the answer of."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.caravan.kamal.plugins.plugin_utils.background import LOST, Background
+from ansible_collections.caravan.kamal.plugins.plugin_utils.memory import Memory
+
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def background() -> Background:
+    return Background(Memory())
+
+
+def in_a_process(act: Callable[[], Any]) -> None:
+    worker = FORK.Process(target=act)
+    worker.start()
+    worker.join()
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_it_goes_on_after_the_process_that_began_it(background: Background, tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+
+    def act() -> dict[str, Any]:
+        wait_for(go_on.exists)
+        return {"changed": True, "image": "ä", "from": str(Path("/proc/self").resolve())}
+
+    in_a_process(lambda: background.begin("build", act))
+    go_on.touch()
+    answer = background.answer("build")
+    assert answer is not None
+    assert (answer["changed"], answer["image"]) == (True, "ä")
+    assert answer["from"] != str(Path("/proc/self").resolve())
+
+
+def test_an_answer_is_given_once_and_to_nobody_else(background: Background) -> None:
+    in_a_process(lambda: background.begin("build", lambda: {"changed": True}))
+    assert background.answer("another") is None
+    assert background.answer("build") == {"changed": True}
+    assert background.answer("build") is None
+
+
+@pytest.mark.parametrize("end", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: 1 / 0], ids=["killed", "broken"])
+def test_what_ends_without_an_answer_has_failed(background: Background, end: Callable[[], Any]) -> None:
+    in_a_process(lambda: background.begin("build", lambda: {"never": end()}))
+    assert background.answer("build") == LOST
+
+
+def test_it_ends_with_the_run_and_with_all_that_it_started(background: Background, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+
+    def act() -> dict[str, Any]:
+        subprocess.run(["sh", "-c", f"echo $$ > {started}.new; mv {started}.new {started}; sleep 600"], check=False)
+        return {}
+
+    def run() -> None:
+        in_a_process(lambda: background.begin("build", act))
+        wait_for(started.exists)
+
+    in_a_process(run)
+    sleeper = Path("/proc") / started.read_text().strip()
+    wait_for(lambda: not sleeper.exists() or "\nState:\tZ" in (sleeper / "status").read_text())
+    assert background.answer("build") == LOST
