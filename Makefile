@@ -34,7 +34,7 @@ molecule: collection ## the stories on test hosts; one of them: make molecule ST
 soak: collection ## a hundred releases, rollbacks and kills under load; RELEASES=10 to shorten, SEED=N to repeat
 	@$(PYTHON_VENV) tests/soak/soak.py
 
-bench: collection ## measure deploys on test hosts and write docs/performance.md
+bench: collection ## measure deploys on test hosts and write docs/performance.md; RUNS=3 to shorten
 	@$(PYTHON_VENV) tests/bench/bench.py
 
 docs: venv ## write the generated parts of docs/

@@ -1,6 +1,9 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Measures deploys on test hosts beside the least work that could do the same, and writes docs/performance.md."""
+"""Measures deploys on test hosts beside the least work that could do the same, and writes docs/performance.md.
+
+RUNS (5) is how often each is done; the report is written anew after each group of hosts.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple
+from typing import Callable, Dict, List, NamedTuple, Sequence
 
 import chart
 
@@ -26,9 +29,13 @@ PROJECT = ROOT / ".cache" / "bench"
 REPORT = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "performance.svg"
 IMAGE = "hello"
-RUNS = 5
+RUNS = int(os.environ.get("RUNS") or 5)
 # How many hosts, and the milliseconds between them and the controller.
-COLUMNS = ((1, 0), (3, 0), (3, 25), (3, 50), (8, 0))
+COLUMNS = ((1, 0), (3, 0), (3, 25), (3, 50))
+# How many hosts, near by, for what each of them adds. There are rows for what people do with many.
+FLEETS = (8, 10, 20)
+IN_FLEETS = ("least work", "deploy", "rollback", "second run")
+FLEET_RUNS = min(3, RUNS)
 PLANNED_HOSTS = 1000
 
 CONFIG = """\
@@ -76,24 +83,45 @@ class Cost(NamedTuple):
 
 
 Costs = Dict[str, Dict[str, Cost]]
+# By the number of hosts.
+Fleets = Dict[int, Dict[str, Cost]]
 
 
 def main() -> int:
     subprocess.run([ROOT / "tools" / "engine.sh"], check=True)
+    PROJECT.mkdir(parents=True, exist_ok=True)
+    planning = statistics.median(plan_for_many(COLLECTIONS) for _run in range(RUNS))
+    print(f"  planning for {PLANNED_HOSTS} hosts: {planning:.2f} s", flush=True)
     lab.up(max(size for size, _round_trip in COLUMNS))
     subprocess.run([ROOT / "tools" / "app_base.sh"], check=True)
     rows: Costs = {}
+    fleets: Fleets = {}
     for size, round_trip in COLUMNS:
         column = f"{size} host{'s' if size > 1 else ''}, {round_trip} ms"
-        for name, cost in Fleet(fleet(size), round_trip).measure().items():
+        costs = told(column, Fleet(fleet(size), round_trip).measure(RUNS))
+        for name, cost in costs.items():
             rows.setdefault(name, {})[column] = cost
-            print(f"  {column:16} {name:14} {cost.seconds:.2f} s, processor {cost.processor:.2f} s", flush=True)
-    planning = statistics.median(plan_for_many(COLLECTIONS) for _run in range(RUNS))
-    print(f"  planning for {PLANNED_HOSTS} hosts: {planning:.2f} s")
-    PICTURE.write_text(chart.bars({name: {c: x.seconds for c, x in cells.items()} for name, cells in rows.items()}))
-    REPORT.write_text(report(rows, planning))
-    print(f"Written to {REPORT.relative_to(ROOT)} and {PICTURE.relative_to(ROOT)}.")
+        if not round_trip:
+            fleets[size] = costs
+    write(rows, fleets, planning)
+    for size in FLEETS:
+        lab.up(size)
+        fleets[size] = told(f"{size} hosts", Fleet(fleet(size), 0).measure(FLEET_RUNS, IN_FLEETS))
+        write(rows, fleets, planning)
+    lab.up(lab.DEFAULT_HOSTS)
     return 0
+
+
+def told(hosts: str, costs: Dict[str, Cost]) -> Dict[str, Cost]:
+    for name, cost in costs.items():
+        print(f"  {hosts:16} {name:14} {cost.seconds:.2f} s, processor {cost.processor:.2f} s", flush=True)
+    return costs
+
+
+def write(rows: Costs, fleets: Fleets, planning: float) -> None:
+    PICTURE.write_text(chart.bars({name: {c: x.seconds for c, x in cells.items()} for name, cells in rows.items()}))
+    REPORT.write_text(report(rows, fleets, planning))
+    print(f"Written to {REPORT.relative_to(ROOT)} and {PICTURE.relative_to(ROOT)}.", flush=True)
 
 
 def fleet(size: int) -> List[str]:
@@ -143,34 +171,36 @@ class Fleet:
         for host in self.hosts:
             subprocess.run(["ssh", "-F", lab.inventory()["ssh_config"], host, tags], check=True)
 
-    def measure(self) -> Dict[str, Cost]:
+    def measure(self, runs: int, names: Sequence[str] = ()) -> Dict[str, Cost]:
+        """Medians by name; no `names` means all there are, in an order in which each finds what it needs."""
         self.play("deploy", self.next())
         self.least_work()
-        return {
-            "least work": self.median(self.least_work),
-            "deploy": self.median(lambda: self.play("deploy", self.next())),
-            "redeploy": self.median(lambda: self.play("redeploy", self.next())),
-            "rollback": self.median(lambda: self.play("rollback")),
-            "second run": self.median(lambda: self.play("deploy", self.current())),
-            "details": self.median(lambda: self.play("details")),
-            "deploy, pulled": self.pulled(),
+        acts: Dict[str, Callable[[], None]] = {
+            "least work": self.least_work,
+            "deploy": lambda: self.play("deploy", self.next()),
+            "redeploy": lambda: self.play("redeploy", self.next()),
+            "rollback": lambda: self.play("rollback"),
+            "second run": lambda: self.play("deploy", self.current()),
+            "details": lambda: self.play("details"),
         }
+        costs = {name: median(act, runs) for name, act in acts.items() if name in (names or acts)}
+        return costs if names else {**costs, "deploy, pulled": self.pulled(runs)}
 
-    def pulled(self) -> Cost:
+    def pulled(self, runs: int) -> Cost:
         """Versions that only the registry has."""
         registry = lab.inventory()["registry"]
         image = f"{registry['server']}/bench/{IMAGE}"
         password = Path(registry["password_file"]).read_text().strip()
-        for number in range(RUNS + 1):
+        for number in range(runs + 1):
             self._push(f"{image}:p{number}", {"username": registry["username"], "password": password})
         config = PROJECT / "config" / "deploy.yml"
         config.write_text(
             config.read_text().replace(f"image: {IMAGE}", f"image: bench/{IMAGE}") + PULLED.format(**registry)
         )
         (PROJECT / ".kamal" / "secrets").write_text(f"REGISTRY_PASSWORD={password}\n")
-        versions = iter(range(RUNS + 1))
+        versions = iter(range(runs + 1))
         self.play("deploy", f"p{next(versions)}")
-        return self.median(lambda: self.play("deploy", f"p{next(versions)}"))
+        return median(lambda: self.play("deploy", f"p{next(versions)}"), runs)
 
     def _push(self, image: str, login: Dict[str, str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -182,12 +212,6 @@ class Fleet:
         if '"error"' in said:
             raise SystemExit(said)
         subprocess.run(["docker", "rmi", image], check=True, capture_output=True)
-
-    def median(self, act: Callable[[], None]) -> Cost:
-        costs = [_cost(act) for _run in range(RUNS)]
-        return Cost(
-            statistics.median(cost.seconds for cost in costs), statistics.median(cost.processor for cost in costs)
-        )
 
     def next(self) -> str:
         self.number += 1
@@ -232,6 +256,11 @@ class Fleet:
         return ["ssh", "-F", str(self.ssh_config), host, text]
 
 
+def median(act: Callable[[], None], runs: int) -> Cost:
+    costs = [_cost(act) for _run in range(runs)]
+    return Cost(statistics.median(cost.seconds for cost in costs), statistics.median(cost.processor for cost in costs))
+
+
 def _cost(act: Callable[[], None]) -> Cost:
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     act()
@@ -261,7 +290,7 @@ def plan_for_many(collections: Path) -> float:
     return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def report(rows: Costs, planning: float) -> str:
+def report(rows: Costs, fleets: Fleets, planning: float) -> str:
     columns = list(rows["least work"])
     least = {column: cost.seconds for column, cost in rows["least work"].items()}
 
@@ -272,7 +301,27 @@ def report(rows: Costs, planning: float) -> str:
     passed = table("seconds", columns, {name: [seconds(name, column) for column in columns] for name in rows})
     needed = {name: [f"{rows[name][column].processor:.1f}" for column in columns] for name in rows}
     processor = table("processor seconds", columns, needed)
-    return HEAD + passed + BETWEEN + processor + TAIL.format(planning=planning, planned=PLANNED_HOSTS)
+    tail = TAIL.format(planning=planning, planned=PLANNED_HOSTS)
+    return (
+        HEAD.format(runs=RUNS) + passed + BETWEEN + processor + MANY.format(runs=FLEET_RUNS) + per_host(fleets) + tail
+    )
+
+
+def per_host(fleets: Fleets) -> str:
+    """What more hosts cost; of the controller's processor also how much each that is added to the row above needs."""
+    names = [name for name in IN_FLEETS if name != "least work"]
+    columns = [*IN_FLEETS, *(f"{name}: processor, per added host" for name in names)]
+    rows = {}
+    before = 0
+    for size, costs in sorted(fleets.items()):
+        cells = [f"{costs[name].seconds:.1f}" for name in IN_FLEETS]
+        for name in names:
+            needed = costs[name].processor
+            added = (needed - fleets[before][name].processor) / (size - before) if before else 0
+            cells.append(f"{needed:.1f}, {added:.2f}" if before else f"{needed:.1f}")
+        rows[str(size)] = cells
+        before = size
+    return table("hosts", columns, rows)
 
 
 def table(corner: str, columns: List[str], rows: Dict[str, List[str]]) -> str:
@@ -283,7 +332,7 @@ def table(corner: str, columns: List[str], rows: Dict[str, List[str]]) -> str:
 HEAD = """\
 # Performance
 
-Written by `make bench`. Medians of five runs, each with cold SSH connections, on test hosts in containers
+Written by `make bench`. Medians of {runs} runs, each with cold SSH connections, on test hosts in containers
 (web hosts and, with three and more, one worker; each with its own Docker engine), all of them and the controller on
 one machine with two cores. The image is on the hosts, every run but the second one deploys a new version,
 `readiness_delay` is 0. In brackets: how many times the least work, which is one shell script per host over
@@ -298,6 +347,13 @@ BETWEEN = """
 ![The table as bars](performance.svg)
 
 What the controller's processor does for it, ssh and its workers included:
+
+"""
+
+MANY = """
+
+With more hosts, near by (medians of {runs}): seconds, then seconds of the controller's processor. All hosts and the
+controller share two cores, which is what the seconds show here:
 
 """
 
