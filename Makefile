@@ -28,7 +28,7 @@ lint: collection ## ruff, mypy, ansible-lint
 sanity: collection ## ansible-test sanity
 	@$(PYTHON_VENV) tests/run.py sanity
 
-molecule: collection ## the stories on test hosts; one of them: make molecule STORY=rolling
+molecule: collection ## the stories on test hosts; one of them: STORY=rolling; without the kept process: KEPT=false
 	@$(PYTHON_VENV) tests/stories.py $(STORY)
 
 soak: collection ## a hundred releases, rollbacks and kills under load; RELEASES=10 to shorten, SEED=N to repeat

@@ -27,9 +27,7 @@ def test_what_was_measured_is_written_as_tables_and_bars() -> None:
         name: {column: bench.Cost(factor * seconds, seconds / 2) for column, seconds in columns.items()}
         for name, factor in (("least work", 1), ("deploy", 3))
     }
-    fleets = {
-        size: {name: bench.Cost(size / 2, 1 + size * 0.25) for name in bench.IN_FLEETS} for size in (1, 3, 20)
-    }
+    fleets = {size: {name: bench.Cost(size / 2, 1 + size * 0.25) for name in bench.IN_FLEETS} for size in (1, 3, 20)}
     text = bench.report(rows, fleets, 0.5)
     assert "| deploy | 3.0 (3.0×) | 6.0 (3.0×) |" in text
     assert "| deploy | 0.5 | 1.0 |" in text
