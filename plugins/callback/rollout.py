@@ -130,7 +130,7 @@ class CallbackModule(Default):
         if self._verbose:
             super().v2_runner_on_start(host, task)
         elif task.action not in SILENT:
-            self._live.begin(str(host.get_name()), _short_name(task))
+            self._live.begin(str(host.get_name()), _short_name(task), _place(task))
 
     def v2_runner_on_ok(self, result: Any) -> None:
         answer = _answer(result)
@@ -197,8 +197,9 @@ class CallbackModule(Default):
         if self._verbose:
             return super().v2_runner_on_skipped(result)
         self._live.end(_inventory_name(result))
-        if _task(result).action == RELEASE and _answer(result).get("skip_reason") == NO_ROLE_YET:
-            self._live.waits(_inventory_name(result))
+        host, is_of_others = _inventory_name(result), _answer(result).get("skip_reason") == NO_ROLE_YET
+        if is_of_others and not self._versions.has(host):
+            self._live.waits(host)
 
     def v2_runner_retry(self, result: Any) -> None:
         """A task with `until` waits: what for is said once, and again only if it is something else by then."""
@@ -377,6 +378,13 @@ def _short_name(task: Any) -> str:
     """A task's name without that of its role."""
     role, colon, name = task.get_name().partition(" : ")
     return str(name if colon else role)
+
+
+def _place(task: Any) -> Optional[str]:
+    """Where a task that begins will run, if not on its host; empty where a variable decides."""
+    if not task.delegate_to:
+        return None
+    return CONTROLLER if task.delegate_to == "localhost" else ""
 
 
 def _looks_ahead(task: Any) -> bool:

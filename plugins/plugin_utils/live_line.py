@@ -28,7 +28,7 @@ class LiveLine:
     def __init__(self, write: Write, width: Optional[int], now: Callable[[], float] = time.monotonic) -> None:
         self._write, self._width, self._now = write, width, now
         self._lock, self._process = threading.RLock(), os.getpid()
-        self._at: Dict[str, Tuple[str, float]] = {}
+        self._at: Dict[str, Tuple[str, str, float]] = {}
         self._waiting: List[str] = []
         self._quiet_since = now()
         self._is_drawn = False
@@ -41,9 +41,10 @@ class LiveLine:
             time.sleep(DRAWN)
             self.draw()
 
-    def begin(self, host: str, task: str) -> None:
+    def begin(self, host: str, task: str, place: Optional[str] = None) -> None:
+        """A task for a host, which runs in another `place` perhaps; an empty one is not known yet."""
         with self.aside():
-            self._at[host] = (task, self._now())
+            self._at[host] = (task, host if place is None else place, self._now())
 
     def end(self, host: str) -> None:
         with self.aside():
@@ -87,16 +88,19 @@ class LiveLine:
     def text(self) -> str:
         """The tasks that are under way, with their hosts and how long the first of those has been at it."""
         hosts: Dict[str, List[str]] = {}
-        for host, (task, _since) in self._at.items():
-            hosts.setdefault(task, []).append(host)
-        parts = [f"{_some(there)} at it for {self._seconds(there)} s: {task}" for task, there in hosts.items()]
+        for task, place, _since in self._at.values():
+            hosts.setdefault(task, []).append(place)
+        parts = [f"{_some(there)}{task}, {self._seconds(task)} s" for task, there in hosts.items()]
         if self._waiting:
-            parts.append(f"{_some(self._waiting)} waiting for that")
+            parts.append(f"waiting for that: {', '.join(self._waiting)}")
         return "  … " + "; ".join(parts)
 
-    def _seconds(self, hosts: List[str]) -> int:
-        return int(self._now() - min(self._at[host][1] for host in hosts))
+    def _seconds(self, task: str) -> int:
+        return int(self._now() - min(since for what, _place, since in self._at.values() if what == task))
 
 
-def _some(hosts: List[str]) -> str:
-    return ", ".join(hosts) if len(hosts) <= NAMED_HOSTS else f"{len(hosts)} hosts"
+def _some(places: List[str]) -> str:
+    hosts = [place for place in places if place]
+    if not hosts:
+        return ""
+    return f"{', '.join(hosts) if len(hosts) <= NAMED_HOSTS else f'{len(hosts)} hosts'}: "

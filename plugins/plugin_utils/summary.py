@@ -24,6 +24,9 @@ class Versions:
             first, _after = self._moves.get((host, role), (short_version(before) if before else NONE, ""))
             self._moves[(host, role)] = (first, short_version(answer["version"]))
 
+    def has(self, host: str) -> bool:
+        return any(there == host for there, _role in self._moves)
+
     def lines(self) -> List[str]:
         """One for each role and pair of versions; none for what stayed."""
         hosts: Dict[Tuple[str, str, str], List[str]] = {}

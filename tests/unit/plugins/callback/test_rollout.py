@@ -62,7 +62,9 @@ class Callback(rollout.CallbackModule):
         pass
 
     def task(self, name: str, **more: Any) -> Any:
-        task = SimpleNamespace(get_name=lambda: name, when=[], action="x", args={}, delay=5, check_mode=False)
+        task = SimpleNamespace(
+            get_name=lambda: name, when=[], action="x", args={}, delay=5, check_mode=False, delegate_to=None
+        )
         vars(task).update(more)
         self.v2_playbook_on_task_start(task, False)
         return task
@@ -281,7 +283,20 @@ def test_what_hosts_are_at(callback: Callback) -> None:
         callback.v2_runner_on_start(SimpleNamespace(get_name=lambda host=host: host), task)
     callback.v2_runner_on_skipped(answer(task, "worker1", skip_reason=rollout.NO_ROLE_YET))
     callback.v2_runner_on_ok(answer(task, "web1", version="v1"))
-    assert callback._live.text() == "  … web2 at it for 0 s: Bring it live; worker1 waiting for that"
+    assert callback._live.text() == "  … web2: Bring it live, 0 s; waiting for that: worker1"
     callback.v2_runner_on_failed(answer(task, "web2", msg="No."))
-    callback.task("Bring the others live")
+    callback.v2_runner_on_ok(answer(task, "web1", version="v2", before={"web": "v1"}))
+    task = callback.task("Bring the others live", action=rollout.RELEASE)
+    callback.v2_runner_on_start(SimpleNamespace(get_name=lambda: "web1"), task)
+    callback.v2_runner_on_skipped(answer(task, "web1", skip_reason=rollout.NO_ROLE_YET))
     assert callback._live.text() == "  … "
+
+
+@pytest.mark.parametrize(
+    ("delegate_to", "text"),
+    [(None, "web1: Do it"), ("localhost", "the controller: Do it"), ("{{ kamal_build_host }}", "Do it")],
+)
+def test_where_a_task_that_was_begun_runs(callback: Callback, delegate_to: str | None, text: str) -> None:
+    task = callback.task("Do it", delegate_to=delegate_to)
+    callback.v2_runner_on_start(SimpleNamespace(get_name=lambda: "web1"), task)
+    assert callback._live.text() == f"  … {text}, 0 s"

@@ -31,9 +31,9 @@ def test_hosts_are_shown_with_their_task_and_time(terminal: Screen) -> None:
     for host in ("web1", "web2"):
         terminal.line.begin(host, "Stage it")
         terminal.now += 2
-    assert terminal.drawn() == [f"{CLEAR}  … web1, web2 at it for 4 s: Stage it"]
+    assert terminal.drawn() == [f"{CLEAR}  … web1, web2: Stage it, 4 s"]
     terminal.line.end("web1")
-    assert terminal.drawn()[-1] == f"{CLEAR}  … web2 at it for 2 s: Stage it"
+    assert terminal.drawn()[-1] == f"{CLEAR}  … web2: Stage it, 2 s"
     terminal.line.end("web2")
     assert terminal.drawn() == [CLEAR]
     assert terminal.drawn() == []
@@ -43,7 +43,7 @@ def test_a_host_that_waits_for_the_others_is_shown_as_that(terminal: Screen) -> 
     for host in ("web1", "worker1"):
         terminal.line.begin(host, "Bring the role that the others wait for live")
     terminal.line.waits("worker1")
-    assert terminal.line.text().endswith("wait for live; worker1 waiting for that")
+    assert terminal.line.text().endswith("wait for live, 0 s; waiting for that: worker1")
     terminal.line.forget()
     terminal.line.begin("worker1", "Bring the other roles live")
     assert "waiting" not in terminal.line.text()
@@ -52,13 +52,13 @@ def test_a_host_that_waits_for_the_others_is_shown_as_that(terminal: Screen) -> 
 def test_many_hosts_are_counted(terminal: Screen) -> None:
     for number in range(5):
         terminal.line.begin(f"web{number}", "Stage it")
-    assert terminal.line.text() == "  … 5 hosts at it for 0 s: Stage it"
+    assert terminal.line.text() == "  … 5 hosts: Stage it, 0 s"
 
 
 def test_it_fits_the_terminal() -> None:
     narrow = Screen(20)
     narrow.line.begin("web1", "Stage the version beside what runs")
-    assert narrow.drawn() == [f"{CLEAR}  … web1 at it for "]
+    assert narrow.drawn() == [f"{CLEAR}  … web1: Stage the"]
 
 
 def test_what_is_shown_meanwhile_has_a_line_of_its_own(terminal: Screen) -> None:
@@ -77,8 +77,8 @@ def test_without_a_terminal_it_is_told_each_minute_of_silence() -> None:
         plain.now += 1
         told += plain.drawn()
     assert told == [
-        "    … web1 at it for 60 s: Build the image\n",
-        "    … web1 at it for 120 s: Build the image\n",
+        "    … web1: Stage the 60 s: Build the image\n",
+        "    … web1: Stage the 120 s: Build the image\n",
     ]
 
 
@@ -90,3 +90,10 @@ def test_a_fork_neither_waits_nor_draws(terminal: Screen, monkeypatch: pytest.Mo
         with terminal.line.aside():
             pass
     assert terminal.written == []
+
+
+def test_a_task_may_run_elsewhere(terminal: Screen) -> None:
+    terminal.line.begin("web1", "Plan", "the controller")
+    assert terminal.line.text() == "  … the controller: Plan, 0 s"
+    terminal.line.begin("web1", "Build", "")
+    assert terminal.line.text() == "  … Build, 0 s"
