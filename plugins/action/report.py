@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Dict, Mapping, Optional
 
 from ansible.utils.display import Display
 
 from ..plugin_utils import report
 from ..plugin_utils.controller import ControllerAction
+
+FORMAT = "kamal_format"
+FORMATS = ["text", "json"]
+# Of what a task registers, what Ansible says of it.
+OF_ANSIBLE = ("changed", "failed", "skipped", "invocation", "ansible_facts", "warnings", "deprecations", "exception")
 
 
 class ActionModule(ControllerAction):
@@ -18,15 +24,36 @@ class ActionModule(ControllerAction):
         "of": {"type": "str", "choices": [*report.TEXTS, "text"], "required": True},
         "answers": {"type": "str"},
         "text": {"type": "str", "default": ""},
+        "data": {"type": "raw"},
+        "format": {"type": "str", "choices": FORMATS},
     }
 
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
-        parts = [arguments["text"]]
-        if arguments["of"] != "text":
-            parts.append(report.TEXTS[arguments["of"]](_answers(arguments["answers"], task_vars)))
-        text = "\n\n".join(part for part in parts if part)
-        Display().display(f"\n{text.rstrip()}\n")
+        given = _answers(arguments["answers"], task_vars) if arguments["of"] != "text" else {}
+        if (arguments["format"] or self.value_of(task_vars, FORMAT)) == "json":
+            text = _as_json(arguments, given)
+            Display().display(text)
+        else:
+            parts = [arguments["text"], report.TEXTS[arguments["of"]](given) if given else ""]
+            text = "\n\n".join(part for part in parts if part)
+            Display().display(f"\n{text.rstrip()}\n")
         return {"text": text}
+
+
+def _as_json(arguments: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    data = given if arguments["of"] != "text" else arguments["data"] or {"text": arguments["text"]}
+    return json.dumps(_told(data), indent=2, ensure_ascii=False)
+
+
+def _told(data: Any) -> Any:
+    """The answers without what Ansible adds to them, at every level where it does."""
+    if isinstance(data, Mapping):
+        return {
+            str(name): _told(value)
+            for name, value in data.items()
+            if name not in OF_ANSIBLE and not str(name).startswith(("_ansible", "ansible_"))
+        }
+    return [_told(each) for each in data] if isinstance(data, (list, tuple)) else data
 
 
 def _answers(variable: str, task_vars: Mapping[str, Any]) -> Dict[str, Any]:

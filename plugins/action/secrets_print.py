@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import partial
 from typing import Any, Dict, List, Mapping
@@ -42,6 +43,8 @@ class ActionModule(ControllerAction):
             known = sources.of_project(*place, without_commands, tell, Memory())
             lines = [f"{name}={REDACTED}  ({where})" for name, where in known.places.items()]
         text = "\n".join(lines or [f"There are no secrets. {_where_to(config.project_root, place[1])}"])
+        if value_of("kamal_format") == "json":
+            text = _as_json(known, arguments["show"])
         tell(text)
         return {"text": text, "names": list(known.places)}
 
@@ -56,6 +59,15 @@ def _values(known: Secrets) -> List[str]:
         except SecretError as error:
             problems[error.message] = None
     return [*lines, *problems]
+
+
+def _as_json(known: Secrets, show: bool) -> str:
+    """By name the place, and the value if that is asked for; null where it has none."""
+    values = known.everything() if show else {}
+    told = {
+        name: {"where": where, **({"value": values.get(name)} if show else {})} for name, where in known.places.items()
+    }
+    return json.dumps(told, indent=2, ensure_ascii=False)
 
 
 def _where_to(root: str, secrets_path: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: What the hosts answered, as text for people
+short_description: What the hosts answered, as text for people or as JSON for programs
 version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
-  - Prints what a task found out on all hosts of the play as one plain text, instead of one JSON document for each host.
+  - Prints what a task found out on all hosts of the play as one plain text or one JSON document, instead of a JSON
+    document for each host.
   - Runs on the controller and connects to no host. Use it with C(run_once).
 options:
   of:
@@ -33,6 +34,15 @@ options:
     description: The text to print with O(of=text), or a heading.
     type: str
     default: ""
+  data:
+    description: What O(text) says, as data, for O(format=json).
+    type: raw
+  format:
+    description:
+      - V(json) prints O(answers) by host, null for one that failed or was lost, or O(data).
+      - Left out, the variable C(kamal_format), else V(text).
+    type: str
+    choices: [text, json]
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.attributes.changes_nothing

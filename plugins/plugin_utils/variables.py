@@ -220,7 +220,13 @@ VARIABLES: Tuple[Variable, ...] = (
     Variable("kamal_alias", "str", "none: the aliases are listed", "`alias`: the alias of the configuration to run"),
     Variable("kamal_help", "bool", "`false`", "print what the playbook does and its variables, and do nothing"),
     Variable("kamal_audit_lines", "int", "`50`", "`audit`: how many lines of each host"),
-    Variable("kamal_config_format", "str", "`yaml`", "`config`: the form of what is printed", ("yaml", "json")),
+    Variable(
+        "kamal_format",
+        "str",
+        "`text`",
+        "`json` prints what a playbook lists for a program, and nothing else on its standard output",
+        ("text", "json"),
+    ),
     Variable("kamal_docs_section", "str", "none: the sections are listed", "`docs`: the section to explain"),
     Variable("kamal_lock_message", "str", "none", "`lock.acquire`: why it is taken, for people"),
     Variable(
@@ -258,7 +264,7 @@ _LOGS = {
 # The extra variables of playbooks before all of them began with kamal_, and what Kamal's commands call them.
 FORMER: Dict[str, Dict[str, str]] = {
     "audit": {"lines": "kamal_audit_lines"},
-    "config": {"format": "kamal_config_format"},
+    "config": {"format": "kamal_format"},
     "docs": {"section": "kamal_docs_section"},
     "lock.acquire": {"message": "kamal_lock_message", "ttl": "kamal_lock_ttl"},
     "logs": _LOGS,
@@ -271,6 +277,7 @@ FORMER: Dict[str, Dict[str, str]] = {
 }
 # Variables of before, and what is in their place.
 GONE: Dict[str, str] = {
+    "kamal_config_format": "this variable is called kamal_format",
     "kamal_logs_role": "this variable is called kamal_roles",
     "kamal_accessory_cmd": "this variable is called kamal_cmd",
     "kamal_accessory_reuse": "this variable is called kamal_reuse",

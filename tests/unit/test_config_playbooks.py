@@ -84,7 +84,7 @@ def test_the_file_that_is_named_as_inventory_counts_although_no_plugin_is_enable
 
 
 def test_the_configuration_of_a_destination_as_json(folder):
-    code, output = play("config", folder, "-e", "kamal_config_format=json", "-e", "kamal_destination=staging")
+    code, output = play("config", folder, "-e", "kamal_format=json", "-e", "kamal_destination=staging")
     assert code == 0
     found, _end = json.JSONDecoder().raw_decode(output[output.index("\n{\n") + 1 :])
     assert found["config"]["servers"] == ["192.0.2.2"]
@@ -106,7 +106,7 @@ SAMPLES = ["pre-build", "pre-deploy", "pre-app-boot", "post-app-boot", "post-dep
 @pytest.mark.parametrize(
     ("playbook", "variable", "message"),
     [
-        ("config", "kamal_config_format=xml", "kamal_config_format: expected yaml or json, not 'xml'"),
+        ("config", "kamal_format=xml", "kamal_format: expected text or json, not 'xml'"),
         ("config", "kamal_version=a/b", "kamal_version: 'a/b' cannot be the tag of an image"),
         ("init", "kamal_vresion=v1", "kamal_vresion: there is no such variable; did you mean kamal_version?"),
     ],
@@ -161,3 +161,21 @@ def test_reading_a_configuration_runs_nothing_of_the_project(folder, read):
     code, output = run(folder, str(PLAYBOOK.with_name(read[0])), *read[1:]) if len(read) > 1 else play(read[0], folder)
     assert code == 0, output
     assert not (folder / "ran").exists() and not (folder / "hooked").exists()
+
+
+def test_a_program_reads_json_and_nothing_else(folder):
+    done = subprocess.run(
+        [str(PLAYBOOK), "caravan.kamal.config", "-e", "kamal_format=json"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(TREE),
+            "ANSIBLE_STDOUT_CALLBACK": "caravan.kamal.rollout",
+            "PWD": str(folder),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(done.stdout)["config"]["service"] == "hey"
+    assert "unchanged: localhost" in done.stderr

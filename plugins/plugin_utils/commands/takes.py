@@ -38,6 +38,8 @@ _STORE: Names = (
     "kamal_secrets_show",
 )
 
+# Of what lists.
+_FORMAT: Names = ("kamal_format",)
 # Of what acts on single roles.
 _PART: Names = ("kamal_roles", "kamal_primary")
 
@@ -45,7 +47,7 @@ _PART: Names = ("kamal_roles", "kamal_primary")
 TAKES: Dict[str, Names] = {
     "init": (),
     "docs": (),
-    "config": ("kamal_config_format",),
+    "config": _FORMAT,
     "alias": ("kamal_alias",),
     "setup": (
         *_BUILD,
@@ -58,9 +60,9 @@ TAKES: Dict[str, Names] = {
     "redeploy": (*_BUILD, *_RELEASE, *_PART),
     "rollback": ("kamal_rollback_secrets", *_RELEASE, *_PART),
     "remove": ("kamal_accessory_data", *_LOCK),
-    "details": _PART,
-    "audit": ("kamal_audit_lines",),
-    "lock.status": ("kamal_lock_host",),
+    "details": (*_FORMAT, *_PART),
+    "audit": ("kamal_audit_lines", *_FORMAT),
+    "lock.status": ("kamal_lock_host", *_FORMAT),
     "lock.acquire": ("kamal_lock_ttl", "kamal_lock_host"),
     "lock.release": ("kamal_lock_host",),
     "server.bootstrap": ("kamal_engine_packages",),
@@ -68,13 +70,13 @@ TAKES: Dict[str, Names] = {
     "app.boot": (*_RELEASE, *_PART),
     "app.start": (*_PART, *_LOCK),
     "app.stop": (*_PART, *_LOCK),
-    "app.stale": (*_PART, *_LOCK),
+    "app.stale": (*_FORMAT, *_PART, *_LOCK),
     "app.remove": ("kamal_confirm", *_LOCK),
     "app.exec": ("kamal_version", "kamal_raw", *_PART, *_SECRETS),
-    "app.logs": _PART,
-    "app.containers": _PART,
-    "app.images": _PART,
-    "app.version": _PART,
+    "app.logs": (*_FORMAT, *_PART),
+    "app.containers": (*_FORMAT, *_PART),
+    "app.images": (*_FORMAT, *_PART),
+    "app.version": (*_FORMAT, *_PART),
     "app.maintenance": (*_PART, *_LOCK),
     "app.live": (*_PART, *_LOCK),
     "proxy.boot": ("kamal_proxy_recreate", *_LOCK),
@@ -82,9 +84,9 @@ TAKES: Dict[str, Names] = {
     "proxy.stop": _LOCK,
     "proxy.restart": ("kamal_proxy_rolling", *_LOCK),
     "proxy.reboot": _LOCK,
-    "proxy.details": (),
-    "proxy.logs": (),
-    "proxy.boot_config": (),
+    "proxy.details": _FORMAT,
+    "proxy.logs": _FORMAT,
+    "proxy.boot_config": _FORMAT,
     "proxy.remove": ("kamal_confirm", *_LOCK),
     "accessory.boot": _BACKUP,
     "accessory.reboot": _BACKUP,
@@ -92,9 +94,9 @@ TAKES: Dict[str, Names] = {
     "accessory.start": _LOCK,
     "accessory.stop": _LOCK,
     "accessory.restart": _LOCK,
-    "accessory.details": (),
+    "accessory.details": _FORMAT,
     "accessory.exec": ("kamal_raw", *_SECRETS),
-    "accessory.logs": (),
+    "accessory.logs": _FORMAT,
     "accessory.remove": ("kamal_accessory_data", *_LOCK),
     "prune.all": ("kamal_prune_retain", *_LOCK),
     "prune.containers": _LOCK,
@@ -103,7 +105,7 @@ TAKES: Dict[str, Names] = {
     "env.delete": _LOCK,
     "secrets.fetch": _STORE,
     "secrets.extract": (*_STORE, "kamal_secrets_fetched"),
-    "secrets.print": ("kamal_secrets_show", *_SECRETS),
+    "secrets.print": (*_FORMAT, "kamal_secrets_show", *_SECRETS),
 }
 # They need no inventory, for they reach no host.
 WITHOUT_INVENTORY: Names = ("init", "docs", "config", "secrets.fetch", "secrets.extract", "secrets.print")

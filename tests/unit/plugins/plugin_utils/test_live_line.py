@@ -77,8 +77,8 @@ def test_without_a_terminal_it_is_told_each_minute_of_silence() -> None:
         plain.now += 1
         told += plain.drawn()
     assert told == [
-        "    … web1: Stage the 60 s: Build the image\n",
-        "    … web1: Stage the 120 s: Build the image\n",
+        "    … web1: Build the image, 60 s\n",
+        "    … web1: Build the image, 120 s\n",
     ]
 
 
