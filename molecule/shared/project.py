@@ -145,7 +145,9 @@ class Project:
     def _forget_images(self) -> None:
         """What earlier runs of the story built only takes room."""
         client = docker.from_env()
-        repository = f"registry:4443/{self.config['image']}"
+        server = self.config.get("registry", {}).get("server")
+        image = self.config.get("image") or self.config["service"]
+        repository = f"{server}/{image}" if server else image
         for image in client.images.list(repository):
             for tag in image.tags:
                 client.images.remove(tag, force=True)

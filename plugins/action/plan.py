@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from ansible import constants, context
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -26,6 +26,7 @@ from ..plugin_utils.plan.model import Plan
 from ..plugin_utils.plan.planner import plan
 from ..plugin_utils.plan.run import (
     ABOUT_ACCESSORIES,
+    BOOTING,
     BUILDING,
     COMMANDS,
     CONTROLLER,
@@ -160,6 +161,7 @@ class ActionModule(ControllerAction):
         return Topology(config.data).boot_order == [LOCALHOST]
 
     def _run(self, config: Config, arguments: Mapping[str, Any]) -> Run:
+        image = self._image(arguments["command"])
         build = arguments["build"] if arguments["build"] is not None else self._flag("kamal_build", True)
         return Run(
             version=self._version(config, arguments),
@@ -167,7 +169,8 @@ class ActionModule(ControllerAction):
             local_hosts=[host for host in Topology(config.data).boot_order if self._is_local(host)],
             command=arguments["command"],
             performer=git.user(config.project_root),
-            build=build and arguments["command"] in BUILDING,
+            build=build and arguments["command"] in BUILDING and not image,
+            image=image,
             skip_hooks=self._flag("kamal_skip_hooks", False),
             hooks=self._value("kamal_hooks") or {},
             hooks_timeout=int(self._value("kamal_hooks_timeout") or hooks.SECONDS),
@@ -231,7 +234,14 @@ class ActionModule(ControllerAction):
         roles = {host: [role.name for role in part.on_host(host)] for host in histories}
         if arguments["command"] == "boot":
             return version.to_boot(wanted and str(wanted), histories, roles)
-        return version.named(wanted and str(wanted), histories, roles) or version.of_checkout(config)
+        named = version.named(wanted and str(wanted), histories, roles)
+        image = self._image(arguments["command"])
+        return named or (version.of_image(image) if image else version.of_checkout(config))
+
+    def _image(self, command: str) -> Optional[str]:
+        """One that was built elsewhere. With a version of its own it has to be named all the same."""
+        image = self._value("kamal_image")
+        return str(image) if image and command in BOOTING else None
 
     def _wanted_version(self, command: str) -> Any:
         if command == "rollback":

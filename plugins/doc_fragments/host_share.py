@@ -47,9 +47,8 @@ options:
         required: true
         suboptions:
           service:
-            description: The service that the image's label C(service) must name.
+            description: The service that the image's label C(service) must name, or null for any image.
             type: str
-            required: true
           repository:
             description: Its name without a tag.
             type: str

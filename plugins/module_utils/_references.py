@@ -27,6 +27,13 @@ def split(reference: str) -> Tuple[str, str]:
     return (repository, tag) if colon and "/" not in tag else (reference, LATEST)
 
 
+def parts(reference: str) -> Tuple[str, str, str]:
+    """Repository, tag and digest, of which either may be empty."""
+    name, _at, digest = reference.partition("@")
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag, digest) if colon and "/" not in tag else (name, "", digest)
+
+
 def tag_of(reference: str) -> str:
     return split(reference)[1]
 

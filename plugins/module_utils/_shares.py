@@ -20,7 +20,9 @@ from ._data import about
 class ImageShare:
     """The image of a release on a host."""
 
-    service: str = field(metadata=about("The service that the image's label C(service) must name.", "hello"))
+    service: Optional[str] = field(
+        metadata=about("The service that the image's label C(service) must name, or null for any image.", "hello")
+    )
     repository: str = field(metadata=about("Its name without a tag.", "registry.example.com/team/hello"))
     tag: str = field(metadata=about("Its tag, the version.", "3f2a9c1"))
     latest: str = field(metadata=about("The tag that it gets when it is live.", "latest"))

@@ -242,6 +242,15 @@ plan:
           description: Whether a host needs to pull it.
           type: bool
           sample: true
+    image:
+      description: The image that was built elsewhere, or null.
+      type: str
+      sample: ghcr.io/acme/hello:1.4
+    before_staging:
+      description: 'What the role image has to do before hosts stage: V(deliver) it to them where there is no registry,
+        V(look_up) what was built elsewhere, or null.'
+      type: str
+      sample: deliver
     hosts:
       description: For each host what M(caravan.kamal.release) needs to know.
       type: dict
@@ -283,7 +292,7 @@ plan:
               type: dict
               contains:
                 service:
-                  description: The service that the image's label C(service) must name.
+                  description: The service that the image's label C(service) must name, or null for any image.
                   type: str
                   sample: hello
                 repository:

@@ -36,6 +36,12 @@ VARIABLES: Tuple[Variable, ...] = (
         "kamal_build", "bool", "`true`", "build and push the image first; `false` deploys what the registry has now"
     ),
     Variable(
+        "kamal_image",
+        "str",
+        "none",
+        "an image that was built elsewhere, by tag or digest; it is deployed as it is, and nothing is built",
+    ),
+    Variable(
         "kamal_build_host",
         "str",
         "`localhost`",

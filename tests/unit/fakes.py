@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import copy
+import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -49,6 +51,7 @@ class FakeEngine:
         self.registry: dict[str, Image] = {}
         self.contents: dict[str, dict[str, bytes]] = {}
         self.owners: dict[Path, tuple[int, int]] = {}
+        self.logged_in: str | None = None
         self.pulled_with: Mapping[str, str] | None = None
         self.dying: set[str] = set()
         self.crashing: dict[str, int] = {}
@@ -63,6 +66,8 @@ class FakeEngine:
         self.volumes: set[str] = set()
         self.answers: dict[str, Executed] = {}
         self.now: Callable[[], str] = long_ago
+        # By the ID of an image the contents of its layers, from the lowest on.
+        self.stacks: dict[str, list[bytes]] = {}
         self._exits: dict[str, list[int]] = {}
         self._created: dict[str, int] = {}
         self._numbers = itertools.count(1)
@@ -270,12 +275,18 @@ class FakeEngine:
 
     def image(self, reference: str) -> Image | None:
         by_id = (image for image in self.pictures.values() if image.id == reference)
-        return self.pictures.get(reference) or next(by_id, None)
+        image = self.pictures.get(reference) or next(by_id, None)
+        layers = [content_id(layer) for layer in self.stacks.get(image.id, [])] if image else []
+        return replace(image, layers=layers, created=long_ago()) if image and layers else image
 
     def images(self, label: str) -> list[Image]:
         name, _equals, value = label.partition("=")
         unique = {image.id: image for image in self.pictures.values()}
         return [image for image in unique.values() if image.labels.get(name) == value]
+
+    def images_in(self, repository: str) -> list[Image]:
+        unique = {image.id: image for image in self.pictures.values()}
+        return [image for image in unique.values() if any(tag.rpartition(":")[0] == repository for tag in image.tags)]
 
     def pull(self, reference: str, credentials: Mapping[str, str] | None) -> None:
         self.calls.append(f"pull {reference}")
@@ -288,6 +299,9 @@ class FakeEngine:
     def registry_digest(self, reference: str, credentials: Mapping[str, str] | None) -> str | None:
         image = self.registry.get(reference)
         return next((digest for digest in image.digests_in(reference.rpartition(":")[0])), None) if image else None
+
+    def log_in(self, server: str, credentials: Mapping[str, str]) -> None:
+        self.logged_in = server
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
         self.calls.append(f"tag {reference} {repository}:{tag}")
@@ -316,6 +330,33 @@ class FakeEngine:
         self.calls.append(f"push {repository}:{tag}")
         self.registry[f"{repository}:{tag}"] = self.pictures[f"{repository}:{tag}"]
         yield {"aux": {"Tag": tag, "Digest": f"sha256:{tag}"}}
+
+    def layers(self) -> list[Sequence[str]]:
+        return [[content_id(layer) for layer in stack] for stack in self.stacks.values()]
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        image = self.image(reference)
+        assert image is not None
+        config = configuration(image)
+        files = {f"{number}/layer.tar": layer for number, layer in enumerate(self.stacks[image.id])}
+        contents = [{"Config": "config.json", "RepoTags": None, "Layers": list(files)}]
+        yield tar({**files, "config.json": config, "manifest.json": json.dumps(contents).encode()})
+
+    def load(self, archive: Iterator[bytes]) -> None:
+        self.calls.append("load")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(archive))) as members:
+            files = {member.name: members.extractfile(member).read() for member in members}  # type: ignore[union-attr]
+        contents = json.loads(files["manifest.json"])[0]
+        config = json.loads(files[contents["Config"]])
+        image_id = content_id(files[contents["Config"]])
+        known = {content_id(layer): layer for stack in self.stacks.values() for layer in stack}
+        sent = {
+            content_id(gzip.decompress(files[name])): gzip.decompress(files[name])
+            for name in set(contents["Layers"]) & set(files)
+        }
+        self.stacks[image_id] = [{**known, **sent}[layer] for layer in config["rootfs"]["diff_ids"]]
+        for reference in contents["RepoTags"]:
+            self.add_image(reference, image_id)
 
     def has_volume(self, name: str) -> bool:
         return name in self.volumes
@@ -406,6 +447,26 @@ class FakeEngine:
             return Executed(1, "Error: service not found")
         self.routes[name]["pause_controller"] = {"state": state, "stop_message": message}
         return Executed(0, "")
+
+
+def content_id(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def configuration(image: Image) -> bytes:
+    """What an engine keeps of an image; the hash of it is the image's ID."""
+    return json.dumps({"created": image.created, "rootfs": {"diff_ids": list(image.layers)}}).encode()
+
+
+def add_layered(engine: FakeEngine, reference: str, *layers: bytes) -> Image:
+    """An image of these layers, under the ID that every engine gives it."""
+    ids = [content_id(layer) for layer in layers]
+    image_id = content_id(configuration(Image("", (), (), {}, ids, long_ago())))
+    engine.stacks[image_id] = list(layers)
+    engine.add_image(reference, image_id)
+    image = engine.image(reference)
+    assert image is not None
+    return image
 
 
 def tar(files: Mapping[str, bytes], owner: int = 0) -> bytes:

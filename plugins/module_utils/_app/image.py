@@ -37,7 +37,7 @@ def ensure(
         from_registry = wanted.pull and not (built.pending and not built.pushed)
         get = _pull if from_registry else _only_here
         image = get(engine, changes, wanted, built, credentials)
-    if image is not None:
+    if image is not None and image.id not in (kept or ()):  # what was live here before may have been built elsewhere
         _check_service(image, wanted)
     return image
 
@@ -86,7 +86,8 @@ def _digest_in_registry(engine: Engine, wanted: ImageShare, credentials: Optiona
         raise ImageError(
             f"{wanted.reference} is on this host, but the registry does not say whether it was pushed anew since: "
             f"{error.message} Check registry/server, registry/username, registry/password and the network, then run "
-            "the same command again. To go back to an earlier version, rollback needs no registry."
+            "the same command again. To go back to an earlier version, rollback needs no registry.",
+            **error.details,
         ) from error
 
 
@@ -98,11 +99,12 @@ def _only_here(
     _credentials: Optional[Mapping[str, str]],
 ) -> Optional[Image]:
     if changes.check_mode and not built.image_id:
-        changes.notice(f"{wanted.reference} is not on this host yet; a deploy would build it first")
+        changes.notice(f"{wanted.reference} is not on this host yet; a deploy would bring it here")
         return None
     raise ImageError(
-        f"{wanted.reference} is not on this host and no registry is configured to pull it from. "
-        "Set registry in the configuration, or bring the image here (docker load)."
+        f"{wanted.reference} is not on this host, and there is no registry to pull it from. Deploy without "
+        "kamal_build=false, so that it is built and brought here, set registry in the configuration, or bring the "
+        "image here yourself (docker load)."
     )
 
 
@@ -127,8 +129,9 @@ def _pull(
 
 def _check_service(image: Image, wanted: ImageShare) -> None:
     label = image.labels.get("service")
-    if label != wanted.service:
+    if wanted.service is not None and label != wanted.service:
         raise ImageError(
             f"{wanted.reference} has the label service={label or 'nothing'}, but this service is {wanted.service}. "
-            f"Build it with caravan.kamal.deploy, or add LABEL service={wanted.service} to its Dockerfile."
+            f"Build it with caravan.kamal.deploy, add LABEL service={wanted.service} to its Dockerfile, "
+            "or name it with kamal_image."
         )

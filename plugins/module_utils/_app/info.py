@@ -11,8 +11,9 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 from .. import _records, _references
 from .._host import files
 from .._host.engine import Container, Engine, Image
-from .._names import PROXY_CONTAINER, SERVICE_LABEL, Names, is_staged, of_service, role_of, short_id, version_of
+from .._names import PROXY_CONTAINER, SERVICE_LABEL, Names, is_staged, role_of, short_id, version_of
 from .._proxy import commands
+from . import images as _images
 
 _HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)")
 
@@ -28,7 +29,8 @@ def look(
     what could not be looked at."""
     everything = engine.containers(SERVICE_LABEL)
     own = of_roles(everything, names, roles)
-    images = engine.images(of_service(names.service))
+    records = _records.parse(files.read(names.history_file) or "")
+    images = _images.of(engine, names, own, records)
     latest = _latest(images, names)
     return {
         "running": {role: version(names, container) for role, container in current(own, latest).items()},
@@ -38,7 +40,7 @@ def look(
         "accessories": {name: _accessory(everything, name) for name in accessories},
         "images": [_image(image, everything) for image in images],
         "latest": latest,
-        "history": [record.to_data() for record in _records.parse(files.read(names.history_file) or "")],
+        "history": [record.to_data() for record in records],
     }
 
 

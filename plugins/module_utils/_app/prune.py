@@ -14,6 +14,7 @@ from .._host import files
 from .._host.changes import Changes
 from .._host.engine import STOPPED, Container, Engine, Image
 from . import assets, history, served
+from . import images as _images
 from .context import Context
 from .destinations import versions_elsewhere
 
@@ -39,7 +40,7 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
     later = {role.name for role in share.roles} - set(roles)
     _remove_containers(engine, context.changes, [c for c in expendable if _names.role_of(c.labels) not in later])
     if set(share.other_roles or share.gate_roles) <= set(roles):
-        images = engine.images(label)
+        images = _images.of(engine, names, _of(names, containers), context.records)
         if context.changes.check_mode:
             images = [_without(one, share.image.latest_reference) for one in images]
         kept = [container for container in containers if container not in expendable]
@@ -65,8 +66,10 @@ def prune_all(
     Beside the `versions` those are kept that a rollback may want, of images at each destination of the service.
     """
     label = _names.of_service(names.service)
-    keep = {*versions, *_records.wanted_versions(history.read(names.history_file, changes.notice))}
-    containers, images = engine.containers(label), engine.images(label)
+    records = history.read(names.history_file, changes.notice)
+    keep = {*versions, *_records.wanted_versions(records)}
+    containers = engine.containers(label)
+    images = _images.of(engine, names, _of(names, containers), records)
     expendable = expendable_containers(_of(names, containers), retain, keep) if CONTAINERS in parts else []
     _remove_containers(engine, changes, expendable)
     kept = [container for container in containers if container not in expendable]

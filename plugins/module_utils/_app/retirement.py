@@ -17,6 +17,7 @@ from .._proxy import commands, container
 from .._proxy.route import Route
 from .._shares import HostShare
 from . import history
+from . import images as _images
 from .destinations import versions_elsewhere
 
 
@@ -91,7 +92,8 @@ class Retirement:
         """Tags of images that no other destination uses or may go back to; untagged images by ID."""
         own = {one.id for one in self.own}
         used = {one.image_id for one in self.service if one.id not in own}
-        images = self.engine.images(of_service(self.names.service))
+        records = history.read(self.names.history_file, self.changes.notice)
+        images = _images.of(self.engine, self.names, self.own, records)
         wanted = versions_elsewhere(self.names, self.service, images)
         removable: List[str] = []
         for image in images:

@@ -103,7 +103,8 @@ def _refused(reference: str, answer: str, registry: Optional[Mapping[str, Option
         return BuildError(f"{server} refused to take {reference}: {answer}. {hint}")
     if any(text in lowered for text in UNREACHABLE):
         return BuildError(
-            f"{server} cannot be reached to push {reference}: {answer}. Check registry/server and the network."
+            f"{server} cannot be reached to push {reference}: {answer}. Check registry/server and the network.",
+            registry_silent=True,
         )
     if "certificate" in lowered:
         return BuildError(

@@ -25,7 +25,19 @@ def listed(item: Mapping[str, Any]) -> Container:
 
 
 def image(item: Mapping[str, Any], labels: Optional[Mapping[str, str]]) -> Image:
-    return Image(item["Id"], item.get("RepoTags") or (), item.get("RepoDigests") or (), labels or {})
+    return Image(
+        item["Id"],
+        item.get("RepoTags") or (),
+        item.get("RepoDigests") or (),
+        labels or {},
+        (item.get("RootFS") or {}).get("Layers") or (),
+        str(item.get("Created", "")),
+    )
+
+
+def builds_upon_layers(info: Mapping[str, Any]) -> bool:
+    """Whether the engine keeps images itself. One that leaves it to containerd wants archives with every layer."""
+    return not any("containerd.snapshotter" in str(value) for _name, value in info.get("DriverStatus") or ())
 
 
 def only_file(archive: bytes) -> bytes:

@@ -1,35 +1,32 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The Docker engine of a host, through the Docker SDK: the only file that knows the SDK and its errors."""
+"""The Docker engine of a host, through the Docker SDK: what calls it."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-import tarfile
 import time
-from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Sequence
 
 from .. import _references
-from .._errors import EngineError, ImageError, LoginError, PortError
+from .._errors import EngineError
 from . import docker_answers as _answers
 from . import refusals
+from .docker_errors import UNANSWERED
+from .docker_errors import asking as _asking
+from .docker_errors import asking_registry as _asking_registry
+from .docker_errors import pulling as _pulling
 from .engine import Container, Executed, Image, Inspected
 
 try:
     import docker
     import docker.errors
-    from requests.exceptions import RequestException
-    from urllib3.exceptions import HTTPError
 except ImportError:
     HAS_DOCKER = False
-    UNANSWERED: Tuple[Any, ...] = ()
 else:
     HAS_DOCKER = True
-    # A connection that breaks while an answer is read shows what is below the SDK, and half an answer is no JSON.
-    UNANSWERED = (docker.errors.DockerException, RequestException, HTTPError, OSError, ValueError)
 
-PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 NOT_EXECUTED = "OCI runtime exec failed"
 SETTLES_WITHIN = 0.5  # seconds
 
@@ -162,6 +159,10 @@ class DockerEngine:
         with _asking("list images"):
             return [_answers.image(item, item.get("Labels")) for item in self.api.images(filters={"label": label})]
 
+    def images_in(self, repository: str) -> List[Image]:
+        with _asking(f"list the images of {repository}"):
+            return [_answers.image(item, item.get("Labels")) for item in self.api.images(name=repository)]
+
     def pull(self, reference: str, credentials: Optional[Mapping[str, str]]) -> None:
         repository, tag = _references.split(reference)
         auth = dict(credentials) if credentials else None
@@ -172,15 +173,15 @@ class DockerEngine:
 
     def registry_digest(self, reference: str, credentials: Optional[Mapping[str, str]]) -> Optional[str]:
         auth = dict(credentials) if credentials else None
-        with _asking(f"ask the registry for {reference}"):
+        with _asking_registry(f"tell of {reference}", f"ask the registry for {reference}"):
             try:
                 return str(self.api.inspect_distribution(reference, auth_config=auth)["Descriptor"]["digest"])
             except docker.errors.NotFound:
                 return None
-            except docker.errors.APIError as error:
-                if refusals.is_denied(str(error.explanation or error)):
-                    raise LoginError(f"The registry refused to tell of {reference}: {error.explanation}.") from error
-                raise
+
+    def log_in(self, server: str, credentials: Mapping[str, str]) -> None:
+        with _asking_registry(f"take the login of {credentials['username']}", f"log in to {server}"):
+            self.api.login(registry=server, reauth=True, **credentials)
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
         with _asking(f"tag image {reference} as {repository}:{tag}"):
@@ -210,6 +211,23 @@ class DockerEngine:
         auth = dict(credentials) if credentials else None
         with _asking(f"push {repository}:{tag}"):
             yield from self.api.push(repository, tag=tag, auth_config=auth, stream=True, decode=True)
+
+    def layers(self) -> List[Sequence[str]]:
+        with _asking("list the layers of images"):
+            if not _answers.builds_upon_layers(self.api.info()):
+                return []
+            images = (self.image(item["Id"]) for item in self.api.images(all=True))
+            return [image.layers for image in images if image]
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        with _asking(f"save image {reference}"):
+            yield from self.api.get_image(reference)
+
+    def load(self, archive: Iterator[bytes]) -> None:
+        with _asking("load an image"):
+            for step in self.api.load_image(archive):
+                if "error" in step:
+                    raise docker.errors.DockerException(step["error"])
 
     # Volumes
 
@@ -246,48 +264,3 @@ class DockerEngine:
     def id(self) -> str:
         with _asking("say which engine it is"):
             return str(self.api.info()["ID"])
-
-
-@contextlib.contextmanager
-def _asking(what: str) -> Iterator[None]:
-    """Whatever goes wrong between us and the engine becomes an EngineError; `what` goes on from "could not"."""
-    try:
-        yield
-    except docker.errors.APIError as error:
-        explanation = str(error.explanation or error)
-        kind = PortError if any(text in explanation.lower() for text in PORT_TAKEN) else EngineError
-        raise kind(f"Docker could not {what}: {explanation}") from error
-    except UNANSWERED as error:
-        if getattr(error, "filename", None):
-            raise  # about a file of ours that the engine was to get
-        raise EngineError(
-            f"Docker did not answer when asked to {what}: {_reason(error)}. See whether the engine is well "
-            "(systemctl status docker; docker ps) and run this again."
-        ) from error
-    except (AttributeError, KeyError, IndexError, TypeError, tarfile.TarError) as error:
-        raise EngineError(
-            f"Docker answered something unreadable when asked to {what} ({type(error).__name__}: {error}). See whether "
-            "the engine is well (systemctl status docker; docker version)."
-        ) from error
-
-
-def _reason(error: BaseException) -> str:
-    """The error in a few words: the SDK wraps a connection's errors several times over."""
-    text = str(error)
-    if "timed out" in text.lower():
-        return "it took too long (the module's timeout is in seconds)"
-    return text or type(error).__name__
-
-
-@contextlib.contextmanager
-def _pulling(reference: str, has_login: bool) -> Iterator[None]:
-    try:
-        yield
-    except docker.errors.NotFound as error:
-        raise ImageError(
-            f"The registry has no image {reference}. Build and push it first (leave out kamal_build=false), "
-            "or check image and registry in the configuration."
-        ) from error
-    except UNANSWERED as error:
-        explanation = str(getattr(error, "explanation", None) or _reason(error))
-        raise refusals.not_pulled(reference, explanation, has_login) from error

@@ -35,12 +35,17 @@ class Container:
 
 @dataclass(frozen=True)
 class Image:
-    """An image: its tags (`repository:tag`) and digests (`repository@digest`)."""
+    """An image: its tags (`repository:tag`) and digests (`repository@digest`).
+
+    A listing leaves out its `layers`, the IDs of their contents from the lowest on, and when it was created.
+    """
 
     id: str
     tags: Sequence[str]
     digests: Sequence[str]
     labels: Mapping[str, str]
+    layers: Sequence[str] = ()
+    created: str = ""
 
     def digests_in(self, repository: str) -> List[str]:
         """The digests that it has had in a repository; Docker writes names on Docker Hub in their short form."""
@@ -120,11 +125,17 @@ class Engine(Protocol):
     def images(self, label: str) -> List[Image]:
         """All images of this host with a `name=value` label."""
 
+    def images_in(self, repository: str) -> List[Image]:
+        """All images of this host that have a tag in a repository."""
+
     def pull(self, reference: str, credentials: Optional[Mapping[str, str]]) -> None:
         """Pull an image; credentials are username and password. ImageError where the registry has or gives none."""
 
     def registry_digest(self, reference: str, credentials: Optional[Mapping[str, str]]) -> Optional[str]:
         """The digest that the registry has for `repository:tag` now, or None where it has no such tag."""
+
+    def log_in(self, server: str, credentials: Mapping[str, str]) -> None:
+        """Ask a registry whether it takes a login; nothing is kept of it. LoginError where it does not."""
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
         """Give an image another tag, taking it away from the image that has it."""
@@ -143,6 +154,15 @@ class Engine(Protocol):
 
     def push(self, repository: str, tag: str, credentials: Optional[Mapping[str, str]]) -> Iterator[Mapping[str, Any]]:
         """Push a tag; credentials are username, password and serveraddress. Gives the engine's events, as `build`."""
+
+    def layers(self) -> List[Sequence[str]]:
+        """The layers of each image of this host, from the lowest on, as far as `load` builds upon them."""
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        """An image with all its layers, as the pieces of a tar archive."""
+
+    def load(self, archive: Iterator[bytes]) -> None:
+        """Take an image from the pieces of such an archive, in which layers may be missing that `layers` has."""
 
     # Volumes
 

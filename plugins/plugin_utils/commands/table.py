@@ -63,7 +63,7 @@ _STORE = {
 _ACCESSORY = ("kamal_accessory",)
 _NOT_YET = "not yet"
 _PART = "a part of `remove`, which takes all of it"
-_LOGIN = "a login goes into the call that needs it, and stays nowhere"
+_LOGIN = "tries the login from every host; it is kept nowhere"
 
 COMMANDS: Tuple[Command, ...] = (
     Command("init", "init", note="no `bundle`: there is no gem"),
@@ -174,10 +174,10 @@ COMMANDS: Tuple[Command, ...] = (
     Command("build remove", note=_NOT_YET),
     Command("build details", note=_NOT_YET),
     Command("build dev", note=_NOT_YET),
-    Command("registry setup", note=_LOGIN),
-    Command("registry login", note=_LOGIN),
-    Command("registry logout", note=_LOGIN),
-    Command("registry remove", note=_LOGIN),
+    Command("registry setup", "registry.setup", note=_LOGIN),
+    Command("registry login", "registry.login", note=_LOGIN),
+    Command("registry logout", "registry.logout", note="removes what `docker login` or Kamal left on hosts"),
+    Command("registry remove", "registry.remove", note="also a registry that Kamal started on this machine"),
     Command("server bootstrap", "server.bootstrap"),
     Command(
         "server exec",

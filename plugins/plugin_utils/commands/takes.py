@@ -27,7 +27,7 @@ CONFIGURATION: Names = (
 PLAN: Names = ("kamal_skip_hooks", "kamal_hooks", "kamal_hooks_timeout", "kamal_kept_process")
 _SECRETS: Names = ("kamal_secrets", "kamal_secrets_commands", "kamal_secrets_timeout")
 _LOCK: Names = ("kamal_lock_wait", "kamal_lock_host")
-_BUILD: Names = ("kamal_build", "kamal_build_host", "kamal_build_force")
+_BUILD: Names = ("kamal_build", "kamal_image", "kamal_build_host", "kamal_build_force")
 _RELEASE: Names = ("kamal_version", "kamal_force", "kamal_env_push", *_SECRETS, *_LOCK)
 _BACKUP: Names = ("kamal_accessory_backup", *_SECRETS, *_LOCK)
 _STORE: Names = (
@@ -101,6 +101,10 @@ TAKES: Dict[str, Names] = {
     "prune.all": ("kamal_prune_retain", *_LOCK),
     "prune.containers": _LOCK,
     "prune.images": _LOCK,
+    "registry.setup": ("kamal_build_host", *_SECRETS),
+    "registry.login": ("kamal_build_host", *_SECRETS),
+    "registry.logout": (),
+    "registry.remove": (),
     "env.push": (*_SECRETS, *_LOCK),
     "env.delete": _LOCK,
     "secrets.fetch": _STORE,

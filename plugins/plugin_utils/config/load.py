@@ -20,6 +20,8 @@ from .rules import check_rules
 from .schema import SCHEMA_FILE
 from .values import Values
 
+NO_REGISTRY = "none"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -110,7 +112,7 @@ def _check(read: Document, config: Config) -> Config:
     if document.problems:
         raise ConfigError(document.problems)
     check, values = _schema()
-    data = values.with_numbers(without_extensions(document.data))
+    data = _without_no_registry(values.with_numbers(without_extensions(document.data)))
     rules = check_rules(data, config.destination)
     findings = [*check.findings(data), *rules.problems]
     order = {path: index for index, path in enumerate(document.places)}
@@ -123,6 +125,12 @@ def _check(read: Document, config: Config) -> Config:
         noticed.append(((env_tags.KEY,), env_tags.NOTICE))
     notices = tuple(f"{slashed(path)} {message} ({document.place(path)})" for path, message in noticed)
     return replace(config, data=values.with_defaults(data), written=data, notices=notices, places=document.places)
+
+
+def _without_no_registry(data: Any) -> Any:
+    """`registry: none` is how a destination says that it has none of the registry that the others have."""
+    is_none = isinstance(data, dict) and data.get("registry") == NO_REGISTRY
+    return {key: value for key, value in data.items() if key != "registry"} if is_none else data
 
 
 def _position(path: KeyPath, order: Mapping[KeyPath, int]) -> int:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from functools import cached_property, partial
 from typing import Any, Callable, Dict, Mapping, Optional
 
@@ -12,11 +14,14 @@ from ansible.utils.display import Display
 
 from ...module_utils._errors import CaravanError
 from ..kept.action import KeptAction
+from ..secrets import docker_login
 from ..secrets.sources import Secrets
 from . import handover
 from .model import Plan, Registry
 
 Arguments = Dict[str, Any]
+# Seconds before a registry is asked again.
+PAUSES = (1, 3, 9)
 
 
 class Supply:
@@ -44,8 +49,11 @@ class Supply:
     def login(self, registry: Optional[Registry]) -> Optional[Dict[str, str]]:
         """Username and password for a registry of the plan, if there is one to log in to.
 
-        Where hosts have their secrets themselves none is needed, and a login that is not known is none.
+        Where hosts have their secrets themselves none is needed, and a login that is not known is none. Where the
+        configuration names nobody, it is the login that the docker command of this machine has.
         """
+        if registry and registry.username is None:
+            return docker_login.of_this_run(registry.server, os.environ)
         if registry is None or handover.unknown_login(self.plan, registry, self.secrets) is not None:
             return None
         written = partial(handover.written, self.plan, self._task_vars, self._template)
@@ -73,13 +81,24 @@ class PlannedAction(KeptAction):
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
         try:
-            return {**result, **self.execute(self.module, arguments, variables)}
+            return {**result, **self._patiently(arguments, variables)}
         except AnsibleConnectionFailure as error:
             return {
                 **result,
                 "failed": True,
                 "msg": self._lost(self._task.delegate_to or variables["inventory_hostname"], error),
             }
+
+    def _patiently(self, arguments: Arguments, variables: Mapping[str, Any]) -> Dict[str, Any]:
+        """A registry that does not answer is asked again, after longer and longer pauses; that can be seen."""
+        host = self._task.delegate_to or variables["inventory_hostname"]
+        for seconds in PAUSES:
+            result = self.execute(self.module, arguments, variables)
+            if not result.get("registry_silent"):
+                return result
+            Display().display(f"    {host:<12}  waits for {seconds} s, since the registry does not answer")
+            time.sleep(seconds)
+        return self.execute(self.module, arguments, variables)
 
     def _lost(self, host: str, error: Exception) -> str:
         """A lost host is a failure here: an unreachable one would pass by `rescue`, and the next batch would go on."""

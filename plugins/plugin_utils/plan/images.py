@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Mapping, Optional
 
+from ...module_utils import _references
 from ...module_utils._names import Names
 from ...module_utils._shares import ImageShare
 from ..config.load import Config
@@ -15,20 +16,27 @@ from .model import Build, ConfigValue, Registry, SecretName
 
 DOCKER_HUB = "docker.io"
 GHA_ADDRESS = re.compile("(url|url_v2|token|scope|timeout)=")
+# A registry on the machine that deploys, which Kamal starts there. Nothing needs one here: the image is taken to the
+# hosts as it is without a registry.
+LOCAL = "localhost:"
 
 
 class Images:
     """The image of one version of a configuration's service."""
 
-    def __init__(self, config: Config, version: str) -> None:
+    def __init__(self, config: Config, version: str, built_elsewhere: Optional[str] = None) -> None:
         self.config = config
         self.version = version
+        self.built_elsewhere = built_elsewhere
         self.names = Names(config.data["service"], config.destination)
         self._section: Mapping[str, Any] = config.data.get("registry") or {}
-        self.has_registry = "registry" in config.data
+        self.is_local = str(self._section.get("server")).startswith(LOCAL)
+        self.has_registry = "registry" in config.data and not self.is_local
 
     @property
     def repository(self) -> str:
+        if self.built_elsewhere:
+            return _references.parts(self.built_elsewhere)[0]
         server = self._section.get("server")
         return f"{server}/{self._image}" if server else self._image
 
@@ -38,22 +46,23 @@ class Images:
 
     def share(self) -> ImageShare:
         return ImageShare(
-            service=self.names.service,
+            service=None if self.built_elsewhere else self.names.service,
             repository=self.repository,
             tag=self.version,
             latest=self.names.latest_tag,
-            pull=self.has_registry,
+            pull=self.has_registry or bool(self.built_elsewhere),
         )
 
     def registry(self) -> Optional[Registry]:
-        return registry(self._section, "registry")
+        """Where to log in for the image; one that was built elsewhere may lie where the login is not meant for it."""
+        if self.built_elsewhere and not self.is_in_registry(self.built_elsewhere):
+            return Registry(_server_of(self.built_elsewhere), None, None)
+        return registry(self._section, "registry") if self.has_registry else None
 
     def is_in_registry(self, image: str) -> bool:
         """Whether an image lies in the app's registry, so that its login is meant for this image too."""
-        server = self._section.get("server") or DOCKER_HUB
-        first, slash, _rest = image.partition("/")
-        named = first if slash and (first == "localhost" or "." in first or ":" in first) else DOCKER_HUB
-        return self.has_registry and named == str(server).partition("/")[0]
+        server = str(self._section.get("server") or DOCKER_HUB).partition("/")[0]
+        return self.has_registry and (_server_of(image) or DOCKER_HUB) == server
 
     def build(self, pulled: bool) -> Build:
         """`pulled`: whether any host has to pull what is built."""
@@ -85,7 +94,7 @@ class Images:
     def _cache(self, section: Mapping[str, Any]) -> Dict[str, Optional[str]]:
         """Where layers are read from and where they are written to. GitHub's cache has an address in its options."""
         kind, options = section.get("type"), str(section.get("options") or "")
-        if kind is None:
+        if kind is None or (kind == "registry" and self.is_local):
             return {"cache_from": None, "cache_to": None}
         place = [f"type={kind}"]
         if kind == "registry":
@@ -93,6 +102,13 @@ class Images:
             place.append(f"ref={server}/{image}" if server else f"ref={image}")
         also = [option for option in options.split(",") if kind == "gha" and GHA_ADDRESS.match(option)]
         return {"cache_from": ",".join([*place, *also]), "cache_to": ",".join([*place, *filter(None, [options])])}
+
+
+def _server_of(image: str) -> Optional[str]:
+    """The registry in the name of an image; None for Docker Hub."""
+    first, slash, _rest = image.partition("/")
+    is_server = slash and (first == "localhost" or "." in first or ":" in first)
+    return first if is_server and first != DOCKER_HUB else None
 
 
 def registry(section: Optional[Mapping[str, Any]], place: str) -> Optional[Registry]:

@@ -148,6 +148,16 @@ class Plan:
     dns_retries: int = field(metadata=about("How often the name of a host is looked up again.", 3))
     lock: Lock = field(metadata=about("The deploy lock."))
     build: Optional[Build] = field(metadata=about("How the image is built, null when it is not."))
+    image: Optional[str] = field(
+        metadata=about("The image that was built elsewhere, or null.", "ghcr.io/acme/hello:1.4")
+    )
+    before_staging: Optional[str] = field(
+        metadata=about(
+            "What the role image has to do before hosts stage: V(deliver) it to them where there is no registry, "
+            "V(look_up) what was built elsewhere, or null.",
+            "deliver",
+        )
+    )
     hosts: Mapping[str, HostShare] = field(
         metadata=about("For each host what M(caravan.kamal.release) needs to know.", key="HOST")
     )

@@ -19,7 +19,7 @@ from . import env as _env
 from . import hooks as _hooks
 from .images import Images, registry
 from .model import Accessory, Build, Lock, Plan, Registry
-from .run import ABOUT_ACCESSORIES, BOOTING, CONTROLLER, HOSTS, RELEASE, WITH_ACCESSORIES, Run
+from .run import ABOUT_ACCESSORIES, BOOTING, BUILDING, CONTROLLER, HOSTS, RELEASE, WITH_ACCESSORIES, Run
 
 ALL = "all"
 NO_HOST_OF_A_ROLE = (
@@ -39,7 +39,7 @@ class _Planner:
         self.data = config.data
         self.run = run
         self.names = Names(self.data["service"], config.destination)
-        self.images = Images(config, run.version)
+        self.images = Images(config, run.version, run.image)
         self.boot: Mapping[str, Any] = self.data["boot"]
         self.topology = Topology(self.data)
         self.part = self.topology.of_roles(run.roles)
@@ -83,27 +83,32 @@ class _Planner:
             dns_retries=self.data["sshkit"]["dns_retries"],
             lock=self._lock(),
             build=self.build,
+            image=self.run.image,
+            before_staging=self._before_staging(self._remote_hosts()),
             hosts=hosts,
             accessories=accessories,
             hooks=self.hooks,
             secrets=self._secret_names(hosts.values(), accessories.values()),
             secrets_from=self.run.secrets_from,
             registry=self.images.registry(),
-            notices=[
-                *(self._notices() if self.run.command in BOOTING else []),
-                *beside.notices(self.config, booted),
-            ],
+            notices=[*self._notices(), *beside.notices(self.config, booted)],
         )
 
     def _refuse(self) -> None:
         if not self.order and not (self.run.command == "setup" and self.topology.accessories):
             hosts = ", ".join(self.part.boot_order) or "no host"
             raise ConfigError([Problem(NO_HOST_OF_A_ROLE.format(hosts=hosts))])
-        run, remote = self.run, self._remote_hosts()
-        unsupported.refuse(self.config, self.topology.roles, run.command, remote)
+        unsupported.refuse(self.config, self.topology.roles)
 
     def _remote_hosts(self) -> List[str]:
         return [host for host in self.order if host not in self.run.local_hosts]
+
+    def _before_staging(self, remote: List[str]) -> Optional[str]:
+        if self.run.command not in BUILDING or not self.order:
+            return None
+        if self.run.image:
+            return "look_up"
+        return "deliver" if remote and not self.images.has_registry else None
 
     def _lock(self) -> Lock:
         """On the first host of the full plan, whatever part this run covers: part and whole exclude each other."""
@@ -256,6 +261,8 @@ class _Planner:
         return [*app, *(accessory.registry for accessory in beside)]
 
     def _notices(self) -> List[str]:
+        if self.run.command not in BOOTING:
+            return []
         gate = []
         left = [role.name for role in self.topology.roles if role not in self.part.roles]
         if left:

@@ -57,7 +57,7 @@ class Run:
     `roles` are the only ones that take part, where any are named; with `primary` only the first of the hosts does.
     `local_hosts` are those of the inventory that are this machine; `lock_host` is to keep the lock instead of the first
     of the plan; `forks` is how many hosts Ansible works on at a time; `accessory` is the one that a command is about,
-    or `all`; `hooks` is the variable kamal_hooks.
+    or `all`; `hooks` is the variable kamal_hooks; `image` was built elsewhere.
     """
 
     version: str
@@ -66,6 +66,7 @@ class Run:
     command: str = "deploy"
     performer: str = ""
     build: bool = True
+    image: Optional[str] = None
     skip_hooks: bool = False
     secrets_from: str = CONTROLLER
     lock_host: Optional[str] = None

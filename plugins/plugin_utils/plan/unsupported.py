@@ -15,11 +15,9 @@ from ..config.topology import Role
 Place = Tuple[str, Mapping[str, Any]]
 
 
-def refuse(config: Config, roles: Sequence[Role], command: str, remote_hosts: Sequence[str]) -> None:
+def refuse(config: Config, roles: Sequence[Role]) -> None:
     """Raises a ConfigError that names every key this run would have to pass over."""
     problems = _networks(config, roles)
-    if command != "rollback":
-        problems += _registry(config, remote_hosts)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
 
@@ -49,17 +47,6 @@ def _leaves(section: Mapping[str, Any]) -> bool:
 def _moves(section: Mapping[str, Any]) -> bool:
     """Whether an accessory is on another network instead."""
     return _map(section.get("options")).get("network", False) not in (False, NETWORK)
-
-
-def _registry(config: Config, remote_hosts: Sequence[str]) -> List[Problem]:
-    server = str(_map(config.written.get("registry")).get("server") or "")
-    if not server.startswith("localhost:") or not remote_hosts:
-        return []
-    message = (
-        f"a registry on this machine cannot be reached from {', '.join(remote_hosts)}: to start one and give the hosts "
-        "a tunnel to it is not supported yet. Name a registry that the hosts can reach."
-    )
-    return [Problem(message, "registry/server", config.where("registry", "server"))]
 
 
 # Notices: what runs is the same without these keys

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, Mapping, Optional, Sequence
 
+from ...module_utils import _references
 from ...module_utils._build import git
 from ...module_utils._errors import CaravanError, RollbackError, VersionError
 from ...module_utils._names import Names, short_version
@@ -23,6 +24,9 @@ LIVE = "live"
 NO_VERSION = "none"
 # What Docker takes as the tag of an image.
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# As much of a digest as Docker shows.
+SHORT = 12
 NO_TAG = (
     "kamal_version: {!r} cannot be the tag of an image. A version has letters, digits, _, . and -, at most 128, and "
     "begins with a letter, a digit or _. Name one with -e kamal_version=VERSION or the environment variable VERSION."
@@ -60,6 +64,24 @@ def require_tag(wanted: Optional[str]) -> None:
     """A version that was asked for can be the tag of an image."""
     if wanted and not TAG.fullmatch(wanted):
         raise VersionError(NO_TAG.format(wanted))
+
+
+def of_image(image: str) -> str:
+    """The version of an image that was built elsewhere: its tag, or the beginning of its digest."""
+    _repository, tag, digest = _references.parts(image)
+    hexadecimal = digest.partition(":")[2]
+    if not (DIGEST.fullmatch(digest) if digest else tag):
+        raise VersionError(
+            f"kamal_image: {image!r} names no image: expected REPOSITORY:TAG or REPOSITORY@sha256:DIGEST."
+        )
+    version = tag or hexadecimal[:SHORT]
+    if _references.is_latest(version):
+        raise VersionError(
+            f"kamal_image: {image} has the tag {tag}, which is no version. Name the image by another tag or by its "
+            "digest, or say which version it is with -e kamal_version=VERSION."
+        )
+    require_tag(version)
+    return version
 
 
 def of_checkout(config: Config) -> str:

@@ -19,9 +19,19 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.caravan.kamal.plugins.action import accessory, env_file, image_build, proxy, prune, release
+from ansible_collections.caravan.kamal.plugins.action import (
+    accessory,
+    env_file,
+    image_build,
+    proxy,
+    prune,
+    registry,
+    release,
+)
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host.module import DOCKER_OPTIONS
+from ansible_collections.caravan.kamal.plugins.plugin_utils import memory
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import action as planned_action
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.action import PlannedAction
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
@@ -464,3 +474,50 @@ def test_the_last_call_of_a_rollout_is_known(
     servers = {"web": ["host1"], "worker": {"hosts": ["host1"], "cmd": "work"}}
     share = plan_of("v1", servers=servers).hosts["host1"]
     assert release._is_the_last({"state": state, "roles": roles}, share) is last
+
+
+def patient(variables: dict[str, Any], answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The result, and how long was waited between the calls of the module."""
+    pauses: list[float] = []
+    monkeypatch.setattr(planned_action.time, "sleep", pauses.append)
+    monkeypatch.setattr(release.ActionModule, "execute", lambda *_arguments: answers.pop(0))
+    return act(release, {"state": "staged"}, variables), pauses
+
+
+def test_a_registry_that_does_not_answer_is_asked_again_after_longer_and_longer_pauses(
+    variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = {"failed": True, "registry_silent": True, "msg": "it does not answer"}
+    answers = [silent, silent, {"changed": True}]
+    assert patient(variables, answers, monkeypatch) == ({"changed": True}, [1, 3])
+    result, pauses = patient(variables, [silent] * 4, monkeypatch)
+    assert (result["msg"], pauses) == ("it does not answer", [1, 3, 9])
+
+
+def test_what_a_registry_refuses_is_not_asked_again(variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = {"failed": True, "msg": "denied"}
+    assert patient(variables, [refused], monkeypatch) == (refused, [])
+
+
+def test_the_registry_gets_the_login_and_the_version_of_the_plan(plan_of: MakePlan, variables: dict[str, Any]) -> None:
+    section = {"server": "r.example.com", "username": "ada", "password": ["TOKEN"]}
+    variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan_of("v1", registry=section))
+    given = act(registry, {"image": "r.example.com/a:1"}, variables)["given"]
+    assert (given["server"], given["tag"]) == ("r.example.com", "v1")
+    assert json.loads(given["registry"]) == {"username": "ada", "password": "t"}
+    assert "registry" not in act(registry, {"state": "absent"}, variables)["given"]
+
+
+def test_where_the_configuration_names_nobody_the_docker_command_of_this_machine_is_asked(
+    plan_of: MakePlan, variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.OF_THIS_RUN.forget()
+    asked: list[Any] = []
+    login = {"username": "ada", "password": "from the helper"}
+    monkeypatch.setattr(planned_action.docker_login, "login", lambda server, _environ: asked.append(server) or login)
+    plan = to_data(plan_of("v1", registry={"server": "ecr.example.com"}))
+    variables["hostvars"]["localhost"]["kamal_plan"] = plan
+    for _host in range(2):
+        assert json.loads(act(release, {"state": "staged"}, variables)["given"]["registry"]) == login
+    assert asked == ["ecr.example.com"]
+    memory.OF_THIS_RUN.forget()

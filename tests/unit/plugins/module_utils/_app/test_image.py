@@ -154,3 +154,15 @@ def test_one_of_another_service_is_refused(engine: FakeEngine, service: str | No
 
 def test_in_check_mode_one_that_would_be_built_is_not_missing(engine: FakeEngine) -> None:
     assert ensure(engine, LOCAL, check=True) == ([], None)
+
+
+def test_one_that_was_built_elsewhere_needs_no_label_and_is_told_by_its_digest(engine: FakeEngine) -> None:
+    wanted, source = replace(WANTED, service=None), "r:1/hello@sha256:1"
+    engine.registry[source] = FakeEngine().add_image(REFERENCE, "i1", service=None, digest="sha256:1")
+    assert ensure(engine, wanted, digest="sha256:1")[0] == [f"pull {source}"]
+    assert engine.pictures[REFERENCE].id == "i1"
+
+
+def test_what_was_live_here_is_gone_back_to_though_it_was_built_elsewhere(engine: FakeEngine) -> None:
+    there = engine.add_image("ghcr.io/a/b:v1", "i1", service=None)
+    assert _image.ensure(engine, Changes(False), WANTED, Built(), LOGIN, kept=["i1"]) == there

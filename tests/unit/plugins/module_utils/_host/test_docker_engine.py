@@ -38,21 +38,28 @@ CALLS: dict[str, Callable[[Engine], Any]] = {
     "archive": lambda engine: engine.archive("c", "/f/."),
     "put": lambda engine: engine.put("c", "/f", b""),
     "logs": lambda engine: engine.logs("c", 3),
+    "stdout": lambda engine: engine.stdout("c"),
     "exit_codes": lambda engine: engine.exit_codes("c"),
     "image": lambda engine: engine.image("i"),
     "images": lambda engine: engine.images("service=a"),
+    "images_in": lambda engine: engine.images_in("i"),
     "pull": lambda engine: engine.pull("i:1", None),
     "registry_digest": lambda engine: engine.registry_digest("i:1", None),
+    "log_in": lambda engine: engine.log_in("r:1", {"username": "u", "password": "p"}),
     "tag": lambda engine: engine.tag("i:1", "i", "2"),
     "remove_image": lambda engine: engine.remove_image("i"),
-    "build": lambda engine: list(engine.build("i:1", "/folder")),
+    "build": lambda engine: list(engine.build("i:1", "/folder", None)),
     "push": lambda engine: list(engine.push("i", "1", None)),
+    "layers": lambda engine: engine.layers(),
+    "save": lambda engine: list(engine.save("i")),
+    "load": lambda engine: engine.load(iter([b""])),
     "has_volume": lambda engine: engine.has_volume("v"),
     "remove_volume": lambda engine: engine.remove_volume("v"),
     "has_network": lambda engine: engine.has_network("n"),
     "create_network": lambda engine: engine.create_network("n"),
     "attach": lambda engine: engine.attach("n", "c"),
     "id": lambda engine: engine.id(),
+    "architecture": lambda engine: engine.architecture(),
 }
 
 
@@ -180,10 +187,12 @@ def test_exit_codes_come_from_the_engines_events() -> None:
     assert api.events.call_args.kwargs["filters"] == {"container": ["c"], "event": ["die"]}
 
 
-@pytest.mark.parametrize("first", [refused(409, "container is not running"), b"OCI runtime exec failed: exec failed"])
+@pytest.mark.parametrize(
+    "first", [refused(409, "container is not running"), [(b"OCI runtime exec failed: exec failed", None)]]
+)
 def test_a_command_that_is_refused_right_after_a_start_is_tried_once_more(first: Any) -> None:
     api = MagicMock()
-    api.exec_start.side_effect = [first, b"done"]
+    api.exec_start.side_effect = [first, [(b"done", None)]]
     api.exec_inspect.return_value = {"ExitCode": 0}
     assert DockerEngine(api).execute("c", ["ls"]).output == "done"
     api.exec_start.side_effect = refused(409, "container is not running")
@@ -205,4 +214,4 @@ def test_a_file_that_cannot_be_given_to_the_engine_is_no_fault_of_the_engine() -
 
     api = Mock(build=build)
     with pytest.raises(PermissionError):
-        list(DockerEngine(api).build("i:1", "/folder"))
+        list(DockerEngine(api).build("i:1", "/folder", None))

@@ -17,6 +17,11 @@ class Api:
         self.answer = answer
         self.asked: list[Any] = []
 
+    def pull(self, *_image: Any, **_how: Any) -> Any:
+        raise self.answer
+
+    login = pull
+
     def inspect_distribution(self, image: str, auth_config: Any = None) -> Any:
         self.asked.append((image, auth_config))
         if isinstance(self.answer, Exception):
@@ -37,10 +42,31 @@ def test_the_digest_of_a_tag(answer: Any, digest: str | None) -> None:
     assert api.asked == [("r:1/app:v1", LOGIN)]
 
 
-@pytest.mark.parametrize("said", ["unauthorized: authentication required", "dial tcp: connection refused"])
-def test_a_registry_that_does_not_answer(said: str) -> None:
-    with pytest.raises(EngineError, match=said):
-        DockerEngine(Api(docker.errors.APIError("500", explanation=said))).registry_digest("r:1/app:v1", None)
+@pytest.mark.parametrize(
+    ("said", "silent"),
+    [
+        ("unauthorized: authentication required", False),
+        ("Get https://r:1/v2/: x509: certificate signed by unknown authority", False),
+        ("Get https://r:1/v2/: dial tcp 10.0.0.1:1: connect: connection refused", True),
+        ("Get https://r:1/v2/: dial tcp: lookup r: no such host", True),
+        ("Get https://r:1/v2/: net/http: request canceled (Client.Timeout exceeded while awaiting headers)", True),
+        ("received unexpected HTTP status: 503 Service Unavailable", True),
+        ("toomanyrequests: You have reached your pull rate limit", True),
+        ("Get https://r:1/v2/: EOF", True),
+    ],
+)
+def test_a_registry_that_does_not_answer_is_told_from_one_that_says_no(said: str, silent: bool) -> None:
+    engine = DockerEngine(Api(docker.errors.APIError("500", explanation=said)))
+    for ask in (
+        lambda: engine.registry_digest("r:1/app:v1", None),
+        lambda: engine.pull("r:1/app:v1", None),
+        lambda: engine.log_in("r:1", LOGIN),
+    ):
+        with pytest.raises(EngineError) as caught:
+            ask()
+        assert said in caught.value.message
+        assert caught.value.details.get("registry_silent", False) is silent
+        assert ("does not answer this host" in caught.value.message) is silent
 
 
 @pytest.mark.parametrize(

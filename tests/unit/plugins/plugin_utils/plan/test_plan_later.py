@@ -52,7 +52,7 @@ def told(text: str, **run: Any) -> list[str]:
             "servers: {web: {hosts: [h1], proxy: {run: {options: {network: host}}}}}",
             ["servers/web/proxy/run/options/network"],
         ),
-        (f"image: a\n{LOCAL_REGISTRY}", ["registry/server"]),
+        (f"image: a\n{LOCAL_REGISTRY}", []),
     ],
 )
 def test_what_a_deploy_refuses(text: str, keys: list[str]) -> None:
@@ -66,10 +66,6 @@ def test_what_a_deploy_refuses(text: str, keys: list[str]) -> None:
         ("error_pages_path: a", {"command": "rollback", "build": False}, ["error_pages_path"]),
         ("error_pages_path: a", {"command": "remove"}, []),
         ("error_pages_path: a", {"command": "inspect"}, []),
-        (LOCAL_REGISTRY, {"local_hosts": ["h1"]}, []),
-        (LOCAL_REGISTRY, {"local_hosts": ["h2"]}, ["registry/server"]),
-        (LOCAL_REGISTRY, {"build": False}, ["registry/server"]),
-        (LOCAL_REGISTRY, {"build": False, "command": "rollback"}, []),
     ],
 )
 def test_what_a_run_refuses_is_what_it_would_need(text: str, run: dict[str, Any], keys: list[str]) -> None:
@@ -84,9 +80,54 @@ def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
         plan(load(str(path), None, Settings({})), Run("v1", ["h1"], build=True))
 
 
-def test_the_hosts_that_cannot_reach_the_registry_are_named() -> None:
-    with pytest.raises(ConfigError, match="cannot be reached from h1, h2: "):
-        planned(f"servers: [h1, h2, h3]\n{LOCAL_REGISTRY}", local_hosts=["h3"], hosts=["h1", "h2", "h3"])
+@pytest.mark.parametrize(
+    ("text", "run", "taken", "pulled"),
+    [
+        ("", {}, True, False),
+        (LOCAL_REGISTRY, {}, True, False),
+        (LOCAL_REGISTRY, {"build": False, "command": "redeploy"}, True, False),
+        (LOCAL_REGISTRY, {"local_hosts": ["h1"]}, False, False),
+        (LOCAL_REGISTRY, {"build": False, "command": "rollback"}, False, False),
+        (LOCAL_REGISTRY, {"build": False, "command": "inspect"}, False, False),
+        ("image: a\nregistry: {server: r.example.com}", {}, False, True),
+        ("image: a\nregistry: {username: u, password: [P]}", {}, False, True),
+    ],
+)
+def test_without_a_registry_or_with_one_on_this_machine_images_are_taken_to_remote_hosts(
+    text: str, run: dict[str, Any], taken: bool, pulled: bool
+) -> None:
+    made = planned(text, **run)
+    assert (made["before_staging"] == "deliver", made["hosts"]["h1"]["image"]["pull"]) == (taken, pulled)
+    assert made["build"] is None or made["build"]["push"] is pulled
+    assert (made["registry"] is not None) is pulled
+
+
+@pytest.mark.parametrize(
+    ("registry", "image", "login"),
+    [
+        ("", "ghcr.io/acme/hello:1.4", False),
+        ("registry: {server: ghcr.io, username: u, password: [P]}", "ghcr.io/acme/hello:1.4", True),
+        ("registry: {server: r.example.com, username: u, password: [P]}", "ghcr.io/acme/hello:1.4", False),
+        ("registry: {username: u, password: [P]}", "acme/hello@sha256:" + "0" * 64, True),
+        (LOCAL_REGISTRY, "ghcr.io/acme/hello:1.4", False),
+    ],
+)
+def test_an_image_that_was_built_elsewhere_is_pulled_and_only_its_own_registry_gets_the_login(
+    registry: str, image: str, login: bool
+) -> None:
+    made = planned(f"image: a\n{registry}", build=False, image=image)
+    assert (made["before_staging"], made["image"], made["build"]) == ("look_up", image, None)
+    share = made["hosts"]["h1"]["image"]
+    assert (share["repository"], share["service"], share["pull"]) == (
+        image.partition("@")[0].removesuffix(":1.4"),
+        None,
+        True,
+    )
+    assert (made["registry"]["username"] == "u") is login
+
+
+def test_an_image_of_a_registry_on_this_machine_keeps_the_name_that_kamal_gives_it() -> None:
+    assert planned(LOCAL_REGISTRY)["hosts"]["h1"]["image"]["repository"] == "localhost:5555/app"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.history import entry
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import RollbackError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import RollbackError, VersionError
 from ansible_collections.caravan.kamal.plugins.module_utils._records import parse
-from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.version import LIVE, require_everywhere, to_boot
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.version import (
+    LIVE,
+    of_image,
+    require_everywhere,
+    to_boot,
+)
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.way_back import HostInfo, places, previous_good
 
 
@@ -169,3 +174,32 @@ def test_what_is_live_is_booted(wanted: str | None, histories: dict[str, HostInf
 def test_what_cannot_be_booted_is_told(histories: dict[str, HostInfo], message: str) -> None:
     with pytest.raises(RollbackError, match=message):
         to_boot(None, histories, dict.fromkeys(histories, ["web"]))
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("ghcr.io/acme/hello:1.4", "1.4"),
+        ("r.example.com:5000/hello:v2", "v2"),
+        ("nginx@sha256:" + "0123456789abcdef" * 4, "0123456789ab"),
+        ("nginx:1.25@sha256:" + "0" * 64, "1.25"),
+    ],
+)
+def test_the_version_of_an_image_that_was_built_elsewhere(image: str, version: str) -> None:
+    assert of_image(image) == version
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ("nginx", "names no image: expected REPOSITORY:TAG or REPOSITORY@sha256:DIGEST"),
+        ("r.example.com:5000/hello", "names no image"),
+        ("nginx@sha256:12", "names no image"),
+        ("nginx:latest", "has the tag latest, which is no version. Name the image by another tag or by its digest"),
+        ("nginx:latest-staging", "which is no version"),
+        ("nginx:a b", "cannot be the tag of an image"),
+    ],
+)
+def test_an_image_whose_name_is_no_version(image: str, message: str) -> None:
+    with pytest.raises(VersionError, match=message):
+        of_image(image)

@@ -1,0 +1,132 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An image on the engine that has it: which layers it has, and those that are wanted as files."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+from typing import IO, Any, Collection, Dict, Optional
+
+from .._errors import ImageError
+from .._host.engine import Engine
+from .parts import Listed, Pieces, Saved, SavedLayer
+
+BLOCK = 2**20
+# Files of an archive that describe the image are short; layers may be too.
+LONGEST_TEXT = 2**20
+FAST = 1
+GZIP = b"\x1f\x8b"
+# What a run that was killed has left is removed by a later one.
+KEPT_FOR = 24 * 3600
+
+
+def listed(engine: Engine, reference: str) -> Optional[Listed]:
+    image = engine.image(reference)
+    return Listed(reference, image.id, image.created, image.layers) if image else None
+
+
+def new_folder() -> str:
+    """A folder for saved layers, which only this user may read. Old ones go."""
+    above = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "caravan", "layers")
+    os.makedirs(above, mode=0o700, exist_ok=True)
+    for entry in os.scandir(above):
+        if entry.stat(follow_symlinks=False).st_mtime < time.time() - KEPT_FOR:
+            remove(entry.path)
+    return tempfile.mkdtemp(dir=above)
+
+
+def remove(folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def save(engine: Engine, image: Listed, layers: Collection[str], folder: str) -> Saved:
+    """These layers of an image as files in a folder. An engine gives out whole images only."""
+    files: Dict[str, SavedLayer] = {}
+    texts: Dict[str, bytes] = {}
+    others = {layer.partition(":")[2] for layer in set(image.layers) - set(layers)}
+    stream = io.BufferedReader(Pieces(engine.save(image.image_id)), BLOCK)
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isfile() else None
+            if content is None or os.path.basename(member.name) in others:
+                continue
+            with tempfile.TemporaryFile(dir=folder) as file:
+                shutil.copyfileobj(content, file, BLOCK)
+                if member.size <= LONGEST_TEXT:
+                    texts[member.name] = _from_its_beginning(file).read()
+                layer = _content_hash(file)
+                if layer in layers and layer not in files:
+                    files[layer] = _compressed(file, layer, folder)
+    missing = set(layers) - set(files)
+    if missing:
+        raise ImageError(
+            f"The Docker engine gave out {image.reference} without {', '.join(sorted(missing))}. Build it anew "
+            "(kamal_build_force=true), and run this again."
+        )
+    return Saved(_config(texts, image), list(files.values()))
+
+
+def _config(texts: Dict[str, bytes], image: Listed) -> str:
+    """The configuration of the image, as the archive's list of contents names it."""
+    manifest = json.loads(texts["manifest.json"])
+    text = texts[manifest[0]["Config"]].decode()
+    if json.loads(text)["rootfs"]["diff_ids"] != list(image.layers):
+        raise ImageError(
+            f"The Docker engine gave out another image than {image.reference}. Run the same command again."
+        )
+    return text
+
+
+def _content_hash(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    source = _unpacked(file)
+    for block in iter(lambda: source.read(BLOCK), b""):
+        digest.update(block)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    """Engines that leave images to containerd give out layers as they were pulled."""
+    is_packed = _from_its_beginning(file).read(len(GZIP)) == GZIP
+    _from_its_beginning(file)
+    return gzip.GzipFile(fileobj=file, mode="rb") if is_packed else file  # type: ignore[return-value]
+
+
+def _compressed(file: IO[bytes], layer: str, folder: str) -> SavedLayer:
+    """The same layer is always the same file, so that one that was sent in part goes on in a later run."""
+    handle, path = tempfile.mkstemp(dir=folder)
+    with os.fdopen(handle, "wb") as target:
+        hashing = _Hashing(target)
+        with gzip.GzipFile("", "wb", FAST, hashing, mtime=0) as packed:
+            shutil.copyfileobj(_unpacked(file), packed, BLOCK)
+    name = hashing.digest.hexdigest()
+    os.rename(path, os.path.join(folder, name))
+    return SavedLayer(layer, name, hashing.size)
+
+
+class _Hashing:
+    """A file to write to that knows the hash and the size of what was written."""
+
+    def __init__(self, target: IO[bytes]) -> None:
+        self.target, self.digest, self.size = target, hashlib.sha256(), 0
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        return self.target.write(data)
+
+    def flush(self) -> None:
+        self.target.flush()
+
+
+def _from_its_beginning(file: IO[bytes]) -> IO[bytes]:
+    file.seek(0)
+    return file

@@ -1,0 +1,257 @@
+#!/usr/bin/python
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_delivery
+short_description: An image from the engine that has it to a host, without a registry
+version_added: 0.1.0
+author: Caravan contributors (@caravan-deploy)
+description:
+  - Takes an image to hosts over the connections that Ansible has to them. Only those layers travel that a host lacks,
+    compressed.
+  - It is done in four steps. V(listed) says what the image is made of, on the engine that has it. V(lacking) says which
+    layers of it a host lacks. V(saved) makes files of the layers that any host lacks, on the engine that has them, and
+    brings them to the controller. V(loaded) sends a host what it lacks and has its engine put the image together.
+  - What was sent in part goes on in the next run. Each file is compared with its hash before it is used, and the engine
+    compares each layer with the hash that the image names.
+  - Nothing that runs on the host is touched, and nothing is left running there.
+  - An engine that leaves its images to containerd gets all layers each time.
+options:
+  state:
+    description: Which step it is.
+    type: str
+    choices: [listed, lacking, saved, loaded]
+    required: true
+  reference:
+    description: The image, with its tag. Left out, that of the plan.
+    type: str
+  image:
+    description: What V(listed) answered. Left out, it is filled in from C(_kamal_listed).
+    type: dict
+  layers:
+    description: With O(state=saved), the layers that are wanted. Left out, those that the hosts of the play lack.
+    type: list
+    elements: str
+  saved:
+    description: With O(state=loaded), what V(saved) answered. Left out, it is filled in from C(_kamal_saved).
+    type: dict
+  folder:
+    description: Where layers arrive on the host, relative to the home.
+    type: str
+    default: .kamal/layers
+  sent:
+    description: With O(state=loaded), how many bytes were sent, for what is told. It is filled in on the controller.
+    type: int
+    default: 0
+extends_documentation_fragment:
+  - caravan.kamal.attributes
+  - caravan.kamal.docker
+attributes:
+  diff_mode:
+    support: none
+    details: An image that is loaded has no earlier state to compare with; RV(actions) says what is done.
+seealso:
+  - module: caravan.kamal.image_build
+"""
+
+EXAMPLES = r"""
+- name: Look which layers the image has
+  caravan.kamal.image_delivery:
+    state: listed
+  run_once: true
+  delegate_to: localhost
+  register: _kamal_listed
+
+- name: Look which of them this host lacks
+  caravan.kamal.image_delivery:
+    state: lacking
+  register: _kamal_lacking
+
+- name: Save the layers that any host lacks
+  caravan.kamal.image_delivery:
+    state: saved
+  run_once: true
+  delegate_to: localhost
+  register: _kamal_saved
+
+- name: Send this host the layers that it lacks
+  caravan.kamal.image_delivery:
+    state: loaded
+"""
+
+RETURN = r"""
+image_id:
+  description:
+    - The image's ID in the engine at hand.
+    - Null where that has no such image, and in check mode with O(state=loaded) while it is still to come.
+  returned: with O(state=listed) and O(state=loaded)
+  type: str
+  sample: sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1
+reference:
+  description: The image, with its tag.
+  returned: with O(state=listed)
+  type: str
+  sample: hello:3f2a9c1
+created:
+  description: When it was built.
+  returned: with O(state=listed) where there is such an image
+  type: str
+  sample: "2026-01-01T00:00:00.25Z"
+layers:
+  description: With V(listed) its layers from the lowest on, with V(lacking) those that this host lacks.
+  returned: with O(state=listed) where there is such an image, and O(state=lacking)
+  type: list
+  elements: str
+  sample: ["sha256:d5ba59dbfef15af955113707dec4733e4b6b7cb334608a1ca63decf7f3ea9db6"]
+here:
+  description: Whether the host has the image.
+  returned: with O(state=lacking)
+  type: bool
+  sample: false
+arrived:
+  description: How many bytes of each file an earlier run has sent.
+  returned: with O(state=lacking)
+  type: dict
+  sample: {}
+free:
+  description: How many bytes are free where files arrive.
+  returned: with O(state=lacking)
+  type: int
+  sample: 30000000000
+folder:
+  description: Where files arrive, or with V(saved) where they lie.
+  returned: with O(state=lacking) and O(state=saved)
+  type: str
+  sample: /home/ada/.kamal/apps/hello/layers
+files:
+  description: The saved layers, each with C(layer), the C(name) of its file (the hash of that) and its C(size).
+  returned: with O(state=saved)
+  type: list
+  elements: dict
+  sample: []
+config:
+  description: The configuration of the image as the engine keeps it.
+  returned: with O(state=saved)
+  type: str
+  sample: '{"rootfs": {"diff_ids": []}}'
+repository:
+  description: Name of the image without its tag.
+  returned: with O(state=loaded)
+  type: str
+  sample: hello
+tag:
+  description: Its tag.
+  returned: with O(state=loaded)
+  type: str
+  sample: 3f2a9c1
+digest:
+  description: Always null, as no registry knows it.
+  returned: with O(state=loaded)
+  type: str
+  sample: null
+pushed:
+  description: Always false.
+  returned: with O(state=loaded)
+  type: bool
+  sample: false
+sent:
+  description: How many bytes were sent to this host.
+  returned: with O(state=loaded)
+  type: int
+  sample: 1200000
+actions:
+  description: What was done, in order, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: ["load hello:3f2a9c1: 3 of 12 layers, 1.2 MB sent"]
+notices:
+  description: What the operator should know although nothing was done about it.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+"""
+
+from typing import Any, Callable, Dict
+
+from ..module_utils import _references
+from ..module_utils._data import from_data, to_data
+from ..module_utils._delivery import departure
+from ..module_utils._delivery.arrival import Arrival
+from ..module_utils._delivery.parts import Listed, Saved
+from ..module_utils._host import module as _module
+
+OPTIONS: Dict[str, Any] = {
+    "state": {"type": "str", "choices": ["listed", "lacking", "saved", "loaded"], "required": True},
+    "reference": {"type": "str"},
+    "image": {"type": "dict"},
+    "layers": {"type": "list", "elements": "str"},
+    "saved": {"type": "dict"},
+    "folder": {"type": "str", "default": ".kamal/layers"},
+    "sent": {"type": "int", "default": 0},
+}
+REQUIRED = [
+    ("state", "listed", ["reference"]),
+    ("state", "lacking", ["image"]),
+    ("state", "saved", ["image", "layers"]),
+    ("state", "loaded", ["image"]),
+]
+# An engine reads and writes whole images before it answers.
+LONGEST_STEP = 3600
+
+
+def listed(request: _module.Request) -> Dict[str, Any]:
+    reference = request.params["reference"]
+    image = departure.listed(request.engine(), reference)
+    return to_data(image) if image else {"reference": reference, "image_id": None}
+
+
+def lacking(request: _module.Request) -> Dict[str, Any]:
+    return _arrival(request).lacks()
+
+
+def saved(request: _module.Request) -> Dict[str, Any]:
+    folder = departure.new_folder()
+    engine, image = request.engine(LONGEST_STEP), from_data(Listed, request.params["image"], "image")
+    try:
+        files = departure.save(engine, image, request.params["layers"], folder)
+    except BaseException:
+        departure.remove(folder)
+        raise
+    return {**to_data(files), "folder": folder}
+
+
+def loaded(request: _module.Request) -> Dict[str, Any]:
+    given, sent, arrival = request.params["saved"], request.params["sent"], _arrival(request)
+    image = arrival.load(from_data(Saved, given, "saved") if given else None, sent)
+    repository, tag = _references.split(arrival.image.reference)
+    image_id = image.id if image else None
+    return {"image_id": image_id, "repository": repository, "tag": tag, "digest": None, "pushed": False, "sent": sent}
+
+
+def _arrival(request: _module.Request) -> Arrival:
+    image = from_data(Listed, request.params["image"], "image")
+    return Arrival(request.engine(LONGEST_STEP), request.changes, image, request.params["folder"])
+
+
+STEPS: Dict[str, Callable[[_module.Request], Dict[str, Any]]] = {
+    "listed": listed,
+    "lacking": lacking,
+    "saved": saved,
+    "loaded": loaded,
+}
+
+
+def act(request: _module.Request) -> Dict[str, Any]:
+    return STEPS[request.params["state"]](request)
+
+
+def main() -> None:
+    _module.run(OPTIONS, act, required_if=REQUIRED)
+
+
+if __name__ == "__main__":
+    main()
