@@ -27,9 +27,20 @@ options:
   since:
     description: Only lines since then. A duration such as V(10m), or a time such as V(2026-01-31T12:00:00Z).
     type: str
+  container:
+    description: A container to read instead, by its name or ID. A host that does not have it answers nothing.
+    type: str
   grep:
     description: Only lines that match this regular expression.
     type: str
+  grep_options:
+    description:
+      - Options of the host's C(grep), such as V(-i -C 3). It then chooses the lines, with O(grep) as its expression.
+    type: str
+  timestamps:
+    description: Whether each line begins with its time.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.attributes.changes_nothing
@@ -78,16 +89,21 @@ OPTIONS: Dict[str, Any] = {
     "lines": {"type": "int"},
     "since": {"type": "str"},
     "grep": {"type": "str"},
+    "grep_options": {"type": "str", "default": ""},
+    "timestamps": {"type": "bool", "default": True},
+    "container": {"type": "str"},
 }
 
 
 def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
-    limits = (params["lines"], params["since"], params["grep"])
-    if params["accessories"]:
-        return {"logs": logs.read_named(request.engine(), params["accessories"], *limits)}
-    names = Names(params["service"], params["destination"])
-    return {"logs": logs.read(request.engine(), names, params["roles"], *limits)}
+    asked = (params[name] for name in ("lines", "since", "grep", "grep_options", "timestamps"))
+    limits, named = logs.Limits.of(*asked), [params["container"]] if params["container"] else params["accessories"]
+    if named:
+        return {"logs": logs.read_named(request.engine(), named, limits)}
+    return {
+        "logs": logs.read(request.engine(), Names(params["service"], params["destination"]), params["roles"], limits)
+    }
 
 
 def main() -> None:

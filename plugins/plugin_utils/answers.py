@@ -17,7 +17,7 @@ def finished(action: ActionBase, result: Dict[str, Any]) -> Dict[str, Any]:
     """The result of a module that answers `logs` by the role or the accessory that a command was run for."""
     logs = result.get("logs") or {}
     opened = [answer["terminal"] for answer in logs.values() if "terminal" in answer]
-    more = {"terminal": terminal.way_in(action, opened[0])} if opened else {}
+    more = {"terminal": terminal.way(action).line(opened[0])} if opened else {}
     path = action._task.args.get("raw")
     return {**result, **more, "logs": {name: _written(answer, path) for name, answer in logs.items()}}
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import Any, List
 
 from ansible.plugins.action import ActionBase
@@ -15,27 +16,34 @@ FLAGS = (("port", "-p"), ("remote_user", "-l"), ("private_key_file", "-i"))
 MORE = ("ssh_common_args", "ssh_extra_args")
 
 
-def way_in(action: ActionBase, command: str) -> str:
-    """The one line for a shell that runs a command with a terminal on the host of a task."""
-    return shlex.join(argv(action, command, "-t"))
+@dataclass(frozen=True)
+class Way:
+    """The words that lead to a host, none where it is this machine, and whether one is another user there."""
+
+    program: List[str]
+    words: List[str]
+    sudo: bool
+
+    def argv(self, script: str, *flags: str) -> List[str]:
+        """The words that run a script of the shell there; `flags` are for ssh."""
+        shell = [*(["sudo"] if self.sudo else []), "sh", "-c", script]
+        return [*self.program, *flags, *self.words, shlex.join(shell)] if self.program else shell
+
+    def line(self, command: str) -> str:
+        """The one line for a shell that runs a command there with a terminal."""
+        whole = f"sudo {command}" if self.sudo else command
+        return shlex.join([*self.program, "-t", *self.words, whole] if self.program else ["sh", "-c", whole])
 
 
-def argv(action: ActionBase, command: str, *flags: str) -> List[str]:
-    """The words that run a command of the shell on the host of a task; without SSH that host is this machine."""
+def way(action: ActionBase) -> Way:
+    """To the host of a task; without SSH that host is this machine."""
     connection = action._connection
-    whole = f"sudo {command}" if connection.become else command
     if connection.transport not in SSH:
-        return ["sh", "-c", whole]
+        return Way([], [], bool(connection.become))
     given = [word for name, flag in FLAGS for word in _flag(connection, name, flag)]
     more = [word for name in MORE for word in shlex.split(connection.get_option(name) or "")]
-    return [
-        str(connection.get_option("ssh_executable") or "ssh"),
-        *flags,
-        *given,
-        *more,
-        connection.get_option("host"),
-        whole,
-    ]
+    program = str(connection.get_option("ssh_executable") or "ssh")
+    return Way([program], [*given, *more, str(connection.get_option("host"))], bool(connection.become))
 
 
 def _flag(connection: Any, name: str, flag: str) -> List[str]:

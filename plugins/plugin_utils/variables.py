@@ -218,6 +218,20 @@ VARIABLES: Tuple[Variable, ...] = (
     ),
     Variable("kamal_logs_grep", "str", "none", "`…logs`: only lines that match this regular expression", read=pattern),
     Variable(
+        "kamal_logs_grep_options",
+        "str",
+        "none",
+        "the same: options such as `-i -C 3` of the hosts' `grep`, which then chooses the lines",
+    ),
+    Variable("kamal_logs_timestamps", "bool", "`true`", "`…logs`: each line begins with its time"),
+    Variable("kamal_logs_container", "str", "none", "`app.logs`: of this container alone, by its name or ID"),
+    Variable(
+        "kamal_logs_follow",
+        "bool",
+        "`false`",
+        "`app.logs`, `accessory.logs`, `proxy.logs`: print lines of all hosts as they come, until Ctrl-C",
+    ),
+    Variable(
         "kamal_prune_retain",
         "int",
         "`retain_containers` of the configuration",

@@ -147,10 +147,10 @@ def test_pruning_by_hand_says_what_goes_on_each_host_and_holds_the_lock(folder: 
     assert sorted(map(tasks.index, names)) == [tasks.index(name) for name in names]
 
 
-def test_the_former_name_of_a_playbook_does_what_the_one_under_kamals_name_does(folder: Path) -> None:
-    tasks = [play(folder, f"caravan.kamal.{name}", "--list-tasks")[1] for name in ("logs", "app.logs")]
-    assert "Read the last lines that the service logged" in tasks[0]
-    assert tasks[0].partition("play #1")[2] == tasks[1].partition("play #1")[2]
+def test_the_former_name_of_a_playbook_says_the_one_of_today_and_does_the_same(folder: Path) -> None:
+    code, output = play(folder, "caravan.kamal.logs", "-e", "kamal_hosts=shop", "-e", "kamal_roles=nothing")
+    assert code == 2 and "\ncaravan.kamal.logs is called caravan.kamal.app.logs now.\n" in output
+    assert "kamal_roles: there is no role `nothing`" in output
 
 
 @pytest.mark.parametrize(

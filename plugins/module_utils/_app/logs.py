@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-import re
+import shlex
+import subprocess
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional, Sequence, TypeVar
+from functools import partial
+from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar
 
 from .._durations import moment, pattern
 from .._errors import ConfigError, Problem
@@ -17,40 +19,60 @@ from .info import current, of_roles
 
 DEFAULT_LINES = 100
 T = TypeVar("T")
+Choice = Callable[[Sequence[str]], List[str]]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Which lines are wanted: so many of the last ones, since a moment in Unix seconds, that match a pattern."""
+    """Which lines are wanted: so many of the last ones, since a moment in Unix seconds, chosen by what is in them; and
+    whether with their times."""
 
     lines: Optional[int]
     start: Optional[int]
-    pattern: Optional[re.Pattern[str]]
+    chosen: Optional[Choice]
+    timestamps: bool = True
 
     @classmethod
-    def of(cls, lines: Optional[int], since: Optional[str], grep: Optional[str]) -> Limits:
-        """As an operator says it."""
+    def of(
+        cls,
+        lines: Optional[int] = None,
+        since: Optional[str] = None,
+        grep: Optional[str] = None,
+        grep_options: str = "",
+        timestamps: bool = True,
+    ) -> Limits:
+        """As an operator says it. Without any limit the last 100."""
         limit = lines or (None if since or grep else DEFAULT_LINES)
         start = _understood("since", since, lambda word: moment(word, time.time())) if since else None
-        return cls(limit, start, _understood("grep", grep, pattern) if grep else None)
+        return cls(limit, start, _choice(grep, grep_options) if grep else None, timestamps)
 
 
-def read(
-    engine: Engine, names: Names, roles: Sequence[str], lines: Optional[int], since: Optional[str], grep: Optional[str]
-) -> Dict[str, Any]:
-    """By role: the container that runs, or else the newest one, with its lines. Without any limit the last 100."""
-    limits = Limits.of(lines, since, grep)
+def _choice(grep: str, options: str) -> Choice:
+    if options:
+        return partial(_by_grep, [*_understood("grep_options", options, shlex.split), "-e", grep])
+    wanted = _understood("grep", grep, pattern)
+    return lambda lines: [line for line in lines if wanted.search(line)]
+
+
+def _by_grep(words: List[str], lines: Sequence[str]) -> List[str]:
+    """What the host's grep makes of the lines. That none matches is its code 1."""
+    text = "".join(f"{line}\n" for line in lines)
+    done = subprocess.run(["grep", *words], input=text, capture_output=True, check=False, encoding="utf-8")
+    if done.returncode > 1:
+        raise ConfigError([Problem(done.stderr.strip(), "grep_options")])
+    return done.stdout.splitlines()
+
+
+def read(engine: Engine, names: Names, roles: Sequence[str], limits: Limits) -> Dict[str, Any]:
+    """By role: the container that runs, or else the newest one, with its lines."""
     chosen = _chosen(of_roles(engine.containers(*names.filters), names, roles))
     return {
         role: _read(engine, container.id, container.name, container.state, limits) for role, container in chosen.items()
     }
 
 
-def read_named(
-    engine: Engine, containers: Sequence[str], lines: Optional[int], since: Optional[str], grep: Optional[str]
-) -> Dict[str, Any]:
+def read_named(engine: Engine, containers: Sequence[str], limits: Limits) -> Dict[str, Any]:
     """By name, as far as they are there."""
-    limits = Limits.of(lines, since, grep)
     found = {name: engine.inspect(name) for name in containers}
     return {
         name: _read(engine, name, name, container["State"]["Status"], limits)
@@ -60,9 +82,9 @@ def read_named(
 
 
 def _read(engine: Engine, container: str, name: str, state: str, limits: Limits) -> Dict[str, Any]:
-    wanted, limit = limits.pattern, limits.lines
-    text = engine.logs(container, None if wanted else limit, limits.start, timestamps=True).splitlines()
-    matching = [line for line in text if wanted is None or wanted.search(line)]
+    chosen, limit = limits.chosen, limits.lines
+    text = engine.logs(container, None if chosen else limit, limits.start, limits.timestamps).splitlines()
+    matching = chosen(text) if chosen else text
     return {"container": name, "state": state, "lines": matching[-limit:] if limit else matching}
 
 

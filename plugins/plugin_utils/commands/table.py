@@ -52,6 +52,9 @@ _LOGS = {
     "--since/-s": "kamal_logs_since",
     "--lines/-n": "kamal_logs_lines",
     "--grep/-g": "kamal_logs_grep",
+    "--grep-options": "kamal_logs_grep_options",
+    "--follow/-f": "kamal_logs_follow=true",
+    "--skip-timestamps/-T": "kamal_logs_timestamps=false",
 }
 _EXEC = {"--interactive/-i": "kamal_interactive=true", "--reuse": "kamal_reuse=true", "--raw": ""}
 _TERMINAL = "instead of a terminal the one `ssh` command that opens it; raw bytes go to a file, `-e kamal_raw=…`"
@@ -80,7 +83,12 @@ COMMANDS: Tuple[Command, ...] = (
     Command("remove", "remove", _YES, note="data goes with `-e kamal_accessory_data=delete`"),
     Command("upgrade", note="from Kamal 1 to 2 with Kamal itself"),
     Command("version", note="`ansible-galaxy collection list caravan.kamal`"),
-    Command("app logs", "app.logs", _LOGS, note="it does not follow"),
+    Command(
+        "app logs",
+        "app.logs",
+        {**_LOGS, "--container-id": "kamal_logs_container"},
+        note="follows every host and role at once, over deploys",
+    ),
     Command("app containers", "app.containers", note="one table for all hosts"),
     Command("app images", "app.images", note="one table for all hosts"),
     Command("app version", "app.version", note="one table for all hosts"),
@@ -115,7 +123,7 @@ COMMANDS: Tuple[Command, ...] = (
         "proxy reboot", "proxy.reboot", {"--rolling": "kamal_proxy_rolling=true", **_YES}, note="rolling by itself"
     ),
     Command("proxy details", "proxy.details"),
-    Command("proxy logs", "proxy.logs", _LOGS, note="it does not follow"),
+    Command("proxy logs", "proxy.logs", _LOGS),
     Command(
         "proxy boot_config",
         "proxy.boot_config",
@@ -146,7 +154,7 @@ COMMANDS: Tuple[Command, ...] = (
         ("kamal_accessory", f"kamal_cmd{REST}"),
         note=_TERMINAL,
     ),
-    Command("accessory logs", "accessory.logs", _LOGS, _ACCESSORY, note="it does not follow"),
+    Command("accessory logs", "accessory.logs", _LOGS, _ACCESSORY),
     Command(
         "accessory upgrade",
         "accessory.upgrade",

@@ -112,6 +112,6 @@ def test_what_cannot_be_run_is_told(engine: Ending) -> None:
 
 def test_logs_of_accessories_are_read_by_name(engine: Ending) -> None:
     engine.output["hello-db"] = "one\ntwo\nthree"
-    assert logs.read_named(engine, ["hello-db", "hello-x"], 1, None, "t") == {
+    assert logs.read_named(engine, ["hello-db", "hello-x"], logs.Limits.of(1, None, "t")) == {
         "hello-db": {"container": "hello-db", "state": "running", "lines": ["three"]}
     }

@@ -227,7 +227,7 @@ def test_lines_for_people() -> None:
 def read(
     engine: FakeEngine, *roles: str, lines: int | None = None, since: Any = None, grep: Any = None
 ) -> dict[str, Any]:
-    return logs.read(engine, NAMES, roles, lines, since, grep)
+    return logs.read(engine, NAMES, roles, logs.Limits.of(lines, since, grep))
 
 
 def test_logs_are_of_what_runs_or_else_of_the_newest(host: FakeEngine) -> None:
@@ -258,6 +258,15 @@ def test_logs_are_of_what_runs_or_else_of_the_newest(host: FakeEngine) -> None:
 def test_how_many_lines(host: FakeEngine, limits: Any, expected: list[str]) -> None:
     host.output["hello-web-v1"] = "\n".join(f"GET /{number}" for number in range(200))
     assert read(host, "web", **limits)["web"]["lines"] == expected
+
+
+def test_lines_are_chosen_by_the_grep_of_the_host_where_it_has_options(host: FakeEngine) -> None:
+    host.output["hello-web-v1"] = "one\ntwo\nthree\nfour"
+    limits = logs.Limits.of(2, None, "TWO", "-i -A 1")
+    assert logs.read(host, NAMES, ["web"], limits)["web"]["lines"] == ["two", "three"]
+    assert logs.read(host, NAMES, ["web"], logs.Limits.of(2, None, "five", "-i"))["web"]["lines"] == []
+    with pytest.raises(ConfigError, match="grep_options: grep: .*nonsense"):
+        logs.read(host, NAMES, ["web"], logs.Limits.of(2, None, "five", "--nonsense"))
 
 
 @pytest.mark.parametrize(
