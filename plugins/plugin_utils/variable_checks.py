@@ -10,7 +10,8 @@ from typing import Any, Callable, Collection, Container, Iterable, List, Optiona
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..module_utils._errors import Problem
-from .variables import BY_NAME, FORMER, GONE, OPTIONS, PREFIX, READ_ONLY, VARIABLES, Variable
+from .former_variables import FORMER, GONE, OPTIONS
+from .variables import BY_NAME, PREFIX, READ_ONLY, VARIABLES, Variable
 
 
 def unknown(extra: Iterable[str]) -> List[Problem]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.caravan.kamal.plugins.plugin_utils import variable_checks, variables
+from ansible_collections.caravan.kamal.plugins.plugin_utils import former_variables, variable_checks, variables
 
 ROOT = Path(__file__).resolve().parents[4]
 SPECS = sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))
@@ -119,7 +119,7 @@ def test_a_value_of_another_type_is_refused(name: str, value: Any, message: str 
 
 
 def test_every_variable_that_is_read_is_in_the_table() -> None:
-    known = {*variables.BY_NAME, *variables.READ_ONLY, *variables.GONE}
+    known = {*variables.BY_NAME, *variables.READ_ONLY, *former_variables.GONE}
     read = {name: path for path in PLACES for name in re.findall(r"(?<![\w.-])kamal_[a-z_]+\b(?!\.)", text(path))}
     strays = {name: str(path.relative_to(ROOT)) for name, path in read.items() if name not in known}
     assert strays == {}
