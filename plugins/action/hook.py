@@ -89,6 +89,7 @@ class ActionModule(ControllerAction):
             runtime=round(time.time() - hooks.began(plan.service, plan.destination)) if name == "post-deploy" else None,
             error=failure.error if failure else None,
             failed_hosts=failure.hosts if failure else None,
+            message=str(self.value_of(task_vars, "kamal_broadcast") or "") if name == "broadcast" else None,
         )
 
     def _announce(self, name: str, hook: Hook) -> None:

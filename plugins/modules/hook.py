@@ -24,6 +24,7 @@ options:
     type: str
     required: true
     choices:
+      - broadcast
       - docker-setup
       - on-failure
       - post-app-boot

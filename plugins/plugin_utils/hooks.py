@@ -43,6 +43,7 @@ OF_A_HOOK = (
     "KAMAL_RUNTIME",
     "KAMAL_ERROR",
     "KAMAL_FAILED_HOSTS",
+    "KAMAL_MESSAGE",
 )
 
 Tell = Callable[[str], None]

@@ -200,6 +200,9 @@ VARIABLES: Tuple[Variable, ...] = (
     Variable("kamal_proxy_force", "bool", "`false`", "`proxy.remove`: although kamal-proxy still routes apps"),
     Variable("kamal_stop", "bool", "`false`", "`app.stale`: stop the containers that it lists"),
     Variable("kamal_confirm", "bool", "`false`", "`…remove`, `proxy.reboot`: yes, do it"),
+    Variable(
+        "kamal_confirm_data", "bool", "`false`", "`…remove` with `kamal_accessory_data=delete`: yes, the data too"
+    ),
     Variable("kamal_maintenance_message", "str", "none", "`app.maintenance`: what the page says"),
     Variable(
         "kamal_maintenance_drain_timeout",
@@ -239,6 +242,7 @@ VARIABLES: Tuple[Variable, ...] = (
     ),
     Variable("kamal_alias", "str", "none: the aliases are listed", "`alias`: the alias of the configuration to run"),
     Variable("kamal_help", "bool", "`false`", "print what the playbook does and its variables, and do nothing"),
+    Variable("kamal_broadcast", "str", "none", "`broadcast`: the message"),
     Variable("kamal_audit_lines", "int", "`50`", "`audit`: how many lines of each host"),
     Variable(
         "kamal_format",

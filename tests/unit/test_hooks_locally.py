@@ -67,6 +67,20 @@ def test_tasks_run_where_they_are_asked_for_and_a_failing_one_tells_nothing_else
     assert not (folder / ".kamal" / "lock-shop").exists()
 
 
+def test_a_broadcast_is_in_the_audit_log_and_told(folder: Path) -> None:
+    script = folder / ".kamal" / "hooks" / "broadcast"
+    script.parent.mkdir(parents=True)
+    script.write_text("#!/bin/sh\necho $KAMAL_SERVICE on $KAMAL_HOSTS: $KAMAL_MESSAGE > told\n")
+    script.chmod(0o755)
+    asked = ("caravan.kamal.broadcast", "-e", "kamal_hosts=shop")
+    code, output = play(folder, *asked)
+    assert code == 2 and "Say what is to be told: -e kamal_broadcast='MESSAGE'" in output
+    code, output = play(folder, *asked, "-e", "kamal_broadcast='Backup is done'")
+    assert code == 0, output
+    assert (folder / "told").read_text() == "shop on h1,h2: Backup is done\n"
+    assert (folder / ".kamal" / "shop-audit.log").read_text().count("] Backup is done\n") == 2
+
+
 def test_in_check_mode_they_are_listed(folder: Path) -> None:
     code, output = deploy(folder, {"pre-connect": {"file": "tell.yml", "on": "once"}}, "--check")
     assert code == 2
@@ -84,6 +98,7 @@ PLACES = {
     "roles/image/tasks/finish.yml": ["post-push"],
     "playbooks/setup.yml": ["docker-setup", "pre-deploy"],
     "playbooks/server/bootstrap.yml": ["docker-setup"],
+    "playbooks/broadcast.yml": ["broadcast"],
     "playbooks/rollback.yml": ["pre-deploy"],
     "playbooks/rollout.yml": ["pre-deploy"],
     "playbooks/switch.yml": ["post-deploy"],

@@ -164,6 +164,10 @@ def test_removing_it_keeps_its_data_unless_that_is_to_go(project: Project, web2:
     assert removed.ok and "The data of hello-site stays on worker1" in " ".join(removed.output.split())
     assert worker1.containers == {} and worker1.file("hello-site/data/backed-up").exists
     assert ask(worker1, "/page")[0] == 404
-    assert project.play("accessory.remove", kamal_accessory="all", kamal_confirm=True, kamal_accessory_data="delete").ok
+    everything = {"kamal_accessory": "all", "kamal_confirm": True, "kamal_accessory_data": "delete"}
+    asked = project.play("accessory.remove", **everything)
+    assert asked.code != 0 and "run this again with -e kamal_confirm_data=true" in " ".join(asked.output.split())
+    assert worker1.file("hello-site/data/backed-up").exists
+    assert project.play("accessory.remove", **everything, kamal_confirm_data=True).ok
     assert web2.containers == {} and "busybox" not in worker1.sh("docker images")
     assert not worker1.file("hello-site").exists and "site-data" not in worker1.sh("docker volume ls -q")

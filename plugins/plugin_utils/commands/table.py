@@ -66,6 +66,7 @@ _STORE = {
 _ACCESSORY = ("kamal_accessory",)
 _NOT_YET = "not yet"
 _PART = "a part of `remove`, which takes all of it"
+_DATA = "data goes with `-e kamal_accessory_data=delete -e kamal_confirm_data=true`"
 _LOGIN = "tries the login from every host; it is kept nowhere"
 
 COMMANDS: Tuple[Command, ...] = (
@@ -80,7 +81,7 @@ COMMANDS: Tuple[Command, ...] = (
     Command("audit", "audit"),
     Command("config", "config", note="also shows the file as it was merged"),
     Command("docs", "docs", {}, ("kamal_docs_section",), needs=False),
-    Command("remove", "remove", _YES, note="data goes with `-e kamal_accessory_data=delete`"),
+    Command("remove", "remove", _YES, note=_DATA),
     Command("upgrade", note="from Kamal 1 to 2 with Kamal itself"),
     Command("version", note="`ansible-galaxy collection list caravan.kamal`"),
     Command(
@@ -167,7 +168,7 @@ COMMANDS: Tuple[Command, ...] = (
         "accessory.remove",
         _YES,
         _ACCESSORY,
-        note="data goes with `-e kamal_accessory_data=delete`",
+        note=_DATA,
     ),
     Command("accessory pull_image", "accessory.upgrade", {}, _ACCESSORY, note="and replaces what runs"),
     Command("accessory upload", note="`accessory.boot` writes the files of one that differs"),
@@ -215,6 +216,9 @@ COMMANDS: Tuple[Command, ...] = (
         note="with the variables of `secrets.fetch`, or `kamal_secrets_fetched` from a file",
     ),
     Command("secrets print", "secrets.print", note="values with `-e kamal_secrets_show=true`"),
+    Command(
+        "broadcast", "broadcast", {}, (f"kamal_broadcast{REST}",), note="of Kamal before 1.0, when it was called MRSK"
+    ),
     Command("env push", "env.push", note="of Kamal 1"),
     Command("env delete", "env.delete", note="of Kamal 1"),
 )

@@ -15,6 +15,7 @@ from .topology import as_map, strings
 from .view import View
 
 HOOKS = (
+    "broadcast",
     "docker-setup",
     "on-failure",
     "post-app-boot",

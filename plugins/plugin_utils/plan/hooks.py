@@ -22,7 +22,7 @@ PLACES = (CONTROLLER, ONCE, HOSTS)
 OPTIONS = ("file", "on", "secrets", "timeout")
 ALL = "all"
 # Kamal hands these every secret of the project's files, and the others none.
-WITH_SECRETS = ("pre-connect", "pre-deploy", "post-deploy", "on-failure")
+WITH_SECRETS = ("pre-connect", "pre-deploy", "post-deploy", "broadcast", "on-failure")
 FORMER = {"pre-traefik-reboot": "pre-proxy-reboot", "post-traefik-reboot": "post-proxy-reboot"}
 # A script keeps its language to itself: `pre-deploy.sh` is no hook.
 ENDINGS = ("", ".sh", ".bash", ".rb", ".py")
@@ -62,6 +62,7 @@ def _due(run: Run, builds: bool) -> List[str]:
         "pre-proxy-reboot": run.command != "inspect",
         "post-proxy-reboot": run.command != "inspect",
         "post-deploy": deploys,
+        "broadcast": run.command == "broadcast",
         "on-failure": run.command != "inspect",
     }
     return [name for name, is_due in due.items() if is_due]

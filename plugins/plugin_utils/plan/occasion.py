@@ -18,6 +18,7 @@ LOCKED = ("pre-deploy", "pre-app-boot", "post-app-boot", "pre-proxy-reboot", "po
 OF_A_BATCH = ("pre-app-boot", "post-app-boot", "pre-proxy-reboot", "post-proxy-reboot")
 # What follows where a hook fails.
 EFFECTS = {
+    "broadcast": "The message is in the audit log of every host.",
     "pre-connect": "Nothing was touched.",
     "docker-setup": "Nothing is deployed.",
     "pre-build": "Nothing was built, and no host was touched.",
@@ -50,6 +51,7 @@ class Told:
     runtime: Optional[int] = None
     error: Optional[str] = None
     failed_hosts: Optional[Sequence[str]] = None
+    message: Optional[str] = None
 
     def facts(self, name: str) -> Dict[str, Any]:
         """For the tasks of a task file."""

@@ -18,6 +18,7 @@ COMMANDS = (
     "boot",
     "exec",
     "bootstrap",
+    "broadcast",
     "accessory",
     "accessory_boot",
     "env_push",
@@ -38,12 +39,13 @@ WITHOUT_VERSION = (
     "inspect",
     "exec",
     "bootstrap",
+    "broadcast",
     "accessory",
     "accessory_boot",
     "env_push",
     "env_delete",
 )
-WITHOUT_SECRETS = ("remove", "proxy", "inspect", "bootstrap", "accessory", "env_delete")
+WITHOUT_SECRETS = ("remove", "proxy", "inspect", "bootstrap", "broadcast", "accessory", "env_delete")
 
 # Where containers get their secrets from: the controller has them, they lie on the hosts in the env files of today, or
 # there in those of the release.

@@ -124,6 +124,11 @@ COMMON = {
         ("post-push", {}, {"KAMAL_HOSTS": "host1,db1", "KAMAL_LOCK": "false"}),
         ("post-deploy", {}, {"KAMAL_HOSTS": "host1,db1", "KAMAL_LOCK": "false", "KAMAL_RUNTIME": "0"}),
         (
+            "broadcast",
+            {"kamal_broadcast": "Back up"},
+            {"KAMAL_HOSTS": "host1,db1", "KAMAL_LOCK": "false", "KAMAL_MESSAGE": "Back up"},
+        ),
+        (
             "on-failure",
             {},
             {"KAMAL_HOSTS": "host1,db1", "KAMAL_LOCK": "false", "KAMAL_ERROR": "", "KAMAL_FAILED_HOSTS": ""},

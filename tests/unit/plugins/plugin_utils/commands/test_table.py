@@ -28,7 +28,7 @@ TREE = {
     "secrets": "extract fetch print",
     "server": "bootstrap exec",
 }
-OF_KAMAL_1 = {"env push", "env delete"}
+OF_KAMAL_1 = {"broadcast", "env push", "env delete"}
 PARTS_AND_FORMER = {"rollout", "switch", "logs"}
 
 

@@ -64,6 +64,7 @@ def problems(root: Path, text: str = "", **run: Any) -> list[str]:
             {"command": "boot", "build": False},
             [*ANYWHERE, "pre-app-boot", "post-app-boot", *AROUND_THE_PROXY, *FAILING],
         ),
+        ({"command": "broadcast", "build": False}, [*ANYWHERE, "broadcast", *AROUND_THE_PROXY, *FAILING]),
         ({"command": "setup"}, [*ANYWHERE, "docker-setup", *BUILDING, *DEPLOYING, *AROUND_THE_PROXY, *FAILING]),
         ({"command": "rollback", "build": False}, [*ANYWHERE, *DEPLOYING, *AROUND_THE_PROXY, *FAILING]),
         ({"command": "remove", "build": False}, [*ANYWHERE, *AROUND_THE_PROXY, *FAILING]),
@@ -76,6 +77,7 @@ def problems(root: Path, text: str = "", **run: Any) -> list[str]:
         "without a build",
         "bootstrap",
         "boot",
+        "broadcast",
         "setup",
         "rollback",
         "remove",
@@ -88,7 +90,7 @@ def test_the_hooks_that_a_run_comes_to(run: dict[str, Any], names: list[str], pr
 
 
 def test_every_hook_is_due_at_some_time() -> None:
-    everywhere = [*ANYWHERE, "docker-setup", *BUILDING, *DEPLOYING, *AROUND_THE_PROXY, *FAILING]
+    everywhere = [*ANYWHERE, "docker-setup", *BUILDING, *DEPLOYING, *AROUND_THE_PROXY, "broadcast", *FAILING]
     assert sorted(everywhere) == sorted(HOOKS)
 
 
