@@ -8,7 +8,10 @@ import os
 import shlex
 import shutil
 import tempfile
+from functools import partial
 from typing import Any, Dict, List, Mapping, Optional
+
+from ansible.utils.display import Display
 
 from ..module_utils._data import from_data, to_data
 from ..module_utils._delivery.parts import Saved, SavedLayer
@@ -83,7 +86,8 @@ class ActionModule(PlannedAction):
         lacking = task_vars[LACKING]
         files = from_data(Saved, arguments["saved"], "saved").of(lacking["layers"])
         place = Place(lacking["folder"], lacking["arrived"], lacking["free"])
-        return Sending(self, place).send(task_vars[SAVED]["folder"], files)
+        tell = partial(_show, task_vars["inventory_hostname"])
+        return Sending(self, place, tell).send(task_vars[SAVED]["folder"], files)
 
     def _fetched(self, saved: Mapping[str, Any]) -> str:
         """The folder of the controller that has what another host has saved, where it is removed."""
@@ -97,6 +101,11 @@ class ActionModule(PlannedAction):
         finally:
             self._low_level_execute_command(f"rm -rf {shlex.quote(saved['folder'])}", executable="/bin/sh")
         return folder
+
+
+def _show(host: str, text: str) -> None:
+    """As the callback shows what a host does."""
+    Display().display(f"    {host:<12}  {text}")
 
 
 def _of_hosts(task_vars: Mapping[str, Any]) -> List[Mapping[str, Any]]:

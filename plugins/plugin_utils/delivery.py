@@ -18,6 +18,7 @@ from ..module_utils._errors import ImageError
 
 PIECE = 8 * 2**20
 FULL = ("no space left", "quota exceeded")
+TOLD_EVERY = 10.0  # seconds
 # Seconds before a piece is sent again that a broken connection has lost.
 PAUSES = (1, 4)
 
@@ -40,9 +41,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Sending:
+    """`tell` hears every now and then how far it is."""
+
     action: ActionBase
     place: Place
+    tell: Callable[[str], None]
     pause: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.monotonic
 
     def send(self, folder: str, files: Sequence[SavedLayer]) -> int:
         """Send files of a folder of the controller. Returns how many bytes that took.
@@ -57,9 +62,14 @@ class Sending:
                 f"free at {self.place.folder}. Nothing was sent. Make room there (df -h; docker system df shows what "
                 "Docker takes), then run the same command again."
             )
+        done, told = 0, self.now()
         for file in files:
             for number, piece in self._pieces(os.path.join(folder, file.name), self.place.begins(file)):
                 self._write(file, number, piece)
+                done += len(piece)
+                if self.now() - told >= TOLD_EVERY:
+                    told = self.now()
+                    self.tell(f"{size(done)} of {size(wanted)} sent")
         return wanted
 
     def _require_way(self) -> None:

@@ -27,6 +27,7 @@ class Host:
 
     def __init__(self, *breaks_at: int, pipelining: bool = True) -> None:
         self.breaks_at, self.visits, self.got = breaks_at, 0, b""
+        self.told: list[str] = []
         self.answer: dict[str, Any] | None = None
         self._connection = SimpleNamespace(has_pipelining=pipelining, transport="paramiko")
 
@@ -60,7 +61,8 @@ def send(host: Host, source: Path, arrived: int = 0, free: int = ROOM) -> tuple[
         folder.mkdir()
         (folder / FILE.name).write_bytes((CONTENT + b"?" * arrived)[:arrived])
     pauses: list[float] = []
-    sending = Sending(host, Place(str(folder), {FILE.name: arrived}, free), pauses.append)  # type: ignore[arg-type]
+    place, clock = Place(str(folder), {FILE.name: arrived}, free), iter(range(0, 1000, 6))
+    sending = Sending(host, place, host.told.append, pauses.append, lambda: next(clock))  # type: ignore[arg-type]
     count = sending.send(str(source), [FILE])
     return count, (folder / FILE.name).read_bytes()
 
@@ -112,3 +114,9 @@ def test_what_a_host_refuses_is_one_message(source: Path, answer: str, message: 
 def test_a_connection_that_takes_no_input_is_refused(source: Path) -> None:
     with pytest.raises(ImageError, match="one of the kind paramiko takes none. Use ssh, or set registry"):
         send(Host(pipelining=False), source)
+
+
+def test_how_far_it_is_is_told_every_now_and_then(source: Path) -> None:
+    host = Host()
+    send(host, source)
+    assert host.told == ["8 B of 10 B sent"]
