@@ -207,7 +207,7 @@ class Started:
             **clean,
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
             "ANSIBLE_CALLBACK_PLUGINS": str(SHARED / "callback"),
-            "ANSIBLE_CALLBACKS_ENABLED": "record",
+            "ANSIBLE_CALLBACKS_ENABLED": "record,caravan.kamal.output",
             "ANSIBLE_NOCOLOR": "1",
             "DOCKER_CONFIG": str(LAB / "docker"),
             "LAB_REGISTRY_PASSWORD": REGISTRY_PASSWORD.read_text(),

@@ -43,6 +43,8 @@ from ..plugin_utils.secrets import pre_init
 from ..plugin_utils.secrets.sources import Secrets
 
 LOCALHOST = "localhost"
+RECORDER = "caravan.kamal.output"
+UNRECORDED = f"output is recorded by the callback {RECORDER} alone: name it in callbacks_enabled in ansible.cfg"
 NO_APP_HOSTS = (
     "There are no app hosts. Either the configuration was not read as an inventory: add\n"
     "  [inventory]\n"
@@ -83,7 +85,7 @@ class ActionModule(ControllerAction):
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         self._variables = task_vars
         whole = self._plan(arguments)
-        for notice in whole.notices:
+        for notice in [*whole.notices, *_unrecorded(whole)]:
             Display().warning(notice)
         if arguments["histories"]:
             Display().display(_found(whole))
@@ -247,3 +249,9 @@ class ActionModule(ControllerAction):
         if command == "rollback":
             return invocation.rollback_version(self._variables, self._loader, self._value)
         return self._value("kamal_version") or os.environ.get("VERSION")
+
+
+def _unrecorded(whole: Plan) -> List[str]:
+    wanted = whole.output.file or whole.output.otel
+    is_recorded = RECORDER in (constants.config.get_config_value("CALLBACKS_ENABLED") or ())
+    return [] if is_recorded or not wanted or whole.command == "inspect" else [UNRECORDED]

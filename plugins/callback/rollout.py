@@ -28,42 +28,36 @@ notes:
 
 import atexit
 import os
-import re
 import shutil
 import sys
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible import constants as C
-from ansible import context
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils import ci
 from ..plugin_utils.live_line import NO_ROLE_YET, LiveLine
+from ..plugin_utils.results import (
+    SILENT,
+    answer_of,
+    done,
+    has_items,
+    host_of,
+    looks_ahead,
+    plain,
+    reason_of,
+    short_name,
+    task_of,
+)
 from ..plugin_utils.summary import Versions
 
 NAMED_HOSTS = 8
-MESSAGES = ("ansible.builtin.debug", "debug")
-# A hook says itself what it runs, before it does. What tasks a file brings are announced one by one.
-SILENT = (
-    "ansible.builtin.set_fact",
-    "set_fact",
-    "ansible.builtin.include_tasks",
-    "include_tasks",
-    "ansible.builtin.include_role",
-    "include_role",
-    "caravan.kamal.hook",
-)
 LOCK, RELEASE = "caravan.kamal.lock", "caravan.kamal.release"
 # Seconds that a stage took, from which on they are told.
 NOTICED = 1.0
 CONTROLLER = "the controller"
-# What ansible-core 2.19 puts before the message of a task that could not begin; the names are ours, not the reader's.
-WRAPPING = re.compile(
-    r"\A(Task failed: )?(Finalization of task args for '[^']*' failed: )?(Error while resolving value for '[^']*': )?"
-    r"(The lookup plugin 'caravan\.kamal\.\w+' failed: )?"
-)
 # Tasks of the role app that only repeat that a run ends, on hosts that need not have failed.
 STOPS = ("Say where it stopped", "Say that it stopped")
 
@@ -130,74 +124,74 @@ class CallbackModule(Default):
         if self._verbose:
             super().v2_runner_on_start(host, task)
         elif task.action not in SILENT:
-            self._live.begin(str(host.get_name()), _short_name(task), _place(task))
+            self._live.begin(str(host.get_name()), short_name(task), _place(task))
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        answer = _answer(result)
-        self._live.end(_inventory_name(result))
-        if _task(result).action == RELEASE and not _looks_ahead(_task(result)):
+        answer = answer_of(result)
+        self._live.end(host_of(result))
+        if task_of(result).action == RELEASE and not looks_ahead(task_of(result)):
             self._versions.add(self._name(result), answer)
-        self._remember_the_lock(_task(result), answer)
+        self._remember_the_lock(task_of(result), answer)
         if self._verbose:
             return super().v2_runner_on_ok(result)
         self._announce()
         self._handle_warnings(answer)
-        place = None if _looks_ahead(_task(result)) else self._name(result)
-        if answer.get("changed") and place != _inventory_name(result):
-            pair = (_inventory_name(result), place)
+        place = None if looks_ahead(task_of(result)) else self._name(result)
+        if answer.get("changed") and place != host_of(result):
+            pair = (host_of(result), place)
             self._elsewhere[pair] = self._elsewhere.get(pair, 0) + 1
-        for line in _done(answer, _task(result)):
+        for line in done(answer, task_of(result)):
             self._line(result, line, _color(answer))
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
         if self._verbose:
             return super().v2_runner_item_on_ok(result)
-        answer = _answer(result)
-        for line in _done(answer, _task(result)):
+        answer = answer_of(result)
+        for line in done(answer, task_of(result)):
             self._line(result, f"{self._item(result)}{line}", _color(answer))
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
-        self._failed_items.setdefault(_inventory_name(result), []).append(self._name(result))
+        self._failed_items.setdefault(host_of(result), []).append(self._name(result))
         if self._verbose:
             return super().v2_runner_item_on_failed(result)
-        answer = _answer(result)
+        answer = answer_of(result)
         for action in answer.get("actions") or ():
             self._line(result, f"{self._item(result)}{action}", C.COLOR_CHANGED)
-        self._line(result, f"FAILED: {self._item(result)}{_reason(answer)}", C.COLOR_ERROR)
+        self._line(result, f"FAILED: {self._item(result)}{reason_of(answer)}", C.COLOR_ERROR)
 
     def v2_runner_item_on_skipped(self, result: Any) -> None:
         if self._verbose:
             super().v2_runner_item_on_skipped(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        self._live.end(_inventory_name(result))
-        is_stop = bool(self._causes) and _short_name(_task(result)) in STOPS
+        self._live.end(host_of(result))
+        is_stop = bool(self._causes) and short_name(task_of(result)) in STOPS
         if not ignore_errors:
             culprits = sum(self._causes.values(), []) if is_stop else self._to_blame(result)
-            self._causes.setdefault(_inventory_name(result), culprits)
+            self._causes.setdefault(host_of(result), culprits)
         if self._verbose:
             return super().v2_runner_on_failed(result, ignore_errors)
         if is_stop:
-            return self._stop(_reason(_answer(result)))
-        answer = _answer(result)
+            return self._stop(reason_of(answer_of(result)))
+        answer = answer_of(result)
         self._handle_warnings(answer)
         for action in answer.get("actions") or ():
             self._line(result, action, C.COLOR_CHANGED)
-        if not _has_items(answer):
-            self._failure(result, _reason(answer), C.COLOR_SKIP if ignore_errors else C.COLOR_ERROR)
+        if not has_items(answer):
+            self._failure(result, reason_of(answer), C.COLOR_SKIP if ignore_errors else C.COLOR_ERROR)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._live.end(_inventory_name(result))
-        self._causes.setdefault(_inventory_name(result), self._to_blame(result))
+        self._live.end(host_of(result))
+        self._causes.setdefault(host_of(result), self._to_blame(result))
         if self._verbose:
             return super().v2_runner_on_unreachable(result)
-        self._line(result, f"cannot be reached: {_plain(_answer(result).get('msg'))}", C.COLOR_UNREACHABLE)
+        self._line(result, f"cannot be reached: {plain(answer_of(result).get('msg'))}", C.COLOR_UNREACHABLE)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         if self._verbose:
             return super().v2_runner_on_skipped(result)
-        self._live.end(_inventory_name(result))
-        host, is_of_others = _inventory_name(result), _answer(result).get("skip_reason") == NO_ROLE_YET
+        self._live.end(host_of(result))
+        host, is_of_others = host_of(result), answer_of(result).get("skip_reason") == NO_ROLE_YET
         if is_of_others and not self._versions.has(host):
             self._live.waits(host)
 
@@ -205,10 +199,10 @@ class CallbackModule(Default):
         """A task with `until` waits: what for is said once, and again only if it is something else by then."""
         if self._verbose:
             return super().v2_runner_retry(result)
-        answer = _answer(result)
-        text = f"waits for up to {_seconds_left(answer, _task(result))} s: {_reason(answer)}"
-        if (self._name(result), _reason(answer)) not in self._shown:
-            self._shown.add((self._name(result), _reason(answer)))
+        answer = answer_of(result)
+        text = f"waits for up to {_seconds_left(answer, task_of(result))} s: {reason_of(answer)}"
+        if (self._name(result), reason_of(answer)) not in self._shown:
+            self._shown.add((self._name(result), reason_of(answer)))
             self._line(result, text, C.COLOR_SKIP)
 
     def v2_playbook_on_include(self, included_file: Any) -> None:
@@ -272,7 +266,7 @@ class CallbackModule(Default):
     def _announce(self) -> None:
         """A task with a condition is only announced when it is not skipped."""
         if self._waiting:
-            self._say(f"  {_short_name(self._waiting)}")
+            self._say(f"  {short_name(self._waiting)}")
         self._waiting = None
 
     @property
@@ -283,18 +277,18 @@ class CallbackModule(Default):
         """The host that a task ran on, whichever host of the play it ran for."""
         host = self.host_label(result).rpartition(" -> ")[2]
         if "{{" in host:  # The task failed before it was known where it runs.
-            return _inventory_name(result)
-        is_controller = host == "localhost" and _inventory_name(result) != "localhost"
+            return host_of(result)
+        is_controller = host == "localhost" and host_of(result) != "localhost"
         return CONTROLLER if is_controller else host
 
     def _to_blame(self, result: Any) -> List[str]:
         """The hosts that a failed task speaks of or whose items failed, else the one that it ran on."""
-        of_items = self._failed_items.get(_inventory_name(result))
-        return list(_answer(result).get("missing") or of_items or [self._name(result)])
+        of_items = self._failed_items.get(host_of(result))
+        return list(answer_of(result).get("missing") or of_items or [self._name(result)])
 
     def _item(self, result: Any) -> str:
         """What a line of a loop begins with; nothing in a loop over hosts, as each line has the name of its host."""
-        label = str(self._get_item_label(_answer(result)))
+        label = str(self._get_item_label(answer_of(result)))
         return "" if label == self._name(result) else f"{label}: "
 
     def _failure(self, result: Any, reason: str, color: Any) -> None:
@@ -368,18 +362,6 @@ def _write(text: str) -> None:
     os.write(1, text.encode(sys.stdout.encoding or "utf-8", "replace"))
 
 
-def _answer(result: Any) -> Dict[str, Any]:
-    """ansible-core 2.19 made the attribute public."""
-    answer: Dict[str, Any] = result.result if hasattr(result, "result") else result._result
-    return answer
-
-
-def _short_name(task: Any) -> str:
-    """A task's name without that of its role."""
-    role, colon, name = task.get_name().partition(" : ")
-    return str(name if colon else role)
-
-
 def _place(task: Any) -> Optional[str]:
     """Where a task that begins will run, if not on its host; empty where a variable decides."""
     if not task.delegate_to:
@@ -387,53 +369,8 @@ def _place(task: Any) -> Optional[str]:
     return CONTROLLER if task.delegate_to == "localhost" else ""
 
 
-def _looks_ahead(task: Any) -> bool:
-    """Whether it shows, before a run that changes something, what that would be."""
-    return bool(task.check_mode) and not context.CLIARGS.get("check")
-
-
-def _task(result: Any) -> Any:
-    return result.task if hasattr(result, "task") else result._task
-
-
-def _inventory_name(result: Any) -> str:
-    """The host of the play that a task ran for, wherever it was delegated to."""
-    return str((result.host if hasattr(result, "host") else result._host).get_name())
-
-
 def _color(answer: Mapping[str, Any]) -> Any:
     return C.COLOR_CHANGED if answer.get("changed") else C.COLOR_OK
-
-
-def _has_items(answer: Mapping[str, Any]) -> bool:
-    """Of a task with a loop, each item of which was told already."""
-    return any("ansible_loop_var" in item for item in answer.get("results") or () if isinstance(item, dict))
-
-
-def _done(answer: Mapping[str, Any], task: Any) -> List[str]:
-    """What a task did, one line each: our modules say it, others only whether they changed something."""
-    if _has_items(answer):
-        return []
-    if answer.get("actions"):
-        return list(answer["actions"])
-    if task.action in MESSAGES:
-        return _texts(answer.get("msg"))
-    return ["changed"] if answer.get("changed") else []
-
-
-def _texts(message: Any) -> List[str]:
-    return [str(line) for line in message] if isinstance(message, list) else str(message or "").splitlines()
-
-
-def _reason(answer: Mapping[str, Any]) -> str:
-    """One telling of what went wrong; modules that are not ours keep some of it in other fields."""
-    parts = (_plain(answer.get("msg")), answer.get("module_stderr"), answer.get("stderr"))
-    return "\n".join(str(part).strip() for part in parts if part)
-
-
-def _plain(message: Any) -> str:
-    """Without what Ansible says of itself before it comes to what went wrong."""
-    return WRAPPING.sub("", str(message or ""))
 
 
 def _seconds_left(answer: Mapping[str, Any], task: Any) -> int:

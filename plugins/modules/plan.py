@@ -691,6 +691,18 @@ plan:
           description: 'Where the password is: V({secret: NAME}), or V({config: KEY/PATH}) where no secret holds
             it.'
           type: raw
+    output:
+      description: Where the run is recorded.
+      type: dict
+      contains:
+        file:
+          description: The folder of its files, below the project, or null.
+          type: str
+          sample: log/deploys
+        otel:
+          description: The OpenTelemetry collector, or null.
+          type: str
+          sample: http://otel.example.com:4318
     notices:
       description: What the operator is told.
       type: list

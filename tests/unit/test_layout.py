@@ -31,8 +31,8 @@ HEADER = (
 )
 # The rooms, and which others each of them may enter. What has no room lies at the root of module_utils; every room may.
 WORDS = "module_utils"
-CONFIG, PLAN, SECRETS, KEPT, COMMANDS = (
-    f"plugin_utils/{room}" for room in ("config", "plan", "secrets", "kept", "commands")
+CONFIG, PLAN, SECRETS, KEPT, COMMANDS, OUTPUT = (
+    f"plugin_utils/{room}" for room in ("config", "plan", "secrets", "kept", "commands", "output")
 )
 APP, PROXY, BUILD, DELIVERY, HOST, DOCKER_RUN, KEPT_THERE = (
     f"module_utils/{room}" for room in ("_app", "_proxy", "_build", "_delivery", "_host", "_docker_run", "_kept")
@@ -44,6 +44,7 @@ MAY_ENTER = {
     SECRETS: {"plugin_utils", CONFIG},
     KEPT: {"plugin_utils"},
     COMMANDS: {"plugin_utils"},
+    OUTPUT: set(),
     APP: {PROXY, HOST},
     PROXY: {HOST, DOCKER_RUN},
     BUILD: {HOST},

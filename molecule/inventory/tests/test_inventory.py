@@ -71,6 +71,8 @@ STAGING = {
     "servers": {"web": ["worker1"], "workers": {"hosts": ["worker1"]}},
     "proxy": {"host": "staging.example.com"},
     "env": {"secret": ["GREETING"]},
+    # Nobody listens on that port.
+    "output": {"file": {"path": "log/deploys"}, "otel": {"endpoint": "http://127.0.0.1:9"}},
 }
 
 
@@ -158,6 +160,13 @@ def test_a_destination_has_hosts_names_and_secrets_of_its_own(staging: Project, 
     assert web1.running == ["hello-web-v3"]
     assert ask().version == "v3"
     assert "[staging]" in worker1.audit("hello-staging")[-1]
+    assert "output/otel: http://127.0.0.1:9/v1/logs does not take what is sent: " in run.output
+    (record,) = (staging.root / "log/deploys").iterdir()
+    assert record.name.endswith("_staging_deploy.log")
+    assert f"Logs written to {record}" in run.output
+    assert "INFO [worker1] start container hello-web-staging-v3" in record.read_text()
+    assert record.read_text().splitlines()[-1].startswith("# Completed in ")
+    assert "Hello staging" not in record.read_text()
 
 
 def test_the_same_version_is_built_with_its_own_arguments(worker1: Host) -> None:

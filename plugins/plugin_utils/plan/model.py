@@ -120,6 +120,14 @@ class Hook:
 
 
 @dataclass(frozen=True)
+class Output:
+    """Where the callback caravan.kamal.output records a run."""
+
+    file: Optional[str] = field(metadata=about("The folder of its files, below the project, or null.", "log/deploys"))
+    otel: Optional[str] = field(metadata=about("The OpenTelemetry collector, or null.", "http://otel.example.com:4318"))
+
+
+@dataclass(frozen=True)
 class Plan:
     """A configuration resolved for one version and the hosts of one run."""
 
@@ -176,4 +184,5 @@ class Plan:
         )
     )
     registry: Optional[Registry] = field(metadata=about("Where to log in for the image of the service, or null."))
+    output: Output = field(metadata=about("Where the run is recorded."))
     notices: Sequence[str] = field(metadata=about("What the operator is told.", []))

@@ -14,7 +14,7 @@ from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
 from ..config.topology import Role, Topology
 from . import accessories as beside
-from . import assets, batches, connections, containers, mounts, pages, unsupported
+from . import assets, batches, connections, containers, mounts, pages, recording, unsupported
 from . import env as _env
 from . import hooks as _hooks
 from .images import Images, registry
@@ -91,6 +91,7 @@ class _Planner:
             secrets=self._secret_names(hosts.values(), accessories.values()),
             secrets_from=self.run.secrets_from,
             registry=self.images.registry(),
+            output=recording.output(self.data.get("output") or {}),
             notices=[*self._notices(), *beside.notices(self.config, booted)],
         )
 

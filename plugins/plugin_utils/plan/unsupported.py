@@ -52,20 +52,16 @@ def _moves(section: Mapping[str, Any]) -> bool:
 # Notices: what runs is the same without these keys
 
 
-NO_EFFECT_YET = ("output",)
 OWN_NETWORK = f"takes the container off the network {NETWORK}, where the others find it by name"
 
 
 def notices(config: Config, roles: Sequence[Role]) -> List[str]:
     """What is passed over."""
-    passed_over: List[Tuple[Tuple[str, ...], str]] = [
-        ((key,), "has no effect yet") for key in NO_EFFECT_YET if key in config.written
-    ]
     places = [("servers", role.name) for role in roles if not role.proxied and _leaves(role.settings)]
     accessories = _map(config.written.get("accessories"))
     places += [("accessories", name) for name, section in accessories.items() if _moves(section)]
-    passed_over += [((*keys, "options", "network"), OWN_NETWORK) for keys in places]
-    return [f"{'/'.join(keys)} {text} ({config.where(*keys)})" for keys, text in passed_over]
+    passed_over = [(*keys, "options", "network") for keys in places]
+    return [f"{'/'.join(keys)} {OWN_NETWORK} ({config.where(*keys)})" for keys in passed_over]
 
 
 def _map(value: Any) -> Mapping[str, Any]:

@@ -1,0 +1,6 @@
+from typing import Any
+
+class CallbackBase:
+    _display: Any
+    def __init__(self) -> None: ...
+    def host_label(self, result: Any) -> str: ...

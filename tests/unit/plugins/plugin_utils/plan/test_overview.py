@@ -59,7 +59,7 @@ def seen(tmp_path: Path, text: str, wanted: str | None = "3f2a9c1b6f0e") -> dict
         ),
         (
             "aliases: {a: app exec}\noutput: {file: {path: l}}",
-            {"notices": ["output has no effect yet (config/deploy.yml:4)"]},
+            {"notices": []},
         ),
     ],
 )

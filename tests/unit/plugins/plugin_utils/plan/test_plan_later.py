@@ -134,7 +134,7 @@ def test_an_image_of_a_registry_on_this_machine_keeps_the_name_that_kamal_gives_
     ("text", "keys"),
     [
         ("", []),
-        ("output: {file: {path: l}}\naliases: {a: app exec}", ["output"]),
+        ("output: {file: {path: l}}\naliases: {a: app exec}", []),
         ("ssh: {user: app}", ["ssh"]),
         ("sshkit: {pool_idle_timeout: 60}", ["sshkit/pool_idle_timeout"]),
         ("sshkit: {dns_retries: 1, max_concurrent_starts: 2}", []),
@@ -153,9 +153,9 @@ def test_what_is_told(text: str, keys: list[str]) -> None:
 @pytest.mark.parametrize(
     ("run", "keys"),
     [
-        ({}, ["sshkit/pool_idle_timeout", "output"]),
-        ({"command": "setup"}, ["sshkit/pool_idle_timeout", "output"]),
-        ({"command": "rollback", "build": False}, ["sshkit/pool_idle_timeout", "output"]),
+        ({}, ["sshkit/pool_idle_timeout"]),
+        ({"command": "setup"}, ["sshkit/pool_idle_timeout"]),
+        ({"command": "rollback", "build": False}, ["sshkit/pool_idle_timeout"]),
         ({"command": "remove", "build": False}, []),
         ({"command": "inspect", "build": False}, []),
     ],
@@ -173,7 +173,7 @@ def test_the_ssh_section_of_a_file_needs_no_notice(tmp_path: Path) -> None:
 
 def test_a_notice_names_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "deploy.yml"
-    path.write_text("service: app\nservers: [h1]\noutput:\n  file: {path: l}\n")
-    assert plan(load(str(path), None, Settings({})), Run("v1", ["h1"])).notices == [
-        "output has no effect yet (deploy.yml:3)"
-    ]
+    path.write_text("service: app\nservers: {web: [h1], jobs: {hosts: [h1], options: {network: host}}}\n")
+    (notice,) = plan(load(str(path), None, Settings({})), Run("v1", ["h1"])).notices
+    assert notice.startswith("servers/jobs/options/network takes the container off the network kamal")
+    assert notice.endswith(" (deploy.yml:2)")

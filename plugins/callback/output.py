@@ -1,0 +1,162 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: output
+type: notification
+short_description: A record of each run, in files or at an OpenTelemetry collector
+version_added: 0.1.0
+author: Caravan contributors (@caravan-deploy)
+description:
+  - Records runs that change something where the section C(output) of the configuration says, as Kamal does. That is a
+    file for each run below C(output/file/path), which is relative to the project, and log records at
+    C(output/otel/endpoint), sent as OTLP/HTTP with JSON.
+  - There are the events C(kamal.start), and C(kamal.complete) or C(kamal.failed), with what ran, for how long and how
+    it ended; between them a line for each task, for what was done on each host, and for each failure. Nothing is in
+    them that a person watching the run does not read, so no secret.
+  - A collector that does not answer is told once and delays nothing.
+requirements:
+  - enabled in C(callbacks_enabled), as the playbook caravan.kamal.init writes it to C(ansible.cfg)
+options: {}
+notes:
+  - Headers for the collector, such as one that authorizes, are those of the environment variable
+    C(OTEL_EXPORTER_OTLP_HEADERS), C(NAME=VALUE) with commas between them.
+"""
+
+import atexit
+import os
+import time
+from typing import Any, Dict, Iterable, List, Mapping, Optional
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+
+from ..plugin_utils import invocation
+from ..plugin_utils.output.file import FileRecorder
+from ..plugin_utils.output.otel import OtelRecorder
+from ..plugin_utils.output.record import ERROR, INFO, Recorder, Run
+from ..plugin_utils.results import (
+    SILENT,
+    answer_of,
+    done,
+    has_items,
+    host_of,
+    looks_ahead,
+    reason_of,
+    short_name,
+    task_of,
+)
+
+PLAN = "caravan.kamal.plan"
+# Plans of runs that only look.
+LOOKING = ("inspect", "exec")
+CUT_OFF = "the run was cut off"
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "caravan.kamal.output"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._recorders: List[Recorder] = []
+        self._run: Optional[Run] = None
+        self._failure: Optional[str] = None
+        self._waiting: Any = None
+        self._began = time.monotonic()
+        atexit.register(self._end, CUT_OFF)
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        self._waiting = None if task.action in SILENT else task
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        answer, task = answer_of(result), task_of(result)
+        if task.action == PLAN and "plan" in answer:
+            self._begin(answer["plan"])
+        self._tell(done(answer, task), result)
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        self._tell(done(answer_of(result), task_of(result)), result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        answer = answer_of(result)
+        self._tell(answer.get("actions") or (), result)
+        if not has_items(answer):
+            self._fail(result, reason_of(answer), counts=not ignore_errors)
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        self._fail(result, reason_of(answer_of(result)))
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._fail(result, reason_of(answer_of(result)))
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        counts = [stats.summarize(host) for host in stats.processed]
+        has_failed = any(count["failures"] or count["unreachable"] for count in counts)
+        self._end((self._failure or "failed") if has_failed else None)
+
+    def _place(self, result: Any) -> str:
+        return (
+            str(self.host_label(result).rpartition(" -> ")[2])
+            if "{{" not in self.host_label(result)
+            else host_of(result)
+        )
+
+    def _tell(self, lines: Iterable[str], result: Any) -> None:
+        """What was done; what a task would do that only looks ahead is done by a later one."""
+        self._announce()
+        for line in () if looks_ahead(task_of(result)) else lines:
+            self._line(line, self._place(result))
+
+    def _announce(self) -> None:
+        """A task that is skipped everywhere is no line."""
+        if self._waiting:
+            self._line(short_name(self._waiting))
+        self._waiting = None
+
+    def _line(self, text: str, host: Optional[str] = None, severity: str = INFO) -> None:
+        for recorder in self._recorders:
+            for line in text.splitlines():
+                recorder.line(line, host, severity)
+
+    def _fail(self, result: Any, reason: str, counts: bool = True) -> None:
+        self._announce()
+        self._line(reason, self._place(result), ERROR)
+        if counts and not self._failure:
+            self._failure = f"{self._place(result)}: {reason}".replace("\n", " ")
+
+    def _begin(self, plan: Mapping[str, Any]) -> None:
+        """With the first plan of a run; one of another service ends the record of the first."""
+        is_only_looking = plan["command"] in LOOKING or context.CLIARGS.get("check")
+        if is_only_looking or (self._run and self._run.service == plan["service"]):
+            return
+        self._end(None)
+        playbooks = invocation.running(context.CLIARGS.get("args") or ())
+        words = {name: plan[name] for name in ("service", "destination", "version", "performer")}
+        self._run = Run(**words, command=",".join(playbooks) or plan["command"], hosts=list(plan["all_hosts"]))
+        self._began = time.monotonic()
+        for recorder in _recorders(plan["output"], plan["project_root"]):
+            try:
+                recorder.begin(self._run)
+                self._recorders.append(recorder)
+            except OSError as error:
+                self._display.warning(f"output: this run is not recorded in a file: {error}")
+
+    def _end(self, failure: Optional[str]) -> None:
+        recorders, self._recorders, self._run = self._recorders, [], None
+        for recorder in recorders:
+            said = recorder.end(failure, time.monotonic() - self._began)
+            if said:
+                self._display.display(said)
+
+
+def _recorders(output: Mapping[str, Any], root: str) -> List[Recorder]:
+    found: Dict[str, Recorder] = {}
+    if output.get("file"):
+        found["file"] = FileRecorder(os.path.join(root, os.path.expanduser(output["file"])))
+    if output.get("otel"):
+        found["otel"] = OtelRecorder(output["otel"], os.environ)
+    return list(found.values())
