@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.callback import rollout
+from ansible_collections.caravan.kamal.plugins.plugin_utils import results
 
 OK = {"failures": 0, "unreachable": 0, "changed": 0}
 CHANGED, FAILED, LOST = {**OK, "changed": 2}, {**OK, "failures": 1, "changed": 1}, {**OK, "unreachable": 1}
@@ -149,7 +150,7 @@ def test_what_a_delegated_task_changed_is_counted_where_it_was_done(
 def test_what_was_only_looked_at_is_no_change(
     callback: Callback, monkeypatch: pytest.MonkeyPatch, check: bool, line: str
 ) -> None:
-    monkeypatch.setattr(rollout.context, "CLIARGS", {"check": check})
+    monkeypatch.setattr(results.context, "CLIARGS", {"check": check})
     would = {"changed": True, "actions": ["remove hello"]}
     callback.v2_runner_on_ok(answer(callback.task("Look", check_mode=True), "web1", **would))
     counts = {"web1": {**OK, "changed": 1}}
