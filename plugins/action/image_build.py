@@ -1,21 +1,35 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Gives the image_build module what the plan says about the image, and the registry's credentials and secret values."""
+"""Gives the image_build module what the plan says about the image, the registry's credentials and secret values.
+
+Where another host builds, it is sent what it lacks of the commit first. How far the build is, is shown meanwhile.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.utils.display import Display
 
+from ..module_utils._build import git
+from ..module_utils._build.source import LEFT_OUT, commit_of
 from ..module_utils._data import to_data
+from ..plugin_utils import build_progress
 from ..plugin_utils.background import Background
+from ..plugin_utils.plan import commit_pack
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
+LOCAL = "local"
+# Seconds between two looks at how far the build is; another host is asked over its connection.
+NEAR, FAR = 0.2, 2.0
 # Made when the main process loads this file, before it forks.
 BUILDS = Background()
 
@@ -29,6 +43,7 @@ class ActionModule(PlannedAction):
             return arguments
         planned = to_data(supply.plan.build) or {}
         names = planned.pop("secrets", ())
+        planned.pop("host", None)
         filled = {**planned, **arguments}
         if left_out(arguments, "secrets"):
             filled["secrets"] = json.dumps(supply.secrets.values({name: name for name in names}) if names else {})
@@ -36,11 +51,15 @@ class ActionModule(PlannedAction):
             registry = supply.plan.registry
             server = registry.server if registry else None
             filled["registry"] = {"server": server, **(supply.login(registry) or {})}
+        if self._is_to_be_sent(filled):
+            filled["received"] = commit_pack.describe(
+                filled["project_root"], commit_of(filled["project_root"], filled["version"])
+            )
         return filled
 
     def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         waits = boolean(arguments.pop("wait", True))
-        build = partial(super().execute, module, arguments, task_vars)
+        build = partial(self._build_there, arguments, task_vars)
         name = self._name(arguments)
         if waits:
             begun = BUILDS.answer(name)
@@ -64,3 +83,92 @@ class ActionModule(PlannedAction):
             return {"failed": True, "msg": str(error)}
         finally:
             self.cleanup(force=True)
+
+    def _build_there(self, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        """Where that is another host, it has what it builds from first."""
+        received = arguments.get("received")
+        if not received or "objects" in received or self._task.check_mode:
+            return self._build(arguments, task_vars)
+        known = self._known(arguments)
+        answer = self._send_and_build(arguments, known, task_vars)
+        if answer.get("lacks") and known:
+            answer = self._send_and_build(arguments, [], task_vars)
+        if git.uncommitted(arguments["project_root"]):
+            answer = {**answer, "notices": [*(answer.get("notices") or ()), LEFT_OUT]}
+            Display().warning(LEFT_OUT)
+        return answer
+
+    # A commit for a host that is not this one
+
+    @property
+    def _is_here(self) -> bool:
+        return bool(self._connection.transport == LOCAL)
+
+    def _is_to_be_sent(self, arguments: Arguments) -> bool:
+        root = arguments["project_root"]
+        return not self._is_here and left_out(arguments, "context") and git.is_repository(root)
+
+    def _known(self, arguments: Arguments) -> List[str]:
+        asking = commit_pack.asking(arguments["service"], arguments["project_root"])
+        return str(self._low_level_execute_command(asking)["stdout"]).split()
+
+    def _send_and_build(
+        self, arguments: Dict[str, Any], known: List[str], task_vars: Mapping[str, Any]
+    ) -> Dict[str, Any]:
+        received = arguments["received"]
+        objects = None
+        if received["commit"] not in known:
+            with tempfile.NamedTemporaryFile(prefix="caravan-") as pack:
+                commit_pack.write(arguments["project_root"], received["commit"], known, pack.name)
+                objects = self._remote("objects")
+                self._transfer_file(pack.name, objects)
+                self._fixup_perms2([self._connection._shell.tmpdir, objects], execute=False)
+        return self._build({**arguments, "received": {**received, "objects": objects}}, task_vars)
+
+    def _remote(self, name: str) -> str:
+        """A file in the folder that this task has on the host, and that goes with it."""
+        folder = self._connection._shell.tmpdir or self._make_tmp_path()
+        return str(self._connection._shell.join_path(folder, name))
+
+    # How far it is
+
+    def _build(self, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        if self._task.check_mode or not left_out(arguments, "progress"):
+            return super().execute(self.module, arguments, task_vars)
+        with self._shown(self._task.delegate_to or task_vars["inventory_hostname"]) as progress:
+            return super().execute(self.module, {**arguments, "progress": progress}, task_vars)
+
+    @contextmanager
+    def _shown(self, host: str) -> Iterator[str]:
+        name = "the controller" if host == "localhost" else host
+        tell = partial(_tell, name)
+        if self._is_here:
+            with tempfile.TemporaryDirectory(prefix="caravan-") as folder:
+                path = os.path.join(folder, "progress")
+                with build_progress.shown(partial(_read, path), tell, NEAR):
+                    yield path
+        else:
+            path = self._remote("progress")
+            with build_progress.shown(partial(self._read_there, path), tell, FAR):
+                yield path
+
+    def _read_there(self, path: str, place: int) -> Optional[bytes]:
+        """A terminal on the way, as for sudo, would end lines otherwise."""
+        command = f"tail -c +{place + 1} {path} 2>/dev/null || true"
+        try:
+            answer = self._low_level_execute_command(command, sudoable=False)
+        except AnsibleConnectionFailure:
+            return None
+        return str(answer["stdout"]).encode()
+
+
+def _tell(name: str, line: str) -> None:
+    Display().display(f"    {name:<12}  {line}")
+
+
+def _read(path: str, place: int) -> Optional[bytes]:
+    if not os.path.exists(path):
+        return b""
+    with open(path, "rb") as file:
+        file.seek(place)
+        return file.read()

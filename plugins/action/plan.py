@@ -169,6 +169,7 @@ class ActionModule(ControllerAction):
             version=self._version(config, arguments),
             hosts=self._hosts(config, arguments["command"]),
             local_hosts=[host for host in Topology(config.data).boot_order if self._is_local(host)],
+            inventory=self._variables["groups"]["all"],
             command=arguments["command"],
             performer=git.user(config.project_root),
             build=build and arguments["command"] in BUILDING and not image,

@@ -14,6 +14,7 @@ from ..plugin_utils.live_line import NO_ROLE_YET
 from ..plugin_utils.plan import handover, pages
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
+PULLED = "pulled"
 NEEDS_SECRETS = ("staged", "live")
 
 
@@ -33,6 +34,8 @@ class ActionModule(PlannedAction):
         if _is_the_last(arguments, share):
             self.stays = BRIEFLY
         filled = {**arguments, "plan": to_data(share), "built": _built(arguments.get("built"), share.image)}
+        if arguments.get("state") == PULLED and left_out(arguments, "registry"):
+            filled["registry"] = json.dumps(supply.login(supply.plan.registry))
         if arguments.get("state") in NEEDS_SECRETS:
             if left_out(arguments, "secrets"):
                 handed = needed_secrets(share.roles)

@@ -123,6 +123,10 @@ options:
     description: Whether the image is pushed to the registry.
     type: bool
     default: true
+  latest_here:
+    description: Whether the image gets O(latest) as a tag in the engine of this host too.
+    type: bool
+    default: false
   registry:
     description: Where and as whom to log in. It goes into the API call and is not stored.
     type: dict
@@ -150,6 +154,28 @@ options:
       - Left out, it is in C($XDG_CACHE_HOME) or C(~/.cache), below C(caravan/clones), one for each project folder.
       - One build at a time uses it; another one waits for that, for an hour at most.
     type: path
+  received:
+    description:
+      - A commit that was sent to this host, to be built from a clone that is kept here; O(project_root) need not exist.
+      - The action on the controller fills it in where another host builds the commit of a checkout.
+    type: dict
+    suboptions:
+      commit:
+        description: Its ID.
+        type: str
+        required: true
+      below:
+        description: What leads from the top of the checkout to the project.
+        type: str
+        default: ""
+      objects:
+        description: A file with the git objects that this host lacked, as C(git pack-objects --thin) makes it.
+        type: path
+      shallow:
+        description: Commits whose parents are not known, where the checkout is a shallow one.
+        type: list
+        elements: str
+        default: []
   progress:
     description: A file that is told how far the build is, a JSON object in each line. A rollout shows them.
     type: path
@@ -247,6 +273,11 @@ output:
   type: list
   elements: str
   sample: ["Step 3/4 : RUN make", "make: *** No targets specified and no makefile found.  Stop."]
+lacks:
+  description: That the clone on this host is not whole, and all of the commit has to be sent.
+  returned: when it is so
+  type: bool
+  sample: true
 step:
   description: The step of the Dockerfile that failed; null where the build ended outside of any.
   returned: when the build failed
@@ -258,6 +289,7 @@ from typing import Any, Dict
 
 from ..module_utils._build.build import Build
 from ..module_utils._build.progress import Progress
+from ..module_utils._build.received import Received
 from ..module_utils._build.wanted import Wanted
 from ..module_utils._host import module as _module
 
@@ -289,6 +321,7 @@ OPTIONS: Dict[str, Any] = {
         },
     },
     "push": {"type": "bool", "default": True},
+    "latest_here": {"type": "bool", "default": False},
     "registry": {
         "type": "dict",
         "options": {
@@ -300,6 +333,15 @@ OPTIONS: Dict[str, Any] = {
     "force": {"type": "bool", "default": False},
     "no_cache": {"type": "bool", "default": False},
     "clone_dir": {"type": "path"},
+    "received": {
+        "type": "dict",
+        "options": {
+            "commit": {"type": "str", "required": True},
+            "below": {"type": "str", "default": ""},
+            "objects": {"type": "path"},
+            "shallow": {"type": "list", "elements": "str", "default": []},
+        },
+    },
     "progress": {"type": "path"},
     "wait": {"type": "bool", "default": True},
 }
@@ -308,7 +350,7 @@ LONGEST_STEP = 3600
 
 def act(request: _module.Request) -> Dict[str, Any]:
     given = {name: request.params[name] for name in OPTIONS if name not in ("progress", "wait")}
-    wanted = Wanted(**{**given, "secrets": request.secrets})
+    wanted = Wanted(**{**given, "secrets": request.secrets, "received": Received.of(given["received"])})
     engine, progress = request.engine(timeout=LONGEST_STEP), Progress(request.params["progress"], request.hidden)
     return Build(engine, request.changes, wanted, request.params["docker_host"], progress).ensure()
 

@@ -160,6 +160,10 @@ plan:
       description: How the image is built, null when it is not.
       type: dict
       contains:
+        host:
+          description: The host of the inventory that builder/remote names and that builds, or null.
+          type: str
+          sample: builder1
         service:
           description: The service, for the image's label.
           type: str
@@ -242,6 +246,10 @@ plan:
           description: Whether a host needs to pull it.
           type: bool
           sample: true
+        latest_here:
+          description: Whether its second tag is given to it on the build host too.
+          type: bool
+          sample: false
     image:
       description: The image that was built elsewhere, or null.
       type: str

@@ -9,6 +9,7 @@ short_description: One version of a service's roles on this host, staged or live
 version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
+  - V(pulled) has the image here and does nothing else.
   - V(staged) does everything that can be done beside the running version. The network and kamal-proxy are there, the
     image is pulled, certificates, error pages and assets are written, and the container of each role is created but not
     started.
@@ -36,7 +37,7 @@ options:
   state:
     description: How far the version is brought.
     type: str
-    choices: [staged, live, proven, maintenance, resumed, stopped, started, current, absent]
+    choices: [pulled, staged, live, proven, maintenance, resumed, stopped, started, current, absent]
     required: true
   roles:
     description: The roles of this host to act on. Left out, all of them; with an empty list the task is skipped.
@@ -213,9 +214,9 @@ from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 from ..module_utils._shares import Built, HostShare
 
-STATES = ["staged", "live", "proven", "maintenance", "resumed", "stopped", "started", "current", "absent"]
+STATES = ["pulled", "staged", "live", "proven", "maintenance", "resumed", "stopped", "started", "current", "absent"]
 # They make no container, so that they need no secret.
-WITHOUT_CONTAINERS = ("proven", "started", "current")
+WITHOUT_CONTAINERS = ("pulled", "proven", "started", "current")
 OPTIONS: Dict[str, Any] = {
     "state": {"type": "str", "choices": STATES, "required": True},
     "plan": {"type": "dict", "options": options(HostShare)},
@@ -254,6 +255,8 @@ def _act(request: _module.Request, share: HostShare, state: str) -> Dict[str, An
     if state in ("started", "current"):
         (release.start if state == "started" else release.stop_stale)(roles)
         return {"version": share.version, "image_id": None}
+    if state == "pulled":
+        return release.pulled()
     if state == "proven":
         return release.proven(roles, request.params["since"])
     return release.stage(roles) if state == "staged" else release.live(roles)

@@ -222,6 +222,16 @@ def _sections(sections: Any) -> str:
     return "\n\n".join(parts)
 
 
+def builder(answers: Answers) -> str:
+    """The answer of builder_info, which each host has alike."""
+    answer = next((answer for answer in answers.values() if answer), None)
+    if answer is None:
+        return NOT_REACHED
+    state = "there" if answer["exists"] else "not there yet"
+    rows = [(answer["name"] or "the engine's own", answer["driver"], state, node) for node in answer["nodes"]]
+    return f"{table(('BUILDER', 'DRIVER', 'STATE', 'BUILDS ON'), rows)}\n\nThe docker command has: {answer['means']}"
+
+
 TEXTS: Dict[str, Any] = {
     "details": details,
     "containers": containers,
@@ -234,4 +244,5 @@ TEXTS: Dict[str, Any] = {
     "logs": logs,
     "output": output,
     "actions": actions,
+    "builder": builder,
 }

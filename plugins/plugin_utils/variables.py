@@ -44,10 +44,11 @@ VARIABLES: Tuple[Variable, ...] = (
     Variable(
         "kamal_build_host",
         "str",
-        "`localhost`",
-        "the inventory host that builds; the project is checked out there under the same path",
+        "the host that `builder/remote` names, else `localhost`",
+        "the inventory host that builds, to which the commit is sent; with `builder/context` the project is there",
     ),
     Variable("kamal_build_force", "bool", "`false`", "build every step anew and push, although the image is there"),
+    Variable("kamal_build_cache", "bool", "not `kamal_build_force`", "`false` builds every step anew and pushes"),
     Variable("kamal_force", "bool", "`false`", "replace containers although nothing differs"),
     Variable("kamal_lock_wait", "int", "`0`", "seconds to wait while another run holds the lock"),
     Variable(

@@ -123,6 +123,7 @@ def wanted(project: Path, **changes: Any) -> Wanted:
         "sbom": None,
         "pack": None,
         "push": True,
+        "latest_here": False,
         "registry": {"server": "registry.example.com", "username": "ada", "password": "hunter2"},
         "force": False,
         "no_cache": False,

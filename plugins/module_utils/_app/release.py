@@ -65,10 +65,7 @@ class Release:
 
         `roles` None means all of this host. Returns `version` and `image_id`.
         """
-        version, is_of_before = self.share.version, self.share.command in OF_BEFORE
-        kept = _records.images_of(self.records, version) if is_of_before else None
-        trusting = any(role.secrets_file for role in self.share.roles)
-        image = _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept, trusting)
+        image = self._image()
         self._ensure_surroundings()
         context = self._context(self.changes)
         served.ensure(context, self.error_pages)
@@ -81,6 +78,16 @@ class Release:
                 assets.prepare(context, role, image, own)
                 context.create(role, image, own)
         return self._answer(image)
+
+    def pulled(self) -> Dict[str, Any]:
+        """The image alone is here. Returns `version` and `image_id`."""
+        return self._answer(self._image())
+
+    def _image(self) -> Optional[Image]:
+        version, is_of_before = self.share.version, self.share.command in OF_BEFORE
+        kept = _records.images_of(self.records, version) if is_of_before else None
+        trusting = any(role.secrets_file for role in self.share.roles)
+        return _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept, trusting)
 
     def live(self, roles: Optional[List[str]]) -> Dict[str, Any]:
         """Per role: start, prove, switch, record, stop what was before. Then, once all are live: tag latest, prune.

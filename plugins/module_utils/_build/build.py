@@ -76,6 +76,8 @@ class Build:
             text = f"build {self.wanted.reference}"
             image = self._built(source, text, lambda root: self._build(source, way, bench, root))
         digest = self._pushed(image, fresh) if self.wanted.push else None
+        if self.wanted.latest_here:
+            self._tag_latest(image)
         return image.id if image else None, digest
 
     def _reusable(self, source: Source) -> Optional[Image]:
@@ -109,8 +111,18 @@ class Build:
             return digest
         return self.changes.do(
             f"push {wanted.reference} and :{wanted.latest}",
-            lambda: push.push(self.engine, wanted, image) if image else None,
+            lambda: push.push(self.engine, wanted, image, self.progress) if image else None,
         )
+
+    def _tag_latest(self, image: Optional[Image]) -> None:
+        wanted = self.wanted
+        there = self.engine.image(wanted.latest_reference)
+        if image is None or there is None or there.id != image.id:
+            self.changes.do(f"tag it as {wanted.latest_reference}", lambda: self._tag(image))
+
+    def _tag(self, image: Optional[Image]) -> None:
+        if image:
+            self.engine.tag(image.id, self.wanted.repository, self.wanted.latest)
 
     def _built(self, source: Source, text: str, build: Callable[[str], T]) -> Optional[T]:
         """What `build` gives for the folder of the project, which is the clone's where one is built."""

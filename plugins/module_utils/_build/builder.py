@@ -18,15 +18,15 @@ from .client import Client
 from .output import BuildKitOutput, EngineOutput, Output
 from .progress import Progress
 from .source import Source
-from .wanted import Wanted
+from .wanted import Wanted, choice
 
 METADATA = "metadata.json"
 DIGEST = "containerimage.digest"
 BUILDKIT_COMMAND = ("docker", "build")
 NOT_HERE = (
-    "{keys} cannot be had without buildx, and the docker command where the image is built does not have it. Install it "
-    "(on Debian and Ubuntu docker-buildx, in Docker's own packages docker-buildx-plugin), or name another host that "
-    "builds in kamal_build_host."
+    "{keys} cannot be had without buildx, and the docker command where the image is built does not have it. "
+    + client.INSTALL
+    + " Or name another host that builds in kamal_build_host."
 )
 
 
@@ -47,7 +47,7 @@ def find(wanted: Wanted, engine: Engine) -> Way:
     if wanted.pack:
         packs.require()
         return Way(client.ENGINE, None)
-    builder, means = builders.find(wanted, engine.architecture()), client.means()
+    builder, means = builders.find(choice(wanted), engine.architecture()), client.means()
     keys = [key for key, needs in _needed(wanted, builder) if needs > means]
     if keys:
         raise BuildError(NOT_HERE.format(keys=" and ".join(keys)))

@@ -10,11 +10,22 @@ from typing import List, Optional, Sequence, Tuple
 
 from .._errors import BuildError
 from .client import Client
-from .wanted import Wanted
 
 CONTAINER, DOCKER, CLOUD = "docker-container", "docker", "cloud"
 NOT_IN_NAMES = re.compile("[^a-z0-9_-]")
 ENDPOINT = "{{.Endpoints.docker.Host}}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What decides on the builder. `beyond_engine`: a cache or an attestation, which the engine's own cannot make."""
+
+    arch: Sequence[str]
+    driver: Optional[str]
+    remote: Optional[str]
+    local: bool
+    beyond_engine: bool
+    in_local_registry: bool
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,7 @@ class Builder:
         return next((node.remote for node in self.nodes if node.remote), None)
 
 
-def find(wanted: Wanted, arch: str) -> Optional[Builder]:
+def find(wanted: Choice, arch: str) -> Optional[Builder]:
     """The builder for an image; None is the engine's own. `arch` is what the engine at hand builds for."""
     driver = wanted.driver or CONTAINER
     if driver.split()[0] == CLOUD:
@@ -54,13 +65,13 @@ def find(wanted: Wanted, arch: str) -> Optional[Builder]:
     if there:
         nodes = (Node(None, (f"linux/{arch}",)), Node(there, _others(wanted, arch)))
         return Builder(f"kamal-hybrid-{driver}-{_in_a_name(there)}{local}", driver, nodes, bool(local))
-    if driver == DOCKER or not (wanted.driver or _is_beyond_the_engine(wanted)):
+    if driver == DOCKER or not (wanted.driver or wanted.beyond_engine or len(wanted.arch) > 1):
         return None
     middle = "local-registry" if local else "local"
     return Builder(f"kamal-{middle}-{driver}", driver, (Node(),), bool(local))
 
 
-def _divided(wanted: Wanted, arch: str) -> Tuple[bool, Optional[str]]:
+def _divided(wanted: Choice, arch: str) -> Tuple[bool, Optional[str]]:
     """Whether the engine at hand takes part, and the address of the other one if that does."""
     if not wanted.remote:
         return True, None
@@ -70,16 +81,12 @@ def _divided(wanted: Wanted, arch: str) -> Tuple[bool, Optional[str]]:
     return here, wanted.remote if _others(wanted, arch) else None
 
 
-def _others(wanted: Wanted, arch: str) -> Tuple[str, ...]:
+def _others(wanted: Choice, arch: str) -> Tuple[str, ...]:
     return tuple(f"linux/{each}" for each in wanted.arch if each != arch)
 
 
 def _in_a_name(remote: str) -> str:
     return NOT_IN_NAMES.sub("-", remote)
-
-
-def _is_beyond_the_engine(wanted: Wanted) -> bool:
-    return len(wanted.arch) > 1 or wanted.attests or bool(wanted.cache_from or wanted.cache_to)
 
 
 def ensure(client: Client, builder: Builder) -> None:
@@ -91,6 +98,11 @@ def ensure(client: Client, builder: Builder) -> None:
         code, said = client.ask(*words)
         if code and not is_there(client, builder):
             raise BuildError(f"{builder.name}, which is to build the image, could not be created: {said}{_remedy(builder)}")
+
+
+def is_known(client: Client, builder: Builder) -> bool:
+    """Whether there is one of this name, wherever it builds."""
+    return client.ask("buildx", "inspect", builder.name)[0] == 0
 
 
 def is_there(client: Client, builder: Builder) -> bool:
@@ -119,12 +131,10 @@ def creating(builder: Builder) -> Sequence[Sequence[str]]:
     return commands
 
 
-def remove(client: Client, builder: Builder) -> bool:
-    """Whether there was one to remove."""
-    code, _said = client.ask("buildx", "rm", builder.name)
+def remove(client: Client, builder: Builder) -> None:
+    client.ask("buildx", "rm", builder.name)
     if builder.remote:
         client.ask("context", "rm", "--force", builder.context)
-    return code == 0
 
 
 def _remedy(builder: Builder) -> str:

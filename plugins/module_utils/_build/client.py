@@ -22,6 +22,7 @@ CONFIG = "config.json"
 ENGINE, BUILDKIT, BUILDX = range(3)
 # Since 23.0 the docker command has BuildKit from buildx alone.
 VERSION = re.compile(r"Docker version (\d+)\.(\d+)")
+INSTALL = "Install it: on Debian and Ubuntu docker-buildx, in Docker's own packages docker-buildx-plugin."
 OWN_BUILDKIT = ((18, 9), (23, 0))
 
 

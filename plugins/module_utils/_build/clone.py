@@ -38,23 +38,23 @@ def checkout(root: str, into: str, commit: str, notice: Callable[[str], None]) -
     Other builds with the same folder wait until the block ends. A clone that is broken is made anew.
     """
     top, below = git.top(root), git.prefix(root)
-    with _at(into):
-        _make_private(into)
-    with _locked(into, notice):
+    with alone(into, notice):
         folder = os.path.join(into, os.path.basename(top))
-        with _at(folder):
+        with at(folder):
             _bring(top, folder, commit)
         yield os.path.normpath(os.path.join(folder, below))
 
 
 @contextlib.contextmanager
-def _locked(into: str, notice: Callable[[str], None]) -> Iterator[None]:
+def alone(into: str, notice: Callable[[str], None]) -> Iterator[None]:
     """Only one build has this folder. The lock ends with the process and the builder that it started, however they end."""
+    with at(into):
+        _make_private(into)
     path = os.path.join(into, LOCK)
-    with _at(path):
+    with at(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        with _at(path):
+        with at(path):
             os.set_inheritable(handle, True)
             _wait(handle, path, notice)
         yield
@@ -92,11 +92,11 @@ def _bring(top: str, folder: str, commit: str) -> None:
     try:
         return _bring_to(top, folder, commit)
     except GitFailed:
-        _delete(folder)
+        delete(folder)
     try:
         return _bring_to(top, folder, commit)
     except GitFailed as error:
-        _delete(folder)
+        delete(folder)
         if any(text in str(error).lower() for text in UNKNOWN_COMMIT):
             raise BuildError(
                 f"{top} has no commit {commit} on any branch. Check it out, or name a version that was built."
@@ -111,10 +111,15 @@ def _bring_to(top: str, folder: str, commit: str) -> None:
     if os.path.isdir(os.path.join(folder, ".git")):
         git.ask(folder, "remote", "set-url", "origin", top)
     else:
-        _delete(folder)
+        delete(folder)
         git.run("clone", "--quiet", "--no-checkout", "--origin", "origin", top, folder)
     # HEAD as well: in CI it is often on no branch.
     git.ask(folder, "fetch", "--quiet", "--force", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*", "HEAD")
+    clean(folder, commit)
+
+
+def clean(folder: str, commit: str) -> None:
+    """The clone has what is in the commit and nothing else, or GitFailed."""
     git.ask(folder, "checkout", "--quiet", "--force", "--detach", commit)
     git.ask(folder, "clean", "--quiet", "-ffdx")
     git.ask(folder, "submodule", "--quiet", "update", "--init", "--recursive", "--force")
@@ -126,7 +131,7 @@ def _bring_to(top: str, folder: str, commit: str) -> None:
         raise GitFailed(f"it is not at {commit}")
 
 
-def _delete(folder: str) -> None:
+def delete(folder: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(folder)
 
@@ -141,7 +146,7 @@ def _make_private(folder: str) -> None:
 
 
 @contextlib.contextmanager
-def _at(place: str) -> Iterator[None]:
+def at(place: str) -> Iterator[None]:
     """An error of the file system in the block is a BuildError that names the place."""
     try:
         yield

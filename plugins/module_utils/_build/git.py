@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from typing import Dict, Optional
+from typing import IO, Dict, Optional, Union
 
 from .._errors import CaravanError, VersionError
 
@@ -136,7 +136,7 @@ def ask(folder: str, *arguments: str) -> str:
     return run("-C", folder, *arguments)
 
 
-def run(*arguments: str) -> str:
+def run(*arguments: str, stdin: Union[int, IO[bytes]] = subprocess.DEVNULL) -> str:
     """What git prints. Raises GitFailed, and VersionError where git cannot be started at all."""
     # Hooks of the operator are for the operator's own checkouts.
     argv = ["git", "-c", "core.hooksPath=/dev/null", *arguments]
@@ -144,7 +144,7 @@ def run(*arguments: str) -> str:
         result = subprocess.run(
             argv,
             env=_environment(),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             capture_output=True,
             encoding="utf-8",
             errors="replace",

@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Iterable, Mapping, Optional
+import time
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
 from .. import _references
 from .._errors import BuildError, EngineError
 from .._host.engine import Engine, Image
 from .client import Client
+from .progress import Progress
 from .wanted import Wanted
 
 DESCRIPTION = '{"manifest": {{json .Manifest}}, "image": {{json .Image}}}'
+MB = 1_000_000
 LOGIN_REFUSED = ("unauthorized", "denied", "no basic auth credentials", "authentication required", "incorrect username")
 UNREACHABLE = (
     "no such host",
@@ -59,11 +62,14 @@ def _described(client: Client, reference: str, labels: Mapping[str, str]) -> Opt
         return None
 
 
-def push(engine: Engine, wanted: Wanted, image: Image) -> str:
+def push(engine: Engine, wanted: Wanted, image: Image, progress: Progress) -> str:
     """Push both tags; returns the digest. BuildError also where another build took the tag meanwhile."""
     engine.tag(image.id, wanted.repository, wanted.latest)
-    digest = _push_tag(engine, wanted, wanted.version)
-    _push_tag(engine, wanted, wanted.latest)
+    step, began = f"pushing {wanted.reference}", time.monotonic()
+    progress.begun(step)
+    digest = _push_tag(engine, wanted, wanted.version, lambda amount: progress.moved(step, amount))
+    _push_tag(engine, wanted, wanted.latest, lambda _amount: None)
+    progress.ended(step, time.monotonic() - began)
     pushed = engine.image(image.id)
     known = pushed.digests_in(wanted.repository) if pushed else []
     if not known or (digest and digest not in known):
@@ -74,13 +80,35 @@ def push(engine: Engine, wanted: Wanted, image: Image) -> str:
     return digest or known[-1]
 
 
-def _push_tag(engine: Engine, wanted: Wanted, tag: str) -> Optional[str]:
-    digest = None
+def _push_tag(engine: Engine, wanted: Wanted, tag: str, moved: Callable[[str], None]) -> Optional[str]:
+    digest, layers = None, Layers(moved)
     for event in _events(engine, wanted, tag):
+        layers.see(event)
         if "error" in event:
             raise _refused(_references.tagged(wanted.repository, tag), str(event["error"]), wanted.registry)
         digest = (event.get("aux") or {}).get("Digest") or digest
     return digest
+
+
+class Layers:
+    """How much of all layers under way has gone. The engine tells of each many times a second."""
+
+    def __init__(self, moved: Callable[[str], None]) -> None:
+        self._moved = moved
+        self._current: Dict[str, int] = {}
+        self._total: Dict[str, int] = {}
+        self._told = 0.0
+
+    def see(self, event: Mapping[str, Any]) -> None:
+        detail = event.get("progressDetail") or {}
+        if not detail.get("total"):
+            return
+        layer, total = str(event.get("id")), int(detail["total"])
+        self._total[layer] = total
+        self._current[layer] = min(int(detail.get("current") or 0), total)
+        if time.monotonic() - self._told >= 1:
+            self._told = time.monotonic()
+            self._moved(f"{sum(self._current.values()) / MB:.1f} of {sum(self._total.values()) / MB:.1f} MB")
 
 
 def _events(engine: Engine, wanted: Wanted, tag: str) -> Iterable[Mapping[str, Any]]:

@@ -12,11 +12,12 @@ from typing import Iterator, Optional
 
 from .._errors import BuildError
 from .._host.changes import Changes
-from . import clone, git
+from . import clone, git, received
 from .wanted import Wanted
 
 COMMIT = re.compile(r"([0-9a-f]{7,40})(_uncommitted_\w+)?")
 FULL_LENGTH = 40
+LEFT_OUT = "Changes without a commit are left out of the image: it is built from a clone"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Source:
         root = self.wanted.project_root
         if not (self.cloned and self.commit):
             yield root
+            return
+        if self.wanted.received:
+            into = self.wanted.clone_dir or received.folder(self.wanted.service, root)
+            with received.checkout(self.wanted.received, into, changes.notice) as folder:
+                yield folder
             return
         into = self.wanted.clone_dir or clone.default_folder(self.wanted.service, root)
         with clone.checkout(root, into, self.commit, changes.notice) as folder:
@@ -63,36 +69,43 @@ class Source:
 def find(wanted: Wanted, changes: Changes) -> Source:
     """What the wanted image is built from, read once; a notice where changes without a commit are concerned."""
     root = wanted.project_root
+    if wanted.received:
+        return Source(wanted, wanted.received.commit, cloned=True)
     if not os.path.isdir(root):
         raise BuildError(
-            f"{root} does not exist on this host, so there is nothing to build from. Build where the project is "
-            "checked out (kamal_build_host)."
+            f"{root} does not exist on the host that builds. With builder/context it has to be there, under the same "
+            "path; leave that out to have the commit sent there, or choose another host in kamal_build_host."
         )
     if not git.is_repository(root):
         return Source(wanted, commit=None, cloned=False)
     changed = git.uncommitted(root)
     if wanted.context is None:
         if changed:
-            changes.notice("Changes without a commit are left out of the image: it is built from a clone")
-        return Source(wanted, _named_commit(wanted) or git.head(root), cloned=True)
+            changes.notice(LEFT_OUT)
+        return Source(wanted, commit_of(root, wanted.version), cloned=True)
     if changed:
-        changes.notice("Changes without a commit go into the image: builder/context says where it is built")
+        changes.notice("Changes without a commit go into the image: it is built from the files as they are")
     return Source(wanted, _commit_of_files(wanted, changed), cloned=False)
 
 
-def _named_commit(wanted: Wanted) -> Optional[str]:
+def commit_of(root: str, version: str) -> str:
+    """The commit that a clone is built from: the one that the version names, else what is checked out."""
+    return _named_commit(root, version) or git.head(root)
+
+
+def _named_commit(root: str, version: str) -> Optional[str]:
     """The commit that the version names, whole or by seven digits or more; None where it is another name."""
-    name = COMMIT.fullmatch(wanted.version)
+    name = COMMIT.fullmatch(version)
     if name is None:
         return None
     commit = name[1]
-    return commit if len(commit) == FULL_LENGTH else git.commit(wanted.project_root, commit)
+    return commit if len(commit) == FULL_LENGTH else git.commit(root, commit)
 
 
 def _commit_of_files(wanted: Wanted, changed: bool) -> Optional[str]:
     """The commit that holds the files as they are; BuildError where the version names another one."""
     root = wanted.project_root
-    head, named = git.commit(root, "HEAD"), _named_commit(wanted)
+    head, named = git.commit(root, "HEAD"), _named_commit(root, wanted.version)
     if named and named != head:
         raise BuildError(
             f"The version {wanted.version} names commit {named}, but {root} is at {head or 'no commit'}, and "

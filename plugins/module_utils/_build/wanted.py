@@ -14,6 +14,8 @@ from typing import Any, Dict, List, Mapping, Optional
 from .. import _references
 from .._errors import BuildError
 from .._names import SOURCE_LABEL, VERSION_LABEL
+from .builders import Choice
+from .received import Received
 
 DOCKER_HUB = "https://index.docker.io/v1/"
 LOCALHOST = "localhost:"
@@ -45,10 +47,12 @@ class Wanted:
     sbom: Optional[str]
     pack: Optional[Mapping[str, Any]]
     push: bool
+    latest_here: bool
     registry: Optional[Mapping[str, Optional[str]]]
     force: bool
     no_cache: bool
     clone_dir: Optional[str]
+    received: Optional[Received] = None
 
     @property
     def reference(self) -> str:
@@ -88,15 +92,6 @@ class Wanted:
         server = (self.registry or {}).get("server") or DOCKER_HUB
         return {"username": username, "password": password, "serveraddress": server}
 
-    @property
-    def in_local_registry(self) -> bool:
-        """Whether the registry is one of this machine, which a builder in a container sees only on its network."""
-        return self.repository.startswith(LOCALHOST)
-
-    @property
-    def attests(self) -> bool:
-        return any((value or "false") != "false" for value in (self.provenance, self.sbom))
-
     def fingerprint(self, commit: Optional[str]) -> str:
         """A hash of all that decides what is in the image; empty where no commit holds what it is built from.
 
@@ -111,3 +106,16 @@ class Wanted:
     def labels(self, commit: Optional[str]) -> Dict[str, str]:
         """The labels of the image. An empty fingerprint is set as well, so that none comes from a base image."""
         return {"service": self.service, VERSION_LABEL: self.version, SOURCE_LABEL: self.fingerprint(commit)}
+
+
+def choice(wanted: Any) -> Choice:
+    """What decides on the builder of buildx, of a `Wanted` or of the plan's part of it."""
+    attests = any((value or "false") != "false" for value in (wanted.provenance, wanted.sbom))
+    return Choice(
+        arch=list(wanted.arch),
+        driver=wanted.driver,
+        remote=wanted.remote,
+        local=wanted.local,
+        beyond_engine=attests or bool(wanted.cache_from or wanted.cache_to),
+        in_local_registry=wanted.repository.startswith(LOCALHOST),
+    )

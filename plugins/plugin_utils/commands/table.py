@@ -46,7 +46,8 @@ FRAME: Dict[str, str] = {
     "--verbose/-v": "-v",
     "--quiet/-q": "",
 }
-_PUSH = {"--skip-push/-P": "kamal_build=false", "--no-cache": "kamal_build_force=true"}
+_NO_CACHE = {"--no-cache": "kamal_build_cache=false"}
+_PUSH = {"--skip-push/-P": "kamal_build=false", **_NO_CACHE}
 _YES = {"--confirmed/-y": "kamal_confirm=true"}
 _LOGS = {
     "--since/-s": "kamal_logs_since",
@@ -176,13 +177,13 @@ COMMANDS: Tuple[Command, ...] = (
     Command("accessory remove_container", note=_PART),
     Command("accessory remove_image", note=_PART),
     Command("accessory remove_service_directory", note="`accessory.remove` with `-e kamal_accessory_data=delete`"),
-    Command("build deliver", note=_NOT_YET),
-    Command("build push", note=_NOT_YET),
-    Command("build pull", note=_NOT_YET),
-    Command("build create", note=_NOT_YET),
-    Command("build remove", note=_NOT_YET),
-    Command("build details", note=_NOT_YET),
-    Command("build dev", note=_NOT_YET),
+    Command("build deliver", "build.deliver", _NO_CACHE),
+    Command("build push", "build.push", {"--output/-o": "", **_NO_CACHE}, note="into the registry only"),
+    Command("build pull", "build.pull"),
+    Command("build create", "build.create"),
+    Command("build remove", "build.remove"),
+    Command("build details", "build.details"),
+    Command("build dev", "build.dev", {"--output/-o": "", **_NO_CACHE}, note="into the engine only"),
     Command("registry setup", "registry.setup", note=_LOGIN),
     Command("registry login", "registry.login", note=_LOGIN),
     Command("registry logout", "registry.logout", note="removes what `docker login` or Kamal left on hosts"),

@@ -27,7 +27,8 @@ CONFIGURATION: Names = (
 PLAN: Names = ("kamal_skip_hooks", "kamal_hooks", "kamal_hooks_timeout", "kamal_kept_process")
 _SECRETS: Names = ("kamal_secrets", "kamal_secrets_commands", "kamal_secrets_timeout")
 _LOCK: Names = ("kamal_lock_wait", "kamal_lock_host")
-_BUILD: Names = ("kamal_build", "kamal_image", "kamal_build_host", "kamal_build_force")
+_IMAGE: Names = ("kamal_build_host", "kamal_build_force", "kamal_build_cache")
+_BUILD: Names = ("kamal_build", "kamal_image", *_IMAGE)
 _RELEASE: Names = ("kamal_version", "kamal_force", "kamal_env_push", *_SECRETS, *_LOCK)
 _BACKUP: Names = ("kamal_accessory_backup", *_SECRETS, *_LOCK)
 _STORE: Names = (
@@ -99,6 +100,13 @@ TAKES: Dict[str, Names] = {
     "accessory.exec": ("kamal_raw", *_SECRETS),
     "accessory.logs": _FORMAT,
     "accessory.remove": ("kamal_accessory_data", "kamal_confirm_data", *_LOCK),
+    "build.push": ("kamal_version", *_IMAGE, *_SECRETS),
+    "build.pull": ("kamal_version", *_SECRETS),
+    "build.deliver": ("kamal_version", *_IMAGE, *_SECRETS),
+    "build.dev": (*_IMAGE, *_SECRETS),
+    "build.create": ("kamal_build_host",),
+    "build.remove": ("kamal_build_host",),
+    "build.details": ("kamal_build_host",),
     "prune.all": ("kamal_prune_retain", *_LOCK),
     "prune.containers": _LOCK,
     "prune.images": _LOCK,

@@ -82,6 +82,8 @@ class PlannedAction(KeptAction):
             return {**result, "failed": True, "msg": error.message}
         try:
             return {**result, **self._patiently(arguments, variables)}
+        except CaravanError as error:
+            return {**result, **error.details, "failed": True, "msg": error.message}
         except AnsibleConnectionFailure as error:
             return {
                 **result,

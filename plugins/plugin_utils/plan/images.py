@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Mapping, Optional
+from dataclasses import replace
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from ...module_utils import _references
+from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import Names
 from ...module_utils._shares import ImageShare
 from ..config.load import Config
@@ -15,6 +17,12 @@ from . import env
 from .model import Build, ConfigValue, Registry, SecretName
 
 DOCKER_HUB = "docker.io"
+DIRTY = "-dirty"
+ADDRESS = "://"
+NEITHER = (
+    "found {}, which is neither the address of an engine, such as ssh://user@host, nor a host of the inventory. Write "
+    "the address, or add the host there."
+)
 GHA_ADDRESS = re.compile("(url|url_v2|token|scope|timeout)=")
 # A registry on the machine that deploys, which Kamal starts there. Nothing needs one here: the image is taken to the
 # hosts as it is without a registry.
@@ -64,11 +72,18 @@ class Images:
         server = str(self._section.get("server") or DOCKER_HUB).partition("/")[0]
         return self.has_registry and (_server_of(image) or DOCKER_HUB) == server
 
-    def build(self, pulled: bool) -> Build:
-        """`pulled`: whether any host has to pull what is built."""
+    def build(self, pulled: bool, inventory: Sequence[str]) -> Build:
+        """`pulled`: whether it goes to the registry, as any host has to pull what is built."""
         builder = self.config.data["builder"]
+        remote = builder.get("remote")
+        host = remote if remote in inventory else None
+        if remote and not host and ADDRESS not in remote:
+            raise ConfigError(
+                [Problem(NEITHER.format(remote), "builder/remote", self.config.where("builder", "remote"))]
+            )
         arch = builder.get("arch") or []
         return Build(
+            host=host,
             service=self.names.service,
             repository=self.repository,
             version=self.version,
@@ -82,13 +97,33 @@ class Images:
             ssh=builder.get("ssh"),
             arch=arch if isinstance(arch, list) else [arch],
             driver=builder.get("driver"),
-            remote=builder.get("remote"),
-            local=builder["local"],
+            remote=None if host else remote,
+            local=bool(host) or builder["local"],
             **self._cache(builder.get("cache") or {}),
             provenance=_option(builder.get("provenance")),
             sbom=_option(builder.get("sbom")),
             pack=builder.get("pack"),
             push=pulled and self.has_registry,
+            latest_here=False,
+        )
+
+    def build_here(self, inventory: Sequence[str]) -> Build:
+        """The working tree as it is, with the engine's own builder and for nobody else, under a name that says so."""
+        build = self.build(False, inventory)
+        return replace(
+            build,
+            version=f"{build.version}{DIRTY}",
+            latest=f"{build.latest}{DIRTY}",
+            latest_here=True,
+            context=build.context or ".",
+            arch=[],
+            driver="docker",
+            remote=None,
+            local=True,
+            cache_from=None,
+            cache_to=None,
+            provenance=None,
+            sbom=None,
         )
 
     def _cache(self, section: Mapping[str, Any]) -> Dict[str, Optional[str]]:

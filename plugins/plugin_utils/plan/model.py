@@ -55,8 +55,11 @@ class Accessory(AccessoryBase):
 
 @dataclass(frozen=True)
 class Build:
-    """How the image is built; the fields are options of the module image_build."""
+    """How the image is built; all fields but the first are options of the module image_build."""
 
+    host: Optional[str] = field(
+        metadata=about("The host of the inventory that builder/remote names and that builds, or null.", "builder1")
+    )
     service: str = field(metadata=about("The service, for the image's label.", "hello"))
     repository: str = field(metadata=about("The name of the image without a tag.", "registry.example.com/team/hello"))
     version: str = field(metadata=about("The version, its tag.", "3f2a9c1"))
@@ -92,6 +95,7 @@ class Build:
         metadata=about("The builder and the buildpacks, or null for a Dockerfile.")
     )
     push: bool = field(metadata=about("Whether a host needs to pull it.", True))
+    latest_here: bool = field(metadata=about("Whether its second tag is given to it on the build host too.", False))
 
 
 @dataclass(frozen=True)

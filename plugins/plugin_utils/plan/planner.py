@@ -9,17 +9,25 @@ from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK, Names, accessory_certificates, accessory_service, short_version
 from ...module_utils._proxy.settings import proxy_container
-from ...module_utils._shares import HostShare, ProxyShare, RoleShare, needed_secrets
+from ...module_utils._shares import HostShare, ProxyShare, RoleShare
 from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
 from ..config.topology import Role, Topology
 from . import accessories as beside
-from . import assets, batches, connections, containers, mounts, pages, recording, unsupported
+from . import assets, batches, connections, containers, mounts, pages, recording, secret_names, unsupported
 from . import env as _env
 from . import hooks as _hooks
 from .images import Images, registry
 from .model import Accessory, Build, Lock, Plan, Registry
-from .run import ABOUT_ACCESSORIES, BOOTING, BUILDING, CONTROLLER, HOSTS, RELEASE, WITH_ACCESSORIES, Run
+from .run import (
+    ABOUT_ACCESSORIES,
+    BOOTING,
+    BUILDING,
+    HOSTS,
+    RELEASE,
+    WITH_ACCESSORIES,
+    Run,
+)
 
 ALL = "all"
 NO_HOST_OF_A_ROLE = (
@@ -51,7 +59,7 @@ class _Planner:
         self.error_pages: Optional[str] = None
         self.serial = batches.serial(self.boot.get("limit"), len(self.order))
         builds = run.build and bool(self.order)
-        self.build: Optional[Build] = self.images.build(pulled=bool(self._remote_hosts())) if builds else None
+        self.build: Optional[Build] = self._build() if builds else None
         self.hooks = _hooks.find(config, run, builds=builds)
 
     def plan(self) -> Plan:
@@ -88,7 +96,7 @@ class _Planner:
             hosts=hosts,
             accessories=accessories,
             hooks=self.hooks,
-            secrets=self._secret_names(hosts.values(), accessories.values()),
+            secrets=self._secrets(hosts.values(), accessories.values()),
             secrets_from=self.run.secrets_from,
             registry=self.images.registry(),
             output=recording.output(self.data.get("output") or {}),
@@ -101,8 +109,19 @@ class _Planner:
             raise ConfigError([Problem(NO_HOST_OF_A_ROLE.format(hosts=hosts))])
         unsupported.refuse(self.config, self.topology.roles)
 
+    def _build(self) -> Build:
+        run = self.run
+        if run.command == "dev":
+            return self.images.build_here(run.inventory)
+        return self.images.build(run.command == "build" or bool(self._remote_hosts()), run.inventory)
+
     def _remote_hosts(self) -> List[str]:
         return [host for host in self.order if host not in self.run.local_hosts]
+
+    def _secrets(self, hosts: Iterable[HostShare], accessories: Collection[Accessory]) -> List[str]:
+        names = secret_names.find(self.run, self.images.registry(), hosts, accessories, self.build)
+        names.update(name for hook in self.hooks.values() for name in hook.secrets or ())
+        return sorted(names.union(connections.secret_names(self.config)))
 
     def _before_staging(self, remote: List[str]) -> Optional[str]:
         if self.run.command not in BUILDING or not self.order:
@@ -238,28 +257,6 @@ class _Planner:
         return self.images.registry() if self.images.is_in_registry(str(section["image"])) else None
 
     # What the operator should know
-
-    def _secret_names(self, hosts: Iterable[HostShare], accessories: Collection[Accessory]) -> List[str]:
-        """What the controller has to know: what it gives to containers and to the build, and what it logs in with."""
-        names = {name for login in self._logins(accessories) if login for name in login.secret_names}
-        given = [secrets for host in hosts for secrets in needed_secrets(host.roles)]
-        if self.run.command in (*WITH_ACCESSORIES, "env_push"):
-            given += [secrets for accessory in accessories for secrets in accessory.needed_secrets]
-        names.update(self.build.secrets if self.build else ())
-        names.update(name for secrets in given for name in secrets.values())
-        names.update(name for hook in self.hooks.values() for name in hook.secrets or ())
-        names.update(connections.secret_names(self.config))
-        return sorted(names)
-
-    def _logins(self, accessories: Iterable[Accessory]) -> List[Optional[Registry]]:
-        """Where the run logs in. A host that has its secrets itself may need no login, or have one of its own."""
-        if self.run.command == "env_push":
-            return []
-        if self.run.secrets_from != CONTROLLER:
-            return [self.images.registry()] if self.run.build else []
-        app = [self.images.registry()] if self.run.command not in ABOUT_ACCESSORIES else []
-        beside = accessories if self.run.command in WITH_ACCESSORIES else ()
-        return [*app, *(accessory.registry for accessory in beside)]
 
     def _notices(self) -> List[str]:
         if self.run.command not in BOOTING:

@@ -15,6 +15,9 @@ COMMANDS = (
     "remove",
     "proxy",
     "inspect",
+    "build",
+    "dev",
+    "builder",
     "boot",
     "exec",
     "bootstrap",
@@ -31,9 +34,12 @@ ON_ROLES = ("deploy", "redeploy", "rollback", "boot", "exec", "inspect")
 WITH_ACCESSORIES = ("setup", "accessory_boot")
 # They are about accessories alone: those that the operator names.
 ABOUT_ACCESSORIES = ("accessory", "accessory_boot")
-BUILDING = ("deploy", "redeploy", "setup")
+BUILDING = ("deploy", "redeploy", "setup", "build", "dev", "builder")
+# They are about the image alone.
+ABOUT_IMAGES = ("build", "dev", "builder")
 # They serve whatever version there is.
 WITHOUT_VERSION = (
+    "builder",
     "remove",
     "proxy",
     "inspect",
@@ -45,7 +51,7 @@ WITHOUT_VERSION = (
     "env_push",
     "env_delete",
 )
-WITHOUT_SECRETS = ("remove", "proxy", "inspect", "bootstrap", "broadcast", "accessory", "env_delete")
+WITHOUT_SECRETS = ("builder", "remove", "proxy", "inspect", "bootstrap", "broadcast", "accessory", "env_delete")
 
 # Where containers get their secrets from: the controller has them, they lie on the hosts in the env files of today, or
 # there in those of the release.
@@ -57,14 +63,15 @@ class Run:
     """The version of a run, the hosts that take part, and what the operator asked for.
 
     `roles` are the only ones that take part, where any are named; with `primary` only the first of the hosts does.
-    `local_hosts` are those of the inventory that are this machine; `lock_host` is to keep the lock instead of the first
-    of the plan; `forks` is how many hosts Ansible works on at a time; `accessory` is the one that a command is about,
-    or `all`; `hooks` is the variable kamal_hooks; `image` was built elsewhere.
+    `inventory` are all hosts that there are, `local_hosts` those of them that are this machine; `lock_host` is to keep
+    the lock instead of the first of the plan; `forks` is how many hosts Ansible works on at a time; `accessory` is the
+    one that a command is about, or `all`; `hooks` is the variable kamal_hooks; `image` was built elsewhere.
     """
 
     version: str
     hosts: Sequence[str]
     local_hosts: Sequence[str] = ()
+    inventory: Sequence[str] = ()
     command: str = "deploy"
     performer: str = ""
     build: bool = True

@@ -37,6 +37,14 @@ def test_what_is_not_pushed_has_no_digest(project: Path, api: Api) -> None:
     assert (again["actions"], again["digest"], api.pushes) == ([], None, [])
 
 
+def test_latest_is_moved_here_only_where_it_is_asked_for(project: Path, api: Api) -> None:
+    mine = {"push": False, "latest_here": True}
+    assert run(api, wanted(project, **mine))["actions"] == [BUILD, f"tag it as {REPOSITORY}:latest"]
+    assert api.images[f"{REPOSITORY}:latest"] is api.images[REFERENCE]
+    assert run(api, wanted(project, **mine))["actions"] == []
+    assert run(api, wanted(project, version="v2", **mine), check_mode=True)["actions"][1:] == [f"tag it as {REPOSITORY}:latest"]
+
+
 def test_check_mode_tells_and_does_nothing(project: Path, api: Api) -> None:
     result = run(api, wanted(project), check_mode=True)
     assert (result["actions"], result["image_id"], result["digest"]) == ([BUILD, PUSH], None, None)

@@ -573,6 +573,45 @@ def test_a_cache_is_in_the_apps_registry(image: str, ref: str) -> None:
     assert made(text)["build"]["cache_from"] == f"type=registry,ref={ref}"
 
 
+@pytest.mark.parametrize(
+    ("remote", "host", "address"),
+    [
+        ("ssh://b", None, "ssh://b"),
+        ("builder1", "builder1", None),
+        ("tcp://10.0.0.1:2376", None, "tcp://10.0.0.1:2376"),
+    ],
+)
+def test_a_host_of_the_inventory_builds_instead(remote: str, host: str | None, address: str | None) -> None:
+    text = f"servers: [h1]\nbuilder: {{remote: '{remote}', local: false}}"
+    build = made(text, inventory=["h1", "builder1"])["build"]
+    assert (build["host"], build["remote"], build["local"]) == (host, address, bool(host))
+
+
+def test_a_remote_that_is_neither_address_nor_host() -> None:
+    with pytest.raises(ConfigError, match="builder/remote: found builder2, which is neither the address"):
+        made("servers: [h1]\nbuilder: {remote: builder2}", inventory=["h1", "builder1"])
+
+
+def test_the_working_tree_is_built_for_this_machine() -> None:
+    builder = "{arch: [amd64, arm64], cache: {type: gha}, secrets: [A], target: t, driver: docker-container}"
+    registry = "image: a\nregistry: {username: me, password: [P]}"
+    plan = made(f"servers: [h1]\n{registry}\nenv: {{secret: [S]}}\nbuilder: {builder}", command="dev")
+    build = plan["build"]
+    named = (build["version"], build["latest"], build["latest_here"], build["push"])
+    assert named == ("v1-dirty", "latest-dirty", True, False)
+    assert (build["context"], build["arch"], build["driver"], build["cache_to"]) == (".", [], "docker", None)
+    assert (build["target"], plan["secrets"]) == ("t", ["A"])
+
+
+@pytest.mark.parametrize(
+    ("command", "secrets"), [("build", ["A", "P"]), ("builder", ["A", "P"]), ("deploy", ["A", "P", "S"])]
+)
+def test_an_image_needs_no_secrets_of_containers(command: str, secrets: list[str]) -> None:
+    text = "image: a\nregistry: {username: me, password: [P]}\nenv: {secret: [S]}\nbuilder: {secrets: [A]}"
+    plan = made(f"servers: [h1]\n{text}", command=command, local_hosts=["h1"])
+    assert (plan["secrets"], plan["build"]["push"]) == (secrets, command == "build")
+
+
 @pytest.mark.parametrize(("build", "secrets"), [(True, ["A", "B"]), (False, [])])
 def test_the_secrets_of_a_build_are_needed_only_where_it_builds(build: bool, secrets: list[str]) -> None:
     assert made("servers: [h1]\nbuilder: {secrets: [B, A]}", build=build)["secrets"] == secrets
