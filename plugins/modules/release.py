@@ -27,8 +27,8 @@ description:
   - V(started) starts what was live last and was stopped, in the container that it had, proves it and routes to it. One
     that does not come up is stopped again.
   - V(current) stops stale containers, which run beside the one that counts as running and get no requests.
-  - V(maintenance) has kamal-proxy answer with a maintenance page. The containers run on. V(resumed) ends that, a deploy
-    does not.
+  - V(maintenance) has kamal-proxy answer with a maintenance page, V(paused) has it hold requests. The containers run
+    on. V(resumed) ends that, a deploy does not.
   - V(absent) removes the containers, the images that no other destination uses or may go back to, and the service's
     files on this host, except the audit log and the small file that keeps runs apart.
   - Nothing changes when this version already runs with the same image, the same configuration and the same secret
@@ -37,7 +37,7 @@ options:
   state:
     description: How far the version is brought.
     type: str
-    choices: [pulled, staged, live, proven, maintenance, resumed, stopped, started, current, absent]
+    choices: [pulled, staged, live, proven, maintenance, paused, resumed, stopped, started, current, absent]
     required: true
   roles:
     description: The roles of this host to act on. Left out, all of them; with an empty list the task is skipped.
@@ -61,9 +61,13 @@ options:
     default: ""
   drain_timeout:
     description:
-      - With O(state=maintenance), how many seconds requests under way may still take. Left out, C(drain_timeout) of the
-        configuration.
+      - With O(state=maintenance) and O(state=paused), how many seconds requests under way may still take. Left out,
+        C(drain_timeout) of the configuration.
     type: int
+  max_pause:
+    description: With O(state=paused), how many seconds a request waits at most. After that it is answered with 504.
+    type: int
+    default: 30
   error_pages:
     description: The error pages by their names, such as C(503.html). Left out, those of the project.
     type: dict
@@ -214,7 +218,19 @@ from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 from ..module_utils._shares import Built, HostShare
 
-STATES = ["pulled", "staged", "live", "proven", "maintenance", "resumed", "stopped", "started", "current", "absent"]
+STATES = [
+    "pulled",
+    "staged",
+    "live",
+    "proven",
+    "maintenance",
+    "paused",
+    "resumed",
+    "stopped",
+    "started",
+    "current",
+    "absent",
+]
 # They make no container, so that they need no secret.
 WITHOUT_CONTAINERS = ("pulled", "proven", "started", "current")
 OPTIONS: Dict[str, Any] = {
@@ -225,6 +241,7 @@ OPTIONS: Dict[str, Any] = {
     "image_id": {"type": "str"},
     "maintenance_message": {"type": "str", "default": ""},
     "drain_timeout": {"type": "int"},
+    "max_pause": {"type": "int", "default": 30},
     "error_pages": {"type": "dict", "default": {}},
     "foretold": {"type": "list", "elements": "str", "default": []},
     "force": {"type": "bool", "default": False},
@@ -247,7 +264,7 @@ def act(request: _module.Request) -> Dict[str, Any]:
 def _act(request: _module.Request, share: HostShare, state: str) -> Dict[str, Any]:
     if state in ("stopped", "absent"):
         return {"version": share.version, "image_id": None, "routes": retire(request, share, state)}
-    if state in ("maintenance", "resumed"):
+    if state in ("maintenance", "paused", "resumed"):
         maintain(request, share, state)
         return {"version": share.version, "image_id": None}
     release = release_of(request, share)
@@ -289,11 +306,13 @@ def retire(request: _module.Request, share: HostShare, state: str) -> List[str]:
 
 
 def maintain(request: _module.Request, share: HostShare, state: str) -> None:
-    seconds = request.params["drain_timeout"]
+    params, seconds = request.params, request.params["drain_timeout"]
     engine = request.engine(timeout=longest_call(share) + (seconds or 0))
-    maintenance = Maintenance(engine, request.changes, share, request.params["roles"])
+    maintenance = Maintenance(engine, request.changes, share, params["roles"])
     if state == "maintenance":
-        maintenance.begin(seconds, request.params["maintenance_message"])
+        maintenance.begin(seconds, params["maintenance_message"])
+    elif state == "paused":
+        maintenance.pause(seconds, params["max_pause"])
     else:
         maintenance.end()
 

@@ -211,6 +211,8 @@ VARIABLES: Tuple[Variable, ...] = (
         "`drain_timeout` of the configuration",
         "`app.maintenance`: seconds that requests under way may still take",
     ),
+    Variable("kamal_pause_max", "int", "`30`", "`app.pause`: seconds that a request waits at most"),
+    Variable("kamal_pause_drain_timeout", "int", "`drain_timeout`", "`app.pause`: seconds for requests under way"),
     Variable(
         "kamal_logs_lines",
         "int",

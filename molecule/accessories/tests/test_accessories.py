@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hosts import Host
+from hosts import Host, load
+from load import Load
 from project import Project, Run
 
 SERVE = """sh -c 'trap "exit 0" TERM; echo serving; httpd -f -p 8080 -h /www & wait'"""
@@ -36,6 +37,11 @@ CONFIG = {"accessories": {"site": SITE, "store": STORE}}
 def ask(host: Host, path: str) -> tuple[int, str]:
     answer = host.ask(path, "site.example.com")
     return answer.status, answer.body.strip()
+
+
+def requests_to(host: Host) -> Load:
+    """None fails while it is replaced: they wait."""
+    return load("/page", host="site.example.com", rate=5, url=host.url)
 
 
 def inside(host: Host, command: str) -> str:
@@ -96,7 +102,9 @@ def test_a_dry_run_shows_what_would_change(project: Project, worker1: Host) -> N
 def test_what_changed_is_applied_after_a_backup(project: Project, worker1: Host) -> None:
     before = worker1.inspect("hello-site")["Id"]
     worker1.sh("docker exec hello-site touch /unnamed/kept")
-    assert project.play("accessory.boot", kamal_accessory="site").ok
+    with requests_to(worker1) as requests:
+        assert project.play("accessory.boot", kamal_accessory="site").ok
+    assert requests.result["failed"] == 0, requests.result
     assert worker1.running == ["hello-site"] and worker1.inspect("hello-site")["Id"] != before
     assert inside(worker1, "ls /unnamed") == "kept"
     assert [ask(worker1, path) for path in ("/page", "/plain.txt")] == [(200, "welcome on worker1"), (200, "two")]
@@ -109,8 +117,10 @@ def test_one_that_does_not_get_ready_is_given_up_and_the_old_one_comes_back(proj
     served = worker1.inspect("hello-site")["Id"]
     project.write("config/plain.txt", "three\n")
     change(project, ready="false", ready_timeout=1)
-    run = project.play("accessory.boot", kamal_accessory="site")
+    with requests_to(worker1) as requests:
+        run = project.play("accessory.boot", kamal_accessory="site")
     assert run.code != 0
+    assert requests.result["failed"] == 0, requests.result
     told = " ".join(run.output.split())
     for words in (
         "hello-site did not get ready on worker1",

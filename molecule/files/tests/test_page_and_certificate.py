@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,10 +64,19 @@ def certify(project: Project, name: str) -> Path:
     return certificate
 
 
-def over_tls(host: Host, certificate: Path, path: str = "/") -> subprocess.CompletedProcess[str]:
+def over_tls(host: Host, certificate: Path, path: str = "/", seconds: int = 30) -> subprocess.CompletedProcess[str]:
     """A request that trusts this certificate alone."""
     address = host.url.removeprefix("http://")
-    command = ["curl", "-sS", "--max-time", "30", "--cacert", certificate, "--resolve", f"{HOST_NAME}:443:{address}"]
+    command = [
+        "curl",
+        "-sS",
+        "--max-time",
+        str(seconds),
+        "--cacert",
+        certificate,
+        "--resolve",
+        f"{HOST_NAME}:443:{address}",
+    ]
     return subprocess.run(
         [*command, "-w", "\n%{http_code}", f"https://{HOST_NAME}{path}"], check=False, capture_output=True, text=True
     )
@@ -157,6 +167,16 @@ def test_the_app_is_back_afterwards(project: Project, web1: Host, web2: Host) ->
         assert "Set app live" in host.audit()[-1]
     again = project.play("app.live")
     assert again.ok and again.actions == {}
+
+
+def test_a_request_waits_while_the_app_is_paused(project: Project, web1: Host, web2: Host) -> None:
+    certificate = project.root / ".pem/second.pem"
+    assert project.play("app.pause", kamal_pause_max=300).actions["web2"] == ["pause route hello-web"]
+    assert project.play("details").output.count("(paused)") == 2
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(over_tls, host, certificate, "/", 300) for host in (web1, web2)]
+        assert project.play("app.live").actions["web2"] == ["resume route hello-web"]
+    assert ["Hello from version v2" in each.result().stdout for each in waiting] == [True, True]
 
 
 def test_a_restarted_kamal_proxy_finds_all_of_it(project: Project, web2: Host) -> None:

@@ -73,6 +73,7 @@ class Accessory:
         self._clear_up(resume=False)
         if self.container and is_running(self.container):
             self.route.certify()
+            self.route.hold()
             self.host.stop(self.name)
             self.host.start()
             self.route.lead_to(self.container["Id"])

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Optional
 
 from .._host import files
 from .._names import PROXY_CONTAINER, Names, accessory_certificates
 from .._proxy import apps_config, flags
-from .._proxy import container as _proxy
 from .._proxy.asked import Asked
 from .._proxy.certificate import Certificate
 from .._proxy.route import Route
@@ -22,6 +22,7 @@ class AccessoryRoute:
     def __init__(self, host: AccessoryHost) -> None:
         self.host, self.share = host, host.share
         own = self.share.certificate
+        self._held: Optional[Route] = None
         self._certificate = Certificate(own, host.secrets, host.engine, host.name) if own else None
 
     def prepare(self) -> None:
@@ -30,10 +31,8 @@ class AccessoryRoute:
             self.remove()
         elif self.share.proxy is not None:
             self.host.ensure_network(self.share.network)
-            credentials = self.host.credentials if self.share.proxy.login else None
-            engine, changes, asked = self.host.engine, self.host.changes, Asked(self._app, self.share.proxy.run)
-            _proxy.ensure(engine, changes, asked.wanted(engine, changes, self.share.proxy.container), credentials)
-            asked.record(changes)
+            asked = Asked(self._app, self.share.proxy.run)
+            asked.ensure(self.host.engine, self.host.changes, self.share.proxy, self.host.credentials)
             self.certify()
 
     def certify(self) -> None:
@@ -41,8 +40,17 @@ class AccessoryRoute:
         if self._certificate:
             self._certificate.ensure(self.host.changes, self.share.name)
 
+    def hold(self) -> None:
+        """Requests wait for the next container, unless a person has said what becomes of them."""
+        route = self._route() if self.share.route is not None else None
+        if route and route.current and route.current.state == "running":
+            longest = self.share.ready_timeout + self.share.deploy_timeout
+            route.pause(self.share.drain_timeout, longest)
+            self._held = route
+
     def lead_to(self, container: str) -> None:
-        """To a container, by name or ID, as soon as it answers the health check."""
+        """To a container, by name or ID, as soon as it answers the health check. What waits, of a run that was killed
+        too, is answered by it."""
         if self.share.route is None:
             return
         options = flags.options(
@@ -51,7 +59,15 @@ class AccessoryRoute:
             drain_timeout=self.share.drain_timeout,
             tls_paths=self._certificate.paths if self._certificate else None,
         )
-        self._route().deploy(container, options, flags.app_port(self.share.route), called=self.host.name)
+        route, port = self._held or self._route(), flags.app_port(self.share.route)
+        route.deploy(container, options, port, called=self.host.name, anew=self._held is not None)
+        if route.current and route.current.state == "paused":
+            route.live()
+
+    def lead_back_to(self, container: str) -> None:
+        """The same where requests wait for a container that was given up."""
+        if self._held:
+            self.lead_to(container)
 
     def remove(self) -> None:
         if self.host.engine.inspect(PROXY_CONTAINER) is not None:

@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A service that answers with a maintenance page, and one that serves again. Its containers run on meanwhile."""
+"""A service that shows a maintenance page or holds requests, and one that serves again. Its containers run on."""
 
 from __future__ import annotations
 
@@ -28,8 +28,14 @@ class Maintenance:
     def begin(self, drain_timeout: Optional[int], message: str) -> None:
         """Requests under way have until the `drain_timeout`, in seconds; None is that of the configuration."""
         for role, route in self._routes():
-            route.stop(role.drain_timeout if drain_timeout is None else drain_timeout, message)
+            route.stop(_given(drain_timeout, role), message)
         self._audit(f"Set app to maintenance mode{': ' if message else ''}{message}")
+
+    def pause(self, drain_timeout: Optional[int], max_pause: int) -> None:
+        """As above; requests wait for `max_pause` seconds at most."""
+        for role, route in self._routes():
+            route.pause(_given(drain_timeout, role), max_pause)
+        self._audit("Paused app")
 
     def end(self) -> None:
         for _role, route in self._routes():
@@ -52,3 +58,7 @@ class Maintenance:
         if self.changes.changed and not self.changes.check_mode:
             line = history.audit_line(self.share.performer, (self.share.destination,), text)
             files.append(self.share.audit_log, line)
+
+
+def _given(drain_timeout: Optional[int], role: RoleShare) -> int:
+    return role.drain_timeout if drain_timeout is None else drain_timeout

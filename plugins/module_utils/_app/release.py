@@ -169,11 +169,8 @@ class Release:
             return
         if self.share.command in WITHOUT_PROXY:
             return _proxy.require_running(self.engine)
-        credentials = self.credentials if self.share.proxy.login else None
         asked = Asked(Names(self.share.service, self.share.destination).qualified, self.share.proxy.run)
-        wanted = asked.wanted(self.engine, changes, self.share.proxy.container)
-        _proxy.ensure(self.engine, changes, wanted, credentials)
-        asked.record(changes)
+        asked.ensure(self.engine, changes, self.share.proxy, self.credentials)
 
     def _make_folders(self) -> None:
         """For the first role that needs them. An app that runs may have given them another mode since."""

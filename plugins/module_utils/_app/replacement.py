@@ -34,6 +34,7 @@ class Replacement:
     def __init__(self, host: AccessoryHost, old: Optional[Inspected], ran: bool, goes_on: bool, backup: bool) -> None:
         self.host, self.share, self.changes, self.engine = host, host.share, host.changes, host.engine
         self.old, self.ran, self.goes_on = old, ran and old is not None, goes_on
+        self.route = AccessoryRoute(host)
         self.new = _names.staged(host.name)
         self.backup = backup and old is not None and not goes_on and bool(host.share.backup)
         self.carried = _volumes_without_a_name(old, host.share.body) if old else []
@@ -51,7 +52,7 @@ class Replacement:
                 self._make_room()
                 host.files.replace(self.old)
             host.do(f"boot container {host.name}", f"Booted {share.name} accessory", self._start)
-            AccessoryRoute(host).lead_to(self._target())
+            self.route.lead_to(self._target())
         except CaravanError as error:
             raise self._gone_back(error) from error
         self._settle()
@@ -60,7 +61,7 @@ class Replacement:
         before = _body.shown_container(self.old) if self.old else None
         if before and self.old:
             before["secrets changed"] = ", ".join(_body.changed_secrets(self.old, self.host.values)) or None
-        self.changes.show(self.share.name, before, _body.shown(self.host.wanted, self.share.secrets))
+        self.changes.show(self.share.name, before, _body.shown(self.host.compared, self.share.secrets))
 
     # Before anything changes
 
@@ -101,6 +102,7 @@ class Replacement:
         if not self.changes.check_mode:
             create()
         if is_running(self.old) and not starts_first:
+            self.route.hold()
             self.host.stop(self.host.name)
 
     # Proof
@@ -157,6 +159,7 @@ class Replacement:
     def _start_old(self) -> None:
         if self.ran and not is_running(self.engine.inspect(self.host.name)):
             self.engine.start(self.host.name)
+            self.route.lead_back_to(self.host.name)
 
     def _failure(self, error: CaravanError, report: Dict[str, Any], troubles: List[str], end: str) -> CaravanError:
         lines = [f"{self.host.name} did not get ready on {self.share.host}: {error.message.rstrip('.')}."]

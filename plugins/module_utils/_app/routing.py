@@ -46,7 +46,7 @@ class Routing:
     def is_as_wanted(self, container: str) -> bool:
         """Whether nothing about the route has to change for this container to get the requests."""
         target, options = self._wanted(container)
-        return routes_to(self.before, target, options)
+        return routes_to(self.before, [target], options)
 
     def target(self, container: str) -> str:
         return self._wanted(container)[0]

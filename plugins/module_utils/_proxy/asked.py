@@ -13,7 +13,8 @@ from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine
 from .._names import PROXY_CONTAINER, PROXY_SETTINGS, proxy_settings_file
-from . import boot_config
+from .._shares import ProxyShare
+from . import boot_config, container
 from .settings import DEFAULTS, proxy_container
 
 
@@ -47,6 +48,14 @@ class Asked:
                 f"{PROXY_CONTAINER} is there already: {error.message}"
             )
             return body
+
+    def ensure(
+        self, engine: Engine, changes: Changes, share: ProxyShare, credentials: Optional[Mapping[str, str]]
+    ) -> None:
+        """kamal-proxy runs, as the app wants it where it is made; `credentials` are those of the app's registry."""
+        wanted = self.wanted(engine, changes, share.container)
+        container.ensure(engine, changes, wanted, credentials if share.login else None)
+        self.record(changes)
 
     def record(self, changes: Changes) -> None:
         """For the other apps to know."""

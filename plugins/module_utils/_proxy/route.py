@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .._errors import ProxyError
 from .._host import health
@@ -29,18 +29,25 @@ class Route:
     def __post_init__(self) -> None:
         self.current: Optional[Service] = commands.look(self.engine, self.changes).get(self.name)
 
-    def deploy(self, target: str, options: flags.Options, port: int, called: str = "") -> None:
+    def deploy(self, target: str, options: flags.Options, port: int, called: str = "", anew: bool = False) -> None:
         """Send requests to a container by name, or to HOST:PORT, as soon as it answers its health check.
 
-        `called` is what people know the target by.
+        `called` is what people know the target by. With `anew` it has to answer although it is the target already.
         """
         address, container = self._resolve(target, port)
-        if routes_to(self.current, address, options):
-            return
-        argv = flags.deploy_argv(self.name, address, options)
         watch: Callable[[], object] = (lambda: health.alive(self.engine, container)) if container else (lambda: None)
-        self._show({**options.shown(), "target": address})
-        self._do(f"route {self.name} to {called or target}", lambda: Deployment(self.engine, argv).wait(watch))
+        if anew or not routes_to(self.current, [address], options):
+            self._deploy([address], options, called or target, watch)
+
+    def lead_to(self, targets: Sequence[str], options: flags.Options, called: str) -> None:
+        """Send requests to each of several `HOST:PORT`, as soon as all of them answer the health check."""
+        if not routes_to(self.current, targets, options):
+            self._deploy(targets, options, called, lambda: None)
+
+    def _deploy(self, targets: Sequence[str], options: flags.Options, called: str, watch: Callable[[], object]) -> None:
+        argv = flags.deploy_argv(self.name, targets, options)
+        self._show({**options.shown(), "target": ", ".join(targets)})
+        self._do(f"route {self.name} to {called}", lambda: Deployment(self.engine, argv).wait(watch))
 
     def live(self) -> None:
         if self.current is None or self.current.state != "running":
@@ -63,6 +70,8 @@ class Route:
         before = {"state": self.current.state, "message": self.current.message or None} if self.current else None
         self.changes.show(self.name, before, {"state": state, "message": message or None})
         self._do(f"{verb} route {self.name}", lambda: self._command(argv))
+        if self.current:
+            self.current = replace(self.current, state=state, message=message)
 
     def _show(self, wanted: Dict[str, Any]) -> None:
         """Side by side; what the configuration leaves to kamal-proxy is shown as it is."""

@@ -111,6 +111,6 @@ def _options(item: Mapping[str, Any]) -> Options:
     return Options(values)
 
 
-def routes_to(service: Optional[Service], wanted_target: str, wanted: Options) -> bool:
+def routes_to(service: Optional[Service], targets: Sequence[str], wanted: Options) -> bool:
     """Whether a deploy would change nothing."""
-    return service is not None and service.targets == (wanted_target,) and not diff(wanted, service.options)
+    return service is not None and set(service.targets) == set(targets) and not diff(wanted, service.options)

@@ -80,6 +80,7 @@ TAKES: Dict[str, Names] = {
     "app.images": (*_FORMAT, *_PART),
     "app.version": (*_FORMAT, *_PART),
     "app.maintenance": (*_PART, *_LOCK),
+    "app.pause": ("kamal_pause_max", "kamal_pause_drain_timeout", *_PART, *_LOCK),
     "app.live": (*_PART, *_LOCK),
     "proxy.boot": ("kamal_proxy_recreate", *_LOCK),
     "proxy.start": _LOCK,

@@ -391,6 +391,32 @@ def test_the_route_follows_the_new_container_or_stays(proxied: FakeEngine, db: S
     assert containers(proxied) == {"kamal-proxy": "running", "hello-db": "running", "hello-db_failed": "exited"}
 
 
+def test_requests_wait_while_it_is_replaced_or_restarted(proxied: FakeEngine, db: Share) -> None:
+    share = db(**ROUTED)
+    act(proxied, share)
+    changed = foreseen_and_done(proxied, db(**ROUTED, image="postgres:17")).actions
+    held = ["pause route hello-db", "stop container hello-db", "boot container hello-db", "route hello-db to hello-db"]
+    assert changed[-6:-1] == [*held, "resume route hello-db"]
+    proxied.dying.add("postgres:16")
+    with pytest.raises(HealthError):
+        act(proxied, share)
+    assert proxied.calls[-2:] == ["kamal-proxy deploy hello-db", "kamal-proxy resume hello-db"]
+    assert act(proxied, db(**ROUTED, image="postgres:17"), "restarted").actions == [
+        "pause route hello-db",
+        "stop container hello-db",
+        "start container hello-db",
+        "route hello-db to hello-db",
+        "resume route hello-db",
+    ]
+
+
+def test_a_route_that_a_person_has_stopped_stays_stopped(proxied: FakeEngine, db: Share) -> None:
+    act(proxied, db(**ROUTED))
+    proxied.execute("kamal-proxy", ["kamal-proxy", "stop", "hello-db"])
+    act(proxied, db(**ROUTED, image="postgres:17"))
+    assert proxied.routes["hello-db"]["pause_controller"]["state"] == 2
+
+
 def test_another_option_of_the_route_needs_no_new_container(proxied: FakeEngine, db: Share) -> None:
     act(proxied, db(**ROUTED))
     changed = db(port=None, proxy={"host": "other.example.com", "app_port": 9200})

@@ -34,6 +34,7 @@ SCENES: dict[str, tuple[Any, Any]] = {
     "replaced": ({**PLACES, **READY}, {**PLACES, **READY, "image": "postgres:17"}),
     "start first": (READY, {**READY, "image": "postgres:17", "update": "start_first"}),
     "behind kamal-proxy": ({**READY, **ROUTED}, {**READY, **ROUTED, "image": "postgres:17", "update": "start_first"}),
+    "held by kamal-proxy": ({**READY, **ROUTED}, {**READY, **ROUTED, "image": "postgres:17"}),
     "files and no check": (PLACES, {**PLACES, "cmd": "other"}),
 }
 
@@ -76,6 +77,7 @@ class Scene:
         names = {name: state for name, state in names.items() if name not in ("hello-db_failed", "kamal-proxy")}
         assert self.engine.target("hello-db") == "hello-db" if share.route else not self.engine.routes
         assert names == {"hello-db": "running"}
+        assert {route["pause_controller"]["state"] for route in self.engine.routes.values()} <= {0}
         assert {(home / file.path).read_text() for file in share.files} <= {content}
         assert not list(home.rglob(".*.before"))
         assert self.run(share, content) == []

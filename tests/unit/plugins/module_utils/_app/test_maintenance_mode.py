@@ -73,6 +73,18 @@ def test_every_route_shows_the_page_until_it_ends(host: FakeEngine, share: HostS
     ]
 
 
+def test_requests_are_held_until_it_is_live_again(host: FakeEngine, share: HostShare, home: Path) -> None:
+    for check in (True, False):
+        begun = Changes(check)
+        Maintenance(host, begun, share).pause(5, 60)
+        assert begun.actions == ["pause route hello-web", "pause route hello-api"]
+    assert {route["state"] for route in states(host).values()} == {1}
+    assert any("hello-web is paused in kamal-proxy on host1" in notice for notice in deploy(host, share))
+    Maintenance(host, Changes(False), share).end()
+    assert {route["state"] for route in states(host).values()} == {0}
+    assert "Paused app" in (home / ".kamal/hello-audit.log").read_text()
+
+
 def test_another_message_is_a_change(host: FakeEngine, share: HostShare) -> None:
     Maintenance(host, Changes(False), share).begin(None, "")
     changes = Changes(False)

@@ -80,7 +80,7 @@ def test_what_was_deployed_is_found_again(name):
     proxy, paths = CAPTURED[name]
     found = state.parse(STATE.encode())[name]
     assert flags.diff(wanted(proxy, **paths), found.options) == {}
-    assert state.routes_to(found, TARGET, wanted(proxy, **paths))
+    assert state.routes_to(found, [TARGET], wanted(proxy, **paths))
 
 
 @pytest.mark.parametrize("name", ["full", "off", "plain"])
