@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ._names import FINGERPRINT_LABEL, SECRETS_LABEL, SPEC_LABEL, container_hostname
@@ -55,10 +56,16 @@ def fingerprint(wanted: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
 
 
 def complete(
-    wanted: Mapping[str, Any], secrets: Mapping[str, str], values: Mapping[str, str], host: Optional[str] = None
+    wanted: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    values: Mapping[str, str],
+    host: Optional[str] = None,
+    beside: Mapping[str, Any] = MappingProxyType({}),
 ) -> Body:
-    """The body to create: with secret values, our labels and, for an app container, a hostname of its own."""
+    """The body to create: with secret values, our labels and, for an app container, a hostname of its own. What is
+    `beside` makes a container another one too, and is in the labels alone."""
     whole = copy.deepcopy(dict(wanted))
+    wanted = {**wanted, **beside}
     whole["Env"] = [*whole.get("Env", ()), *(f"{name}={value}" for name, value in values.items())]
     whole["Labels"][FINGERPRINT_LABEL] = fingerprint(wanted, secrets)
     whole["Labels"][SPEC_LABEL] = json.dumps(wanted, sort_keys=True)

@@ -206,6 +206,11 @@ def given_up(accessory: str) -> str:
     return f"{accessory}_failed"
 
 
+def exec_lock(container: str) -> str:
+    """The file that a run holds open while this container runs a command for it."""
+    return f"{RUN_DIRECTORY}/exec/{container}"
+
+
 def container_hostname(host: str) -> str:
     return f"{host[:HOSTNAME_LENGTH].rstrip('.')}-{secrets.token_hex(6)}"
 

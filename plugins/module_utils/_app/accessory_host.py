@@ -58,22 +58,20 @@ class AccessoryHost:
         return {**self.share.body, "Env": env}
 
     @property
-    def wanted(self) -> Body:
-        """All that a container of it is compared by: its body, and what it is given of files and folders."""
+    def compared(self) -> Mapping[str, Any]:
+        """What a container of it is compared by: its body, and what it is given of files and folders."""
         return {**self.body, **self.files.described()}
 
     def is_wanted(self, container: Inspected, image_id: Optional[str] = None) -> bool:
         """Whether a container is as the configuration says, with its secrets and files, and its image if asked."""
         image = image_id or container["Image"]
-        return _body.is_same(container, self.wanted, self.share.secrets, self.values, image) and self.files.are_seen_by(
-            container
-        )
+        return _body.is_same(
+            container, self.compared, self.share.secrets, self.values, image
+        ) and self.files.are_seen_by(container)
 
     def complete(self, binds: List[str]) -> Body:
         """The body to create, with these volumes beside those of the plan."""
-        body = _body.complete(self.wanted, self.share.secrets, self.values)
-        for key in self.files.described():
-            del body[key]
+        body = _body.complete(self.body, self.share.secrets, self.values, beside=self.files.described())
         # Not in what is compared: several destinations may share an accessory.
         body["Labels"] = {**body["Labels"], DESTINATION_LABEL: self.share.destination or ""}
         if binds:

@@ -37,11 +37,12 @@ def prepare(context: Context, role: RoleShare, image: Optional[Image], own: Sequ
 
 
 def clean(changes: Changes, names: Names, versions: Iterable[str]) -> None:
-    """Remove the assets of all but these; each is `ROLE-VERSION`."""
+    """Remove the assets of all but these, and what killed extractions of others left; each is `ROLE-VERSION`."""
     directories, kept = names.asset_directories, set(versions)
-    found = {name for directory in directories for name in files.folders(directory) if not name.startswith(".")}
+    found = {name for directory in directories for name in files.folders(directory)}
     for name in sorted(found):
-        if name.partition("+")[0] not in kept:
+        whole = name[1:].rpartition(".")[0] if name.startswith(".") else name
+        if whole.partition("+")[0] not in kept:
             changes.do(f"remove assets {name}", partial(_remove, directories, name))
 
 

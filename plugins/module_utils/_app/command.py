@@ -16,12 +16,9 @@ from .._errors import CommandError, ConfigError, Problem
 from .._host import networks
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine, Executed
+from . import command_leftovers as leftovers
 
 POLL = 0.2  # seconds
-# By this label what a killed run left is found. Until so many seconds later another run may be about to start it or to
-# read it.
-LABEL = "caravan.exec"
-LEFT_AFTER = 3600
 WAITED_FOR, DETACHED, TERMINAL = "waited for", "detached", "terminal"
 TTY = ("Tty", "OpenStdin", "StdinOnce", "AttachStdin", "AttachStdout", "AttachStderr")
 # Seconds that a command may take without a word.
@@ -82,7 +79,7 @@ def in_new(
     engine: Engine, changes: Changes, like: str, name: str, body: _body.Body, command: Command
 ) -> Dict[str, Any]:
     """The same in a container of this body and name, which is like the one that is called `like`."""
-    _remove_left(engine, changes, like)
+    leftovers.remove(engine, changes, like)
     whole = {**body, "Cmd": list(command.words), "Labels": {**body.get("Labels", {}), **_label(like, command)}}
     if command.how == TERMINAL:
         whole = {**whole, **dict.fromkeys(TTY, True), "HostConfig": {**whole["HostConfig"], "AutoRemove": True}}
@@ -102,26 +99,18 @@ def new_name(prefix: str) -> str:
 
 def _label(like: str, command: Command) -> Dict[str, str]:
     """A detached one is nobody's leftover: people read its logs, and pruning takes it."""
-    return {} if command.how == DETACHED else {LABEL: like}
-
-
-def _remove_left(engine: Engine, changes: Changes, like: str) -> None:
-    for left in [] if changes.check_mode else engine.containers(f"{LABEL}={like}"):
-        if left.state not in RUNNING and time.time() - left.created > LEFT_AFTER:
-            engine.remove(left.id, volumes=True)
+    return {} if command.how == DETACHED else {leftovers.LABEL: like}
 
 
 def _to_its_end(engine: Engine, name: str, body: _body.Body, raw: bool) -> Executed:
-    new = networks.create(engine, name, body)
-    try:
+    with leftovers.none_of(engine, name):
+        new = networks.create(engine, name, body)
         engine.start(new)
         while True:
             state = (engine.inspect(new) or {"State": {"Status": "gone", "ExitCode": 1}})["State"]
             if state["Status"] not in RUNNING:
                 return Executed(int(state["ExitCode"]), engine.logs(new, None), engine.stdout(new) if raw else b"")
             time.sleep(POLL)
-    finally:
-        engine.remove(new, volumes=True)
 
 
 def _opened(container: str, argv: List[str]) -> Dict[str, Any]:

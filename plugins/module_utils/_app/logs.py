@@ -72,13 +72,16 @@ def read(engine: Engine, names: Names, roles: Sequence[str], limits: Limits) -> 
 
 
 def read_named(engine: Engine, containers: Sequence[str], limits: Limits) -> Dict[str, Any]:
-    """By name, as far as they are there."""
+    """By name; one that is not there is `absent`."""
     found = {name: engine.inspect(name) for name in containers}
     return {
-        name: _read(engine, name, name, container["State"]["Status"], limits)
+        name: _read(engine, name, name, container["State"]["Status"], limits) if container else _absent(name)
         for name, container in found.items()
-        if container
     }
+
+
+def _absent(name: str) -> Dict[str, Any]:
+    return {"container": name, "state": "absent", "lines": []}
 
 
 def _read(engine: Engine, container: str, name: str, state: str, limits: Limits) -> Dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
+import tempfile
 from dataclasses import dataclass
 from functools import partial
 from typing import Mapping, Tuple
@@ -113,14 +114,21 @@ def _pem(text: str) -> str:
 
 
 def _load(*parts: bytes) -> None:
-    """The library reads files: these are in memory."""
+    """The library reads files: these are in memory, or nameless where Python was built for an older C library."""
     handles = []
     try:
         for part in parts:
-            handles.append(os.memfd_create("pem"))
+            handles.append(_nameless())
             os.write(handles[-1], part)
         certificate, key = (f"/proc/self/fd/{handle}" for handle in handles)
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "-")
     finally:
         for handle in handles:
             os.close(handle)
+
+
+def _nameless() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("pem")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

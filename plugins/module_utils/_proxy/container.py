@@ -115,11 +115,12 @@ def remove(engine: Engine, changes: Changes, force: bool, removed_routes: Sequen
 
 
 def _remove(engine: Engine, with_files: bool) -> None:
+    """The container goes last: while it is there, a run that was killed can be repeated."""
     engine.stop(PROXY_CONTAINER, STOPS_WITHIN)
-    engine.remove(PROXY_CONTAINER)
-    clear_away(engine)
     if with_files and files.exists(PROXY_DIRECTORY):
         files.remove(PROXY_DIRECTORY)
+    clear_away(engine)
+    engine.remove(PROXY_CONTAINER)
 
 
 def require_running(engine: Engine) -> None:
@@ -155,6 +156,7 @@ def _boot(engine: Engine, wanted: Mapping[str, Any]) -> None:
 
 
 def start(engine: Engine) -> None:
+    files.directory(PROXY_APPS_CONFIG)  # which Docker would make as root, where a removal was killed
     try:
         engine.start(PROXY_CONTAINER)
     except PortError as error:

@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Hosts and roles that variables of a run name: they are there, or the error says which ones are."""
+"""What variables of a run name, hosts, roles and a command: it is there, or the error says what there is."""
 
 from __future__ import annotations
 
@@ -33,3 +33,17 @@ def chosen_roles(asked: Any, roles: Sequence[str]) -> List[str]:
             ]
         )
     return [role for role in roles if any(fnmatch.fnmatchcase(role, each) for each in patterns)]
+
+
+def require_command(command: Any) -> None:
+    """There is one to run."""
+    if not str(command or "").strip():
+        message = "this says what to run, as in -e kamal_cmd='psql -c \"select 1\"'"
+        raise ConfigError([Problem(message, where="kamal_cmd")])
+
+
+def require_proxies(present: Sequence[str], proxied: Sequence[str]) -> None:
+    """Some of the hosts that --limit leaves have a kamal-proxy; a run without any would call that a success."""
+    if proxied and not set(present).intersection(proxied):
+        message = f"kamal-proxy is on {', '.join(proxied)}, none of which is among the hosts of this run"
+        raise ConfigError([Problem(message, where="--limit")])

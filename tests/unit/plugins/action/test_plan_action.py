@@ -414,3 +414,22 @@ def test_pre_init_knows_the_destination(project):
     assert planned(project, {**V1, "kamal_destination": "staging"})["destination"] == "staging"
     staging = str(project / "config/deploy.staging.yml")
     assert planned(project, {**V1, "kamal_config_file": staging})["destination"] == "staging"
+
+
+@pytest.mark.parametrize("command", [None, "", " "])
+def test_a_command_that_is_not_given_is_told_before_any_host_is_reached(project, command):
+    variables = {"kamal_cmd": command, "_kamal_runs_command": True}
+    result = run(project, variables, {"command": "inspect"})
+    assert result["failed"]
+    assert result["msg"].startswith("kamal_cmd: this says what to run, as in -e kamal_cmd=")
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments"), [({"_kamal_looks_at_proxy": True}, {"command": "inspect"}), ({}, {"command": "proxy"})]
+)
+def test_a_limit_that_leaves_no_kamal_proxy_is_told(project, variables, arguments):
+    limited = {**variables, "ansible_limit": "h9"}
+    result = run(project, limited, arguments, present=["h9"])
+    assert result["failed"]
+    assert result["msg"] == "--limit: kamal-proxy is on h1, h2, none of which is among the hosts of this run"
+    assert planned(project, {**variables, "ansible_limit": "h2"}, arguments, present=["h2"])

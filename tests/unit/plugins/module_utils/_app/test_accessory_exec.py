@@ -5,20 +5,27 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app import accessory_exec, logs
 from ansible_collections.caravan.kamal.plugins.module_utils._app import command as _command
+from ansible_collections.caravan.kamal.plugins.module_utils._app import command_leftovers as leftovers
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
     AccessoryError,
     CommandError,
     ConfigError,
     EngineError,
 )
+from ansible_collections.caravan.kamal.plugins.module_utils._host import files
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
+from ansible_collections.caravan.kamal.plugins.module_utils._names import exec_lock
+from ansible_collections.caravan.kamal.plugins.plugin_utils import report
 from fakes import FakeEngine
+
+pytestmark = pytest.mark.usefixtures("home")
 
 
 class Ending(FakeEngine):
@@ -83,19 +90,35 @@ def test_a_dry_run_runs_nothing(engine: Ending, reuse: bool) -> None:
     assert engine.calls == [] and (answer["state"], len(actions)) == ("not run", 1)
 
 
-def test_what_a_killed_run_left_goes_with_the_next(engine: Ending) -> None:
-    engine.add("hello-db_exec_1", "i0", "exited", **{_command.LABEL: "hello-db"})
-    engine.add("hello-db_exec_2", "i0", "running", **{_command.LABEL: "hello-db"})
-    run(engine)
-    assert list(engine.here) == ["hello-db", "hello-db_exec_2"]
+@pytest.mark.parametrize("state", ["created", "running", "exited"])
+def test_what_a_killed_run_left_goes_with_the_next(engine: Ending, home: Path, state: str) -> None:
+    engine.add("hello-db_exec-1", "i0", state, **{leftovers.LABEL: "hello-db"})
+    with files.kept_open(exec_lock("hello-db_exec-1")):
+        pass
+    actions = ["remove container hello-db_exec-1", "run dump in a container like hello-db"]
+    assert run(engine, check=True)[1] == actions
+    assert run(engine)[1] == actions
+    assert list(engine.here) == ["hello-db"]
+    assert not list((home / ".kamal/exec").iterdir())
 
 
-@pytest.mark.parametrize("state", ["created", "exited"])
-def test_what_another_run_is_about_to_start_or_to_read_stays(engine: Ending, state: str) -> None:
-    engine.add("hello-db_exec_1", "i0", state, **{_command.LABEL: "hello-db"})
-    engine._created[engine.here["hello-db_exec_1"]["Id"]] = int(time.time())
+@pytest.mark.parametrize("state", ["created", "running", "exited"])
+def test_what_another_run_is_at_work_with_stays(engine: Ending, state: str) -> None:
+    engine.add("hello-db_exec-1", "i0", state, **{leftovers.LABEL: "hello-db"})
+    with leftovers._held("hello-db_exec-1"):
+        run(engine)
+    assert list(engine.here) == ["hello-db", "hello-db_exec-1"]
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "stays"),
+    [("created", 0, True), ("created", 4000, False), ("exited", 4000, False), ("running", 4000, True)],
+)
+def test_what_waits_for_a_terminal_stays_for_an_hour(engine: Ending, state: str, seconds: int, stays: bool) -> None:
+    engine.add("hello-db_exec-1", "i0", state, **{leftovers.LABEL: "hello-db"})
+    engine._created[engine.here["hello-db_exec-1"]["Id"]] = int(time.time()) - seconds
     run(engine)
-    assert list(engine.here) == ["hello-db", "hello-db_exec_1"]
+    assert ("hello-db_exec-1" in engine.here) is stays
 
 
 def test_what_cannot_be_run_is_told(engine: Ending) -> None:
@@ -113,5 +136,13 @@ def test_what_cannot_be_run_is_told(engine: Ending) -> None:
 def test_logs_of_accessories_are_read_by_name(engine: Ending) -> None:
     engine.output["hello-db"] = "one\ntwo\nthree"
     assert logs.read_named(engine, ["hello-db", "hello-x"], logs.Limits.of(1, None, "t")) == {
-        "hello-db": {"container": "hello-db", "state": "running", "lines": ["three"]}
+        "hello-db": {"container": "hello-db", "state": "running", "lines": ["three"]},
+        "hello-x": {"container": "hello-x", "state": "absent", "lines": []},
     }
+
+
+def test_logs_of_what_was_never_booted_say_what_boots_it() -> None:
+    absent = {"container": "x", "state": "absent", "lines": []}
+    text = report.logs({"web1": {"logs": {"hello-x": absent, "kamal-proxy": absent}}})
+    assert "not on this host; caravan.kamal.accessory.boot boots it" in text
+    assert "not on this host; caravan.kamal.proxy.boot boots it" in text

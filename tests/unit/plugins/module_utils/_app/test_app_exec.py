@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app import command as _command
+from ansible_collections.caravan.kamal.plugins.module_utils._app import command_leftovers as leftovers
 from ansible_collections.caravan.kamal.plugins.module_utils._app.app_exec import AppExec
 from ansible_collections.caravan.kamal.plugins.module_utils._app.context import Context
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import CommandError
@@ -72,7 +73,7 @@ def test_in_a_new_container_of_what_runs(engine: Ending, run: Callable[..., Any]
     assert env["KAMAL_CONTAINER_NAME"] == engine.started["Name"][1:]
     assert engine.started["Name"].startswith("/hello-web-exec-v1-")
     assert host["Binds"] == ["data:/data"] and host["RestartPolicy"] == {"Name": "no"}
-    assert config["Labels"] == {"service": "hello", "destination": "", _command.LABEL: "hello-web"}
+    assert config["Labels"] == {"service": "hello", "destination": "", leftovers.LABEL: "hello-web"}
     assert list(engine.here) == ["hello-web-v1", "hello-worker-v1"]
     assert "] [web] Executed cmd 'report' on app version v1" in (home / ".kamal/hello-audit.log").read_text()
 
@@ -129,7 +130,7 @@ def test_one_that_nobody_waits_for_stays_with_its_logs(engine: Ending, run: Call
     logs, actions = run(how=_command.DETACHED)
     name = logs["web"]["container"]
     assert (logs["web"]["state"], actions) == ("started", [f"start report in {name}"])
-    assert name in engine.here and _command.LABEL not in engine.here[name]["Config"]["Labels"]
+    assert name in engine.here and leftovers.LABEL not in engine.here[name]["Config"]["Labels"]
 
 
 def test_a_terminal_is_made_ready(engine: Ending, run: Callable[..., Any]) -> None:

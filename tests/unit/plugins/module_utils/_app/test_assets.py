@@ -225,9 +225,16 @@ def test_those_of_a_version_that_was_only_staged_go_with_the_next_deploy(
 def test_pruning_by_hand_removes_what_no_container_has(host: FakeEngine, share_of: Share, home: Path) -> None:
     for version in ("v1", "v2", "v3"):
         deploy(host, share_of(version, **WEB))
+    for left in (".web-v1.0123abcd", ".web-v1+public.replaced", ".web-v3.0123abcd"):
+        (home / ASSETS / "extracted" / left).mkdir()
     changes = Changes(False)
     prune.prune_all(host, changes, Names("hello"), 1, [])
-    assert "remove assets web-v1" in changes.actions
+    assert {"remove assets web-v1", "remove assets .web-v1.0123abcd"} <= set(changes.actions)
+    assert sorted(path.name for path in (home / ASSETS / "extracted").iterdir()) == [
+        ".web-v3.0123abcd",
+        "web-v2",
+        "web-v3",
+    ]
     assert sorted(path.name for path in (home / ASSETS / "volumes").iterdir()) == ["web-v2", "web-v3"]
 
 

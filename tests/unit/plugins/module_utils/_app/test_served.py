@@ -170,6 +170,15 @@ def test_what_is_no_pair_stops_before_anything_is_staged(
     assert not (home / APP).exists()
 
 
+def test_a_pair_is_looked_at_without_a_file_of_its_own_where_python_has_no_other_way(
+    host: FakeEngine, pairs: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    deploy(host, share_of("v1", TLS), secrets(pairs[0]))
+    with pytest.raises(SecretError, match="are not a certificate"):
+        deploy(host, share_of("v2", TLS), {"CERT": pairs[1][0], "KEY": pairs[0][1]})
+
+
 def test_a_role_may_have_its_own_or_none(host: FakeEngine, pairs: list[tuple[str, str]]) -> None:
     roles = {
         "web": ["host1"],

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._proxy import replac
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.settings import proxy_container
 from fakes import PROXY, FakeEngine
-from faults import fail_once
+from faults import Fragile, Killed, fail_once
 
 pytestmark = pytest.mark.usefixtures("no_waiting", "home")
 
@@ -195,6 +196,19 @@ def test_its_files_go_with_it_where_nothing_needs_them(host: FakeEngine, home: P
     ensure(host)
     _proxy.remove(host, Changes(check_mode=False), force=False)
     assert PROXY not in host.here and not (home / ".kamal/proxy").exists()
+
+
+@pytest.mark.parametrize("number", range(1, 10))
+def test_a_removal_that_was_killed_is_finished_by_the_next(home: Path, number: int) -> None:
+    engine = Fragile()
+    engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
+    ensure(engine)
+    engine.arm(number, Killed)
+    with contextlib.suppress(Killed):
+        _proxy.remove(engine, Changes(check_mode=False), force=False)
+    engine.arm(0, Killed)
+    _proxy.remove(engine, Changes(check_mode=False), force=False)
+    assert PROXY not in engine.here and not (home / ".kamal/proxy").exists()
 
 
 @pytest.mark.parametrize(
