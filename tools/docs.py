@@ -24,7 +24,20 @@ from plugins.plugin_utils.config.schema import Key, Section, build_schema, flow,
 
 ROOT = checkout.ROOT
 
-ORDER = ("root", "servers", "role", "env", "proxy", "run", "accessory", "mount", "registry", "builder", "boot")
+ORDER = (
+    "root",
+    "servers",
+    "role",
+    "env",
+    "proxy",
+    "run",
+    "loadbalancer",
+    "accessory",
+    "mount",
+    "registry",
+    "builder",
+    "boot",
+)
 INTRODUCTION = """\
 <!-- Generated from schema/sections by `make docs`; do not edit. -->
 # Configuration reference

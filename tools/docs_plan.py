@@ -13,13 +13,14 @@ from typing import Any, get_args, get_origin
 import yaml
 
 from plugins.module_utils._data import NOTHING, argument, field_notes
-from plugins.module_utils._shares import AccessoryShare, HostShare, ProxyShare
+from plugins.module_utils._shares import AccessoryShare, HostShare, LoadBalancerShare, ProxyShare
 from plugins.plugin_utils.plan.model import Plan
 
 FROM_PLAN = "Where it is left out, it is taken from the plan that M(caravan.kamal.plan) made in this run."
 FRAGMENTS = {
     "host_share": (HostShare, f"What a host is to know of a release. {FROM_PLAN}"),
     "accessory_share": (AccessoryShare, f"What a host is to know of an accessory. {FROM_PLAN}"),
+    "loadbalancer_share": (LoadBalancerShare, f"What a load balancer is to know. {FROM_PLAN}"),
     "proxy_share": (
         ProxyShare,
         "kamal-proxy as the plan of a run has it, RV(caravan.kamal.plan#module:plan.hosts) at C(proxy).",

@@ -97,7 +97,7 @@ class ActionModule(ControllerAction):
         invocation.require_one_service(self._variables)
         config = source.from_task_vars(self._variables, self._value, os.getcwd())
         run = self._run(config, arguments)
-        self._require_known(run)
+        self._require_known(config, run)
         whole = plan(config, run)
         self._require_accessory_hosts(whole)
         whole = replace(whole, notices=[*whole.notices, *self._require_secrets(whole)])
@@ -105,11 +105,15 @@ class ActionModule(ControllerAction):
             hooks.began(whole.service, whole.destination)
         return whole
 
-    def _require_known(self, run: Run) -> None:
-        """The host that is to build is there."""
+    def _require_known(self, config: Config, run: Run) -> None:
+        """What variables of this run name is there: the host that is to build, a command, hosts with kamal-proxy."""
         if run.build:
             hosts = [*self._variables["groups"]["all"], *constants.LOCALHOST]
             references.require_build_host(self._value("kamal_build_host"), hosts)
+        if self._value("_kamal_runs_command"):
+            references.require_command(self._value("kamal_cmd"))
+        if self._variables.get("ansible_limit") and (run.command == "proxy" or self._value("_kamal_looks_at_proxy")):
+            references.require_proxies(self._variables["ansible_play_hosts_all"], Topology(config.data).proxied_hosts)
 
     def _require_secrets(self, whole: Plan) -> List[str]:
         """All at once, before anything is touched; a run that needs none asks nobody for any. Returns notices."""
@@ -149,7 +153,7 @@ class ActionModule(ControllerAction):
     def _require_app_hosts(self) -> None:
         given = self._value("kamal_hosts") or self._value("kamal_config") or self._value("kamal_config_file")
         groups = self._variables["groups"]
-        listed = groups.get("app") or groups.get("accessories")
+        listed = groups.get("app") or groups.get("accessories") or groups.get("loadbalancer")
         if not given and not listed and not self._is_for_this_machine():
             file = os.path.join(os.getcwd(), source.DEFAULT_FILE)
             raise ConfigError([Problem(NO_APP_HOSTS if os.path.exists(file) else NO_PROJECT.format(file))])
@@ -182,6 +186,7 @@ class ActionModule(ControllerAction):
             accessory=self._value("kamal_accessory"),
             roles=self._roles(config, arguments["command"]),
             primary=self._is_for_first_host(arguments["command"]),
+            addresses=self._addresses(config),
             forks=int(context.CLIARGS.get("forks") or constants.DEFAULT_FORKS),
         )
 
@@ -208,13 +213,15 @@ class ActionModule(ControllerAction):
 
     def _hosts(self, config: Config, command: str) -> List[str]:
         """The configured hosts that take part: all of them, or those that --limit leaves."""
-        part = Topology(config.data).of_roles(self._roles(config, command)).boot_order
+        topology = Topology(config.data)
+        part = topology.of_roles(self._roles(config, command)).boot_order
         configured = part[:1] if self._is_for_first_host(command) else part
         inventory = [*self._variables["groups"]["all"], LOCALHOST]
-        unknown = [host for host in configured if host not in inventory]
-        if unknown:
-            message = f"{', '.join(unknown)}: not in the inventory. Add it there, or correct its name here."
-            raise ConfigError([Problem(message, "servers", config.where("servers"))])
+        for key, named in (("servers", configured), ("loadbalancer", topology.balancers)):
+            missing = ", ".join(host for host in named if host not in inventory)
+            if missing:
+                message = f"{missing}: not in the inventory. Add it there, or correct its name here."
+                raise ConfigError([Problem(message, key, config.where(key))])
         present = self._variables["ansible_play_hosts_all"]
         absent = [host for host in configured if host not in present]
         if absent and not self._variables.get("ansible_limit"):
@@ -223,6 +230,12 @@ class ActionModule(ControllerAction):
             message = f"{hosts}: not among the hosts of this play. {remedy}"
             raise ConfigError([Problem(message, "servers", config.where("servers"))])
         return [host for host in configured if host in present]
+
+    def _addresses(self, config: Config) -> Dict[str, str]:
+        """Where Ansible reaches hosts of roles, which a load balancer may do too."""
+        hostvars, hosts = self._variables["hostvars"], Topology(config.data).boot_order
+        given = {host: hostvars[host].get("ansible_host") for host in hosts if host in hostvars}
+        return {host: str(address) for host, address in given.items() if address}
 
     def _is_local(self, host: str) -> bool:
         hostvars = self._variables["hostvars"]

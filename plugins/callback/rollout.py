@@ -79,11 +79,12 @@ class CallbackModule(Default):
         # What was shown of the task at hand, so that many hosts with one failure tell it once.
         self._shown: Set[Tuple[str, str]] = set()
         self._causes: Dict[str, List[str]] = {}
-        # How often a task for a host of the play changed another one, that it was delegated to, by both names. None
-        # stands for a task that only looked ahead and changed nothing.
-        self._elsewhere: Dict[Tuple[str, Optional[str]], int] = {}
-        # Where items of the loop at hand failed, by the host of the play that it runs for.
+        # How often a task for a host of the play changed others, that it was delegated to, by all these names. None of
+        # them stand for a task that only looked ahead and changed nothing.
+        self._elsewhere: Dict[Tuple[str, Tuple[str, ...]], int] = {}
+        # Where items of the loop at hand failed and changed something, by the host of the play that it runs for.
         self._failed_items: Dict[str, List[str]] = {}
+        self._changed_items: Dict[str, List[str]] = {}
         self._lock: Optional[Mapping[str, Any]] = None
         # Ctrl-C ends a run without a word to callbacks.
         atexit.register(self._tell_of_the_lock)
@@ -109,6 +110,7 @@ class CallbackModule(Default):
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         self._shown = set()
         self._failed_items = {}
+        self._changed_items = {}
         if self._verbose:
             return super().v2_playbook_on_task_start(task, is_conditional)
         if self._stage != self._shown_stage:
@@ -136,17 +138,17 @@ class CallbackModule(Default):
             return super().v2_runner_on_ok(result)
         self._announce()
         self._handle_warnings(answer)
-        place = None if looks_ahead(task_of(result)) else self._name(result)
-        if answer.get("changed") and place != host_of(result):
-            pair = (host_of(result), place)
-            self._elsewhere[pair] = self._elsewhere.get(pair, 0) + 1
+        if answer.get("changed"):
+            self._note_the_place(result)
         for line in done(answer, task_of(result)):
             self._line(result, line, _color(answer))
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
+        answer = answer_of(result)
+        if answer.get("changed"):
+            self._changed_items.setdefault(host_of(result), []).append(self._name(result))
         if self._verbose:
             return super().v2_runner_item_on_ok(result)
-        answer = answer_of(result)
         for line in done(answer, task_of(result)):
             self._line(result, f"{self._item(result)}{line}", _color(answer))
 
@@ -281,6 +283,14 @@ class CallbackModule(Default):
         is_controller = host == "localhost" and host_of(result) != "localhost"
         return CONTROLLER if is_controller else host
 
+    def _note_the_place(self, result: Any) -> None:
+        """Where a task changed something, if that is not the host of the play that it runs for."""
+        host = host_of(result)
+        places = self._changed_items.get(host) or [self._name(result)]
+        there = () if looks_ahead(task_of(result)) else tuple(dict.fromkeys(places))
+        if there != (host,):
+            self._elsewhere[host, there] = self._elsewhere.get((host, there), 0) + 1
+
     def _to_blame(self, result: Any) -> List[str]:
         """The hosts that a failed task speaks of or whose items failed, else the one that it ran on."""
         of_items = self._failed_items.get(host_of(result))
@@ -329,18 +339,19 @@ def closing_line(counts: Mapping[str, Mapping[str, int]], causes: Mapping[str, S
 
 
 def changed_where(
-    counts: Mapping[str, Mapping[str, int]], elsewhere: Mapping[Tuple[str, Optional[str]], int]
+    counts: Mapping[str, Mapping[str, int]], elsewhere: Mapping[Tuple[str, Tuple[str, ...]], int]
 ) -> Mapping[str, Mapping[str, int]]:
     """Ansible's counts, with each change counted for the host that it was made on. `elsewhere` says how many changes a
-    task for a host of the play made on another one, or on none. The controller is named only if nothing else did."""
+    task for a host of the play made on others, or on none. The controller is named only if nothing else did."""
     whole = {host: dict(count) for host, count in counts.items()}
-    for (host, _place), number in elsewhere.items():
+    for (host, _places), number in elsewhere.items():
         whole[host]["changed"] -= number
-    for (_host, place), number in elsewhere.items():
-        if place is None or (place == CONTROLLER and any(count["changed"] for count in whole.values())):
-            continue
-        there = whole.setdefault(place, {"failures": 0, "unreachable": 0, "changed": 0})
-        there["changed"] += number
+    for (_host, places), number in elsewhere.items():
+        for place in places:
+            if place == CONTROLLER and any(count["changed"] for count in whole.values()):
+                continue
+            there = whole.setdefault(place, {"failures": 0, "unreachable": 0, "changed": 0})
+            there["changed"] += number
     return whole
 
 

@@ -9,8 +9,8 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Reads C(config/deploy.yml) as it is. Its servers become hosts, with the connection settings of its C(ssh) section.
-  - The groups are C(app) with all servers, one for each role, C(accessories), one for each accessory, and one for each
-    tag.
+  - The groups are C(app) with all servers, one for each role, C(accessories), one for each accessory, C(loadbalancer)
+    if there is one, and one for each tag.
   - A name that is taken already, by Ansible or by one that stands before it in this list, gets what it is in front,
     as in C(tag_web).
   - A file whose name begins with C(deploy.) is read directly if this plugin stands first in C(enable_plugins).
@@ -73,6 +73,8 @@ except ImportError:  # Before ansible-core 2.19 every text of an inventory may b
 
 
 PARSER_ERROR = 4
+# Those of a configuration's sections, which hold all of its hosts.
+GROUPS = ("app", "accessories", "loadbalancer")
 OPTIONS = ("plugin", "config", "destination")
 
 
@@ -109,17 +111,21 @@ class InventoryModule(BaseInventoryPlugin):
 
     def _fill(self, config: Config) -> None:
         topology = Topology(config.data)
-        self._taken: Set[str] = {"all", "ungrouped", "app", "accessories"}
+        groups = GROUPS if topology.balancers else GROUPS[:-1]
+        self._taken: Set[str] = {"all", "ungrouped", *groups}
+        for group in groups:
+            self.inventory.add_group(group)
         for role in topology.roles:
             self._group("role", role.name, role.hosts, parent="app")
         for accessory in topology.accessories:
             self._group("accessory", accessory.name, accessory.hosts, parent="accessories")
         for tag, hosts in topology.tags.items():
             self._group("tag", tag, hosts)
+        for host in topology.balancers:
+            self._add_host(host, "loadbalancer")
         for name, value in _variables(config).items():
             self.inventory.set_variable("all", name, value)
-        for group in ("app", "accessories"):
-            self.inventory.add_group(group)
+        for group in groups:
             for name, value in _connection(config).items():
                 self.inventory.set_variable(group, name, value)
 
@@ -133,10 +139,13 @@ class InventoryModule(BaseInventoryPlugin):
             self.inventory.add_group(parent)
             self.inventory.add_child(parent, group)
         for host in hosts:
-            self.inventory.add_host(host, group)
-            if host == "localhost":
-                self.inventory.set_variable(host, "ansible_connection", "local")
-                self.inventory.set_variable(host, "ansible_python_interpreter", sys.executable)
+            self._add_host(host, group)
+
+    def _add_host(self, host: str, group: str) -> None:
+        self.inventory.add_host(host, group)
+        if host == "localhost":
+            self.inventory.set_variable(host, "ansible_connection", "local")
+            self.inventory.set_variable(host, "ansible_python_interpreter", sys.executable)
 
 
 def _connection(config: Config) -> Dict[str, Any]:

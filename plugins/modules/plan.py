@@ -115,10 +115,10 @@ plan:
       elements: str
       sample: [web1, web2, worker1]
     all_hosts:
-      description: These and the hosts of accessories.
+      description: These and the hosts of accessories and of the load balancer.
       type: list
       elements: str
-      sample: [web1, web2, worker1, db1]
+      sample: [web1, web2, worker1, db1, lb1]
     roles:
       description: The roles that alone take part; empty for all.
       type: list
@@ -641,6 +641,93 @@ plan:
                       description: Whether its image is pulled with the registry's login.
                       type: bool
                       sample: false
+    balancers:
+      description: For each host of the load balancer what M(caravan.kamal.loadbalancer) needs to know.
+      type: dict
+      contains:
+        HOST:
+          description: One of them.
+          type: dict
+          contains:
+            host:
+              description: The host.
+              type: str
+              sample: lb1
+            service:
+              description: The service.
+              type: str
+              sample: hello
+            destination:
+              description: The destination, or null.
+              type: str
+              sample: staging
+            command:
+              description: What the plan is for.
+              type: str
+              sample: deploy
+            performer:
+              description: Who runs it, for the audit log.
+              type: str
+              sample: sam@example.com
+            routes:
+              description: Its routes, one for each role behind kamal-proxy.
+              type: list
+              elements: dict
+              contains:
+                name:
+                  description: Its name in kamal-proxy, that of the role's own route.
+                  type: str
+                  sample: hello-web
+                proxy:
+                  description: What kamal-proxy is told, as in a C(proxy) section.
+                  type: dict
+                targets:
+                  description: By host where its kamal-proxy listens.
+                  type: dict
+                  sample: {web1: '192.0.2.10:80'}
+            certificate:
+              description: The certificate of its routes, null where it has none of its own.
+              type: dict
+              contains:
+                certificate:
+                  description: The name of the secret that holds the certificate.
+                  type: str
+                  sample: CERTIFICATE_PEM
+                private_key:
+                  description: The name of the secret that holds its private key.
+                  type: str
+                  sample: PRIVATE_KEY_PEM
+                directory:
+                  description: Where both lie.
+                  type: str
+                  sample: .kamal/proxy/apps-config/hello/tls/web
+            is_given_secrets:
+              description: Whether the certificate is handed over; else it is the one that lies there.
+              type: bool
+              sample: true
+            proxy:
+              description: Its kamal-proxy.
+              type: dict
+              contains:
+                container:
+                  description: The container for Docker's API.
+                  type: dict
+                run:
+                  description: The C(proxy/run) section of the configuration, empty where it leaves that open.
+                  type: dict
+                  sample: *id001
+                login:
+                  description: Whether its image is pulled with the registry's login.
+                  type: bool
+                  sample: false
+            deploy_timeout:
+              description: Seconds that a host has to answer the health check.
+              type: int
+              sample: 30
+            drain_timeout:
+              description: Seconds that requests under way may take.
+              type: int
+              sample: 30
     hooks:
       description: The hooks of the project that this run comes to.
       type: dict

@@ -23,6 +23,12 @@ options:
     type: list
     elements: str
     default: []
+  balanced:
+    description:
+      - By route of a load balancer that runs here, where it finds each host of the role.
+      - Which of them get requests is in RV(balanced).
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.attributes.changes_nothing
@@ -151,6 +157,16 @@ latest:
   returned: success
   type: dict
   sample: {id: "sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1", tag: "hello:latest"}
+balanced:
+  description: By route of O(balanced) which hosts get requests and which do not; empty where kamal-proxy lacks it.
+  returned: success
+  type: dict
+  sample:
+    hello-web:
+      hosts: [hello.example.com]
+      state: running
+      serving: [web1]
+      drained: [web2]
 history:
   description: What went live here, oldest first.
   returned: success
@@ -176,13 +192,15 @@ OPTIONS: Dict[str, Any] = {
     "destination": {"type": "str"},
     "roles": {"type": "list", "elements": "str", "default": []},
     "accessories": {"type": "list", "elements": "str", "default": []},
+    "balanced": {"type": "dict", "default": {}},
 }
 
 
 def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     names = Names(params["service"], params["destination"])
-    return info.look(request.engine(), names, params["roles"], params["accessories"], request.changes.notice)
+    wanted = info.Wanted(params["roles"], params["accessories"], params["balanced"])
+    return info.look(request.engine(), names, wanted, request.changes.notice)
 
 
 def main() -> None:

@@ -8,10 +8,13 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 
 import yaml
 
-from ..module_utils._names import short_version
+from ..module_utils._names import PROXY_CONTAINER, short_version
 
 NOTHING = "-"
 NOT_REACHED = "no answer"
+ABSENT = "absent"
+# What boots a container whose logs were asked for.
+BOOTS, BOOTED_BY = "caravan.kamal.accessory.boot", {PROXY_CONTAINER: "caravan.kamal.proxy.boot"}
 
 Answers = Mapping[str, Optional[Mapping[str, Any]]]
 
@@ -24,7 +27,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def details(answers: Answers) -> str:
-    """Answers of service_info: roles, then the proxies, then accessories."""
+    """Answers of service_info: roles, the proxies, the load balancer, accessories."""
     parts = [
         table(
             ("HOST", "ROLE", "VERSION", "STATE", "HEALTH", "SINCE", "ROUTE"),
@@ -32,6 +35,9 @@ def details(answers: Answers) -> str:
         ),
         table(("HOST", "PROXY", "IMAGE"), [_proxy_row(host, answer) for host, answer in answers.items() if answer]),
     ]
+    balanced = [row for host, answer in answers.items() if answer for row in _balanced_rows(host, answer)]
+    if balanced:
+        parts.append(table(("HOST", "LOAD BALANCER", "FOR", "STATE", "SENDS TO", "DRAINED"), balanced))
     if any(answer["accessories"] for answer in answers.values() if answer):
         parts.append(accessories({host: answer for host, answer in answers.items() if answer}))
     return "\n\n".join(parts)
@@ -130,6 +136,15 @@ def _proxy_row(host: str, answer: Mapping[str, Any]) -> Sequence[str]:
     return (host, answer["proxy"]["state"], answer["proxy"]["image"] or "")
 
 
+def _balanced_rows(host: str, answer: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    for name, route in answer["balanced"].items():
+        if route:
+            serving, drained = ", ".join(route["serving"]), ", ".join(route["drained"])
+            yield (host, name, ",".join(route["hosts"]) or "every host", route["state"], serving, drained)
+        else:
+            yield (host, name, "", "absent", "", "")
+
+
 def _accessory_rows(host: str, answer: Optional[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
     if answer is None:
         yield (host, "", NOT_REACHED, "", "")
@@ -198,7 +213,9 @@ def _log_sections(answers: Answers) -> Iterator[Tuple[str, Optional[List[str]]]]
         if not read:
             yield host, [] if answer else None
         for role, log in read:
-            yield f"{host} {role} ({log['container']}, {log['state']})", log["lines"]
+            is_absent = log["state"] == ABSENT
+            lines = [f"not on this host; {BOOTED_BY.get(role, BOOTS)} boots it"] if is_absent else log["lines"]
+            yield f"{host} {role} ({log['container']}, {log['state']})", lines
 
 
 def actions(answers: Answers) -> str:

@@ -39,8 +39,8 @@ class FakeEngine:
     `calls` holds every call that changed something. Names or images in `dying` exit at once with code 1, those in
     `crashing` exit with the code given there and are restarted by their policy, and those in `sick` start but never
     become healthy. `contents` has the files in an image, by its ID and their path, `answers` what commands in
-    containers end with by their first word. `state_file` is what kamal-proxy's state file holds instead of its routes,
-    until it is written anew.
+    containers end with by their first word, `elsewhere` are the targets on other hosts that answer.
+    `state_file` is what kamal-proxy's state file holds instead of its routes, until it is written anew.
     """
 
     def __init__(self) -> None:
@@ -58,6 +58,7 @@ class FakeEngine:
         self.sick: set[str] = set()
         self.unstartable: dict[str, EngineError] = {}
         self.fails_after_switch = False
+        self.elsewhere: set[str] = set()
         self.routes: dict[str, dict[str, Any]] = {}
         self.state_file: bytes | None = None
         self.output: dict[str, str] = {}
@@ -414,17 +415,20 @@ class FakeEngine:
 
     def _proxy_deploy(self, name: str, *flags: str) -> Executed:
         options = parse_flags(flags)
-        target = options["target"][0]
-        container = self.inspect(target.partition(":")[0])
-        if container is None or self._is_sick(container):
+        targets = options["target"]
+        if not all(map(self._answers, targets)):
             timeout = options["deploy-timeout"][0]
             return Executed(1, f"Error: target failed to become healthy within configured timeout ({timeout})")
         pause = self.routes.get(name, {}).get("pause_controller", {"state": 0})
-        self.routes[name] = {"name": name, "active_targets": [target], "pause_controller": pause, **stored(options)}
+        self.routes[name] = {"name": name, "active_targets": targets, "pause_controller": pause, **stored(options)}
         if self.fails_after_switch:
             self.fails_after_switch = False
             return Executed(1, "Error: the old target did not drain")
         return Executed(0, "")
+
+    def _answers(self, target: str) -> bool:
+        container = self.inspect(target.partition(":")[0])
+        return target in self.elsewhere if container is None else not self._is_sick(container)
 
     def _is_sick(self, container: Mapping[str, Any]) -> bool:
         names = {container["Name"].lstrip("/").replace("_staged", ""), container["Config"]["Image"]}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
@@ -13,31 +14,40 @@ from .._host import files
 from .._host.engine import Container, Engine, Image
 from .._names import PROXY_CONTAINER, SERVICE_LABEL, Names, is_staged, role_of, short_id, version_of
 from .._proxy import commands
+from .._proxy.state import Service
 from . import images as _images
 
 _HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)")
 
 
-def look(
-    engine: Engine,
-    names: Names,
-    roles: Sequence[str],
-    accessories: Sequence[str],
-    notice: Callable[[str], None],
-) -> Dict[str, Any]:
-    """`roles` empty means every role that has a container; `accessories` are names of containers. `notice` hears of
-    what could not be looked at."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked at. `roles` empty means every role that has a container; `accessories` are names of containers;
+    `balanced` has by route the target of each host."""
+
+    roles: Sequence[str] = ()
+    accessories: Sequence[str] = ()
+    balanced: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def look(engine: Engine, names: Names, wanted: Wanted, notice: Callable[[str], None]) -> Dict[str, Any]:
+    """`notice` hears of what could not be looked at."""
     everything = engine.containers(SERVICE_LABEL)
-    own = of_roles(everything, names, roles)
+    own = of_roles(everything, names, wanted.roles)
+    services = commands.services_if_readable(engine, notice)
     records = _records.parse(files.read(names.history_file) or "")
     images = _images.of(engine, names, own, records)
     latest = _latest(images, names)
     return {
         "running": {role: version(names, container) for role, container in current(own, latest).items()},
         "containers": [_shown(names, container) for container in own],
-        "routes": _routes(engine, names, own, roles, notice),
+        "routes": _routes(services, names, own, wanted.roles),
+        "balanced": {
+            name: _balanced(services[name], targets) if name in services else {}
+            for name, targets in wanted.balanced.items()
+        },
         "proxy": _proxy_container(engine),
-        "accessories": {name: _accessory(everything, name) for name in accessories},
+        "accessories": {name: _accessory(everything, name) for name in wanted.accessories},
         "images": [_image(image, everything) for image in images],
         "latest": latest,
         "history": [record.to_data() for record in records],
@@ -123,13 +133,17 @@ def _proxy_container(engine: Engine) -> Dict[str, Any]:
 
 
 def _routes(
-    engine: Engine,
-    names: Names,
-    own: Sequence[Container],
-    roles: Sequence[str],
-    notice: Callable[[str], None],
+    services: Mapping[str, Service], names: Names, own: Sequence[Container], roles: Sequence[str]
 ) -> Dict[str, Any]:
     by_id = {short_id(container.id): container.name for container in own}
     wanted = {names.role(role) for role in (*roles, *(role_of(container.labels) for container in own))}
-    services = commands.services_if_readable(engine, notice)
     return {name: each.shown(lambda host: by_id.get(host, host)) for name, each in services.items() if name in wanted}
+
+
+def _balanced(service: Service, targets: Mapping[str, str]) -> Dict[str, Any]:
+    return {
+        "hosts": list(service.options.values["host"]),
+        "state": service.state,
+        "serving": [host for host, target in targets.items() if target in service.targets],
+        "drained": [host for host, target in targets.items() if target not in service.targets],
+    }

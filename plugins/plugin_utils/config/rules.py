@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 from ...module_utils._names import OWN_LABELS
 from . import rules_accessories as accessories
 from . import rules_env as env
+from . import rules_loadbalancer as loadbalancer
 from . import rules_proxy as proxy
 from . import rules_sections as parts
 from .findings import Finding, listed, near_miss, shown
@@ -188,6 +189,7 @@ RULES: Sequence[Rule] = (
     *accessories.RULES,
     *parts.RULES,
     *proxy.RULES,
+    *loadbalancer.RULES,
 )
 NOTICES: Sequence[Rule] = (unknown_hooks,)
 

@@ -52,7 +52,11 @@ def certificate_names(view: View) -> Iterator[Finding]:
 
 
 def _uses(view: View) -> List[ProxyUse]:
-    return [*view.proxied_roles(), *view.proxied_accessories()]
+    return [
+        *view.proxied_roles(),
+        *view.proxied_accessories(),
+        *(balancer for _role, balancer in view.balanced_roles()),
+    ]
 
 
 def ssl_needs_host(view: View) -> Iterator[Finding]:
@@ -68,7 +72,8 @@ def automatic_ssl_on_one_server(view: View) -> Iterator[Finding]:
                 use.path + ("ssl",),
                 (
                     f"automatic ssl works on one server only, and `{use.name}` runs on {len(use.hosts)}; "
-                    "give certificate_pem and private_key_pem, or end TLS before the proxy and set ssl: false"
+                    "give certificate_pem and private_key_pem, or end TLS before the proxy, at a loadbalancer for "
+                    "instance, and set ssl: false"
                 ),
             )
 

@@ -142,9 +142,22 @@ class Topology:
         return list(dict.fromkeys(host for role in self.roles for host in role.hosts))
 
     @property
+    def balancers(self) -> List[str]:
+        """The hosts of the load balancer."""
+        return list(dict.fromkeys(_several(as_map(self.data.get("loadbalancer")), "host")))
+
+    @property
     def all_hosts(self) -> List[str]:
-        """Every host once: those of the app, then those of accessories."""
-        return list(dict.fromkeys([*self.boot_order, *(host for each in self.accessories for host in each.hosts)]))
+        """Every host once: those of the app, then those of accessories and of the load balancer."""
+        beside = [host for each in self.accessories for host in each.hosts]
+        return list(dict.fromkeys([*self.boot_order, *beside, *self.balancers]))
+
+    @property
+    def proxied_hosts(self) -> List[str]:
+        """Every host with a kamal-proxy once."""
+        roles = [host for role in self.roles if role.proxied for host in role.hosts]
+        beside = [host for each in self.accessories if "proxy" in each.settings for host in each.hosts]
+        return list(dict.fromkeys([*roles, *beside, *self.balancers]))
 
     @property
     def tags(self) -> Dict[str, List[str]]:

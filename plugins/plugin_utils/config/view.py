@@ -10,6 +10,10 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from .lines import KeyPath, merge
 from .topology import Host, Topology, as_map
 
+ALTERNATIVES = (("host", "hosts"), ("path_prefix", "path_prefixes"))
+# Of a role's `proxy`, what holds for a load balancer before it too.
+SHARED = ("host", "hosts", "path_prefix", "path_prefixes", "canonical_host", "response_timeout", "healthcheck")
+
 
 @dataclass(frozen=True)
 class ProxyUse:
@@ -49,7 +53,7 @@ class View(Topology):
 
     def proxies(self) -> Iterator[Tuple[KeyPath, Dict[str, Any]]]:
         """Every `proxy` map as it is written."""
-        for path, value in self.sections("proxy"):
+        for path, value in [*self.sections("proxy"), *self._balancing()]:
             if isinstance(value, dict):
                 yield path, value
 
@@ -68,3 +72,22 @@ class View(Topology):
             if isinstance(proxy, dict):
                 path = (*accessory.path, "proxy")
                 yield ProxyUse(accessory.name, path, proxy, accessory.hosts, as_map(proxy.get("run")))
+
+    def balanced_roles(self) -> Iterator[Tuple[ProxyUse, ProxyUse]]:
+        """Each role behind kamal-proxy and the load balancer before it."""
+        own = as_map(next((value for _path, value in self._balancing()), {}))
+        run = as_map(merge(as_map(as_map(self.data.get("proxy")).get("run")), as_map(own.get("run"))))
+        for use in self.proxied_roles() if "loadbalancer" in self.data else ():
+            path = ("loadbalancer", "proxy")
+            yield use, ProxyUse("loadbalancer", path, balanced(use.settings, own), tuple(self.balancers), run)
+
+    def _balancing(self) -> Iterator[Tuple[KeyPath, Any]]:
+        section = as_map(self.data.get("loadbalancer"))
+        if "proxy" in section:
+            yield ("loadbalancer", "proxy"), section["proxy"]
+
+
+def balanced(role: Mapping[str, Any], own: Mapping[str, Any]) -> Dict[str, Any]:
+    """What a load balancer is told of a role: its `own` section over what is the same before and behind it."""
+    given = {key for one in ALTERNATIVES if set(one) & set(own) for key in one}
+    return as_map(merge({key: value for key, value in role.items() if key in SHARED and key not in given}, dict(own)))

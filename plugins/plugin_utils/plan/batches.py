@@ -38,14 +38,15 @@ def lease_seconds(
     forks: int,
     hooks: Mapping[str, int],
     accessories: Iterable[int] = (),
+    balancers: Iterable[int] = (),
 ) -> int:
     """How long a lease of the lock lasts, which is renewed before each batch: a margin and the longer of
 
     staging (all `hosts`, each of which may have to pull) and a batch (its hosts, on each of which every role boots,
     drains and stops at its slowest, one after another, and old containers and images are removed; then the `wait`).
     Ansible works on `forks` hosts at a time, so that more of them come in waves, one after another. `accessories` are
-    the seconds that each has to become ready, where they are booted, one after another; `hooks` those that each may
-    take.
+    the seconds that each has to become ready, where they are booted, one after another; `balancers` those that each
+    host of the load balancer has to drain and to put back a batch; `hooks` those that each may take.
     """
     slowest = sum(times.deploy + times.drain + times.readiness + (times.stop or DOCKER_STOP_TIMEOUT) for times in roles)
     staging = _waves(hosts, forks) * PULL + _together(hooks, BEFORE_STAGING)
@@ -53,6 +54,7 @@ def lease_seconds(
         hooks, BEFORE_STAGING + AROUND_A_REBOOT
     )
     going_live = _waves(min(batch, hosts), forks) * (slowest + PRUNE) + _together(hooks, AROUND_A_BATCH) + wait
+    going_live += sum(balancers)
     return LEASE_MARGIN + max(staging, beside, going_live)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence, Union
 
 from ...module_utils._data import about
-from ...module_utils._shares import AccessoryBase, HostShare, ProxyShare
+from ...module_utils._shares import AccessoryBase, HostShare, LoadBalancerShare, ProxyShare
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,9 @@ class Plan:
     )
     order: Sequence[str] = field(metadata=about("The hosts of this run in boot order.", ["web1", "web2", "worker1"]))
     all_hosts: Sequence[str] = field(
-        metadata=about("These and the hosts of accessories.", ["web1", "web2", "worker1", "db1"])
+        metadata=about(
+            "These and the hosts of accessories and of the load balancer.", ["web1", "web2", "worker1", "db1", "lb1"]
+        )
     )
     roles: Sequence[str] = field(metadata=about("The roles that alone take part; empty for all.", []))
     serial: int = field(metadata=about("How many hosts go live at a time.", 3))
@@ -175,6 +177,11 @@ class Plan:
     )
     accessories: Mapping[str, Accessory] = field(
         metadata=about("For each accessory what M(caravan.kamal.accessory) needs to know.", key="ACCESSORY")
+    )
+    balancers: Mapping[str, LoadBalancerShare] = field(
+        metadata=about(
+            "For each host of the load balancer what M(caravan.kamal.loadbalancer) needs to know.", key="HOST"
+        )
     )
     hooks: Mapping[str, Hook] = field(metadata=about("The hooks of the project that this run comes to.", key="HOOK"))
     secrets: Sequence[str] = field(

@@ -14,7 +14,18 @@ from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
 from ..config.topology import Role, Topology
 from . import accessories as beside
-from . import assets, batches, connections, containers, mounts, pages, recording, secret_names, unsupported
+from . import (
+    assets,
+    batches,
+    connections,
+    containers,
+    loadbalancer,
+    mounts,
+    pages,
+    recording,
+    secret_names,
+    unsupported,
+)
 from . import env as _env
 from . import hooks as _hooks
 from .images import Images, registry
@@ -56,6 +67,7 @@ class _Planner:
         order = [] if about else [host for host in self.part.boot_order if host in taking_part]
         self.order = order[:1] if run.primary else order
         self.gate = self.part.gate(self.order)
+        self.balancers = {} if about else loadbalancer.shares(config, self.topology, run, self._proxy)
         self.error_pages: Optional[str] = None
         self.serial = batches.serial(self.boot.get("limit"), len(self.order))
         builds = run.build and bool(self.order)
@@ -83,7 +95,7 @@ class _Planner:
             error_pages_path=pages.path(self.config),
             gate_role=self.gate.name if self.gate else None,
             order=self.order,
-            all_hosts=_with_accessories(self.order, [] if run_is_narrow else accessories.values()),
+            all_hosts=_with_others(self.order, *((), ()) if run_is_narrow else (accessories.values(), self.balancers)),
             roles=list(self.run.roles),
             serial=self.serial,
             wait=self.boot["wait"],
@@ -95,6 +107,7 @@ class _Planner:
             before_staging=self._before_staging(self._remote_hosts()),
             hosts=hosts,
             accessories=accessories,
+            balancers=self.balancers,
             hooks=self.hooks,
             secrets=self._secrets(hosts.values(), accessories.values()),
             secrets_from=self.run.secrets_from,
@@ -104,7 +117,8 @@ class _Planner:
         )
 
     def _refuse(self) -> None:
-        if not self.order and not (self.run.command == "setup" and self.topology.accessories):
+        beside_them = self.topology.accessories or self.topology.balancers
+        if not self.order and not (self.run.command == "setup" and beside_them):
             hosts = ", ".join(self.part.boot_order) or "no host"
             raise ConfigError([Problem(NO_HOST_OF_A_ROLE.format(hosts=hosts))])
         unsupported.refuse(self.config, self.topology.roles)
@@ -121,6 +135,7 @@ class _Planner:
     def _secrets(self, hosts: Iterable[HostShare], accessories: Collection[Accessory]) -> List[str]:
         names = secret_names.find(self.run, self.images.registry(), hosts, accessories, self.build)
         names.update(name for hook in self.hooks.values() for name in hook.secrets or ())
+        names.update(loadbalancer.secret_names(self.run, self.balancers.values()))
         return sorted(names.union(connections.secret_names(self.config)))
 
     def _before_staging(self, remote: List[str]) -> Optional[str]:
@@ -143,6 +158,7 @@ class _Planner:
                 batch=self.serial,
                 forks=self.run.forks,
                 accessories=[int(each.settings["ready_timeout"]) for each in self.accessories if boots],
+                balancers=[2 * (self.data["deploy_timeout"] + self.data["drain_timeout"]) for _host in self.balancers],
                 hooks={name: hook.timeout for name, hook in self.hooks.items()},
             ),
         )
@@ -246,6 +262,8 @@ class _Planner:
 
     def _proxy(self, host: str) -> ProxyShare:
         run = containers.proxy_run(self.config, self.topology.on_host(host), self.topology.accessories_on(host))
+        if host in self.topology.balancers:
+            run = loadbalancer.proxy_run(self.config, run)
         body = proxy_container(run)
         return ProxyShare(body, run, login=self.images.is_in_registry(body["Image"]))
 
@@ -292,6 +310,6 @@ def _named(topology: Topology, name: Optional[str]) -> List[AccessorySection]:
     raise ConfigError([Problem(f"{found}; {there}", where="kamal_accessory")])
 
 
-def _with_accessories(hosts: Iterable[str], accessories: Iterable[Accessory]) -> List[str]:
-    """Each host once, those of accessories last."""
-    return list(dict.fromkeys([*hosts, *(host for accessory in accessories for host in accessory.hosts)]))
+def _with_others(hosts: Iterable[str], accessories: Iterable[Accessory], balancers: Iterable[str]) -> List[str]:
+    """Each host once: those of the app, of accessories, of the load balancer."""
+    return list(dict.fromkeys([*hosts, *(host for accessory in accessories for host in accessory.hosts), *balancers]))

@@ -65,7 +65,8 @@ class Run:
     `roles` are the only ones that take part, where any are named; with `primary` only the first of the hosts does.
     `inventory` are all hosts that there are, `local_hosts` those of them that are this machine; `lock_host` is to keep
     the lock instead of the first of the plan; `forks` is how many hosts Ansible works on at a time; `accessory` is the
-    one that a command is about, or `all`; `hooks` is the variable kamal_hooks; `image` was built elsewhere.
+    one that a command is about, or `all`; `hooks` is the variable kamal_hooks; `image` was built elsewhere; `addresses`
+    are those that Ansible reaches hosts at.
     """
 
     version: str
@@ -85,3 +86,4 @@ class Run:
     accessory: Optional[str] = None
     hooks: Mapping[str, Any] = field(default_factory=dict)
     hooks_timeout: int = 600
+    addresses: Mapping[str, str] = field(default_factory=dict)

@@ -301,3 +301,14 @@ def test_where_a_task_that_was_begun_runs(callback: Callback, delegate_to: str |
     task = callback.task("Do it", delegate_to=delegate_to)
     callback.v2_runner_on_start(SimpleNamespace(get_name=lambda: "web1"), task)
     assert callback._live.text() == f"  … {text}, 0 s"
+
+
+def test_what_a_loop_changed_on_other_hosts_is_counted_there(callback: Callback) -> None:
+    """A load balancer on two hosts, one of which had nothing to do."""
+    task = callback.task("Put the hosts of this batch into the load balancer")
+    for host, changed in (("lb1", False), ("lb2", True)):
+        callback.v2_runner_item_on_ok(answer(task, "web1", f"web1 -> {host}", item=host, changed=changed))
+    callback.v2_runner_on_ok(answer(task, "web1", changed=True, results=[{"ansible_loop_var": "item"}]))
+    counts = {"web1": {**OK, "changed": 1}, "web2": OK}
+    callback.v2_playbook_on_stats(SimpleNamespace(processed=counts, summarize=counts.get))
+    assert callback.lines[-1].startswith("\nchanged: lb2; unchanged: web1, web2 (")

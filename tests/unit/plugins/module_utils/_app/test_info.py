@@ -25,7 +25,7 @@ NOTICES: list[str] = []
 
 
 def look(engine: FakeEngine, *roles: str, names: Names = NAMES, accessories: Any = ()) -> dict[str, Any]:
-    return _info.look(engine, names, roles, accessories, NOTICES.append)
+    return _info.look(engine, names, _info.Wanted(roles, accessories), NOTICES.append)
 
 
 @pytest.fixture
@@ -52,6 +52,7 @@ def test_a_blank_host(engine: FakeEngine, home: Path) -> None:
         "running": {},
         "containers": [],
         "routes": {},
+        "balanced": {},
         "accessories": {"hello-db": None},
         "images": [],
         "latest": None,

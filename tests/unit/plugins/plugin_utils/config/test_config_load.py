@@ -347,6 +347,6 @@ def test_nothing_secret_is_shown(form):
 def test_documentation():
     assert documentation("boot").startswith("# Boot\n")
     assert documentation("accessories") == documentation("accessory")
-    assert "  proxy      Proxy\n" in contents()
+    assert "  proxy         Proxy\n" in contents()
     with pytest.raises(ConfigError, match="there is no section boto; did you mean `boot`?"):
         documentation("boto")

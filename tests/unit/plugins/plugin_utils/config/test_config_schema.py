@@ -31,6 +31,7 @@ PLACES = {
     "env": (("env",), {"env": {}}),
     "proxy": (("proxy",), {"proxy": {}}),
     "run": (("proxy", "run"), {"proxy": {"run": {}}}),
+    "loadbalancer": (("loadbalancer",), {"loadbalancer": {"host": "192.0.2.9"}}),
     "accessory": (("accessories", "db"), {"accessories": {"db": DB}}),
     "mount": (
         ("accessories", "db", "files", 0),

@@ -100,6 +100,11 @@ def mounted(place: str, local: str = "a", remote: str = "/b", extra: str = "mode
     return Effect(f"{DB}/{place}", database(changed), database(plain))
 
 
+def balancer(place: str, after: str, before: str = "host: h9") -> Effect:
+    at = f"balancers/{place}" if place else "balancers"
+    return Effect(at, f"loadbalancer: {{{after}}}", f"loadbalancer: {{{before}}}" if before else "")
+
+
 REGISTRY = "image: acme/app\nregistry: {server: r.example.com, username: me, password: [PASSWORD]}"
 
 KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
@@ -118,6 +123,11 @@ KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
     "root/registry": Effect("registry", REGISTRY),
     "root/builder": Effect("build", "builder: {arch: arm64}"),
     "root/proxy": Effect(f"{ROLE}/proxy", "proxy: {app_port: 3000}"),
+    "root/loadbalancer": balancer("", "host: h9", ""),
+    "loadbalancer/host": balancer("", "host: h8"),
+    "loadbalancer/hosts": balancer("", "hosts: [h8, h9]"),
+    "loadbalancer/targets": balancer("h9/routes/0/targets", "host: h9, targets: {h1: 10.0.0.1}"),
+    "loadbalancer/proxy": balancer("h9/routes/0/proxy", "host: h9, proxy: {host: a.example.com}"),
     "root/accessories": Effect("accessories", database("")),
     "root/boot": Effect("wait", "boot: {wait: 3}"),
     "root/logging": Effect(f"{BODY}/HostConfig/LogConfig", "logging: {driver: local}"),
