@@ -82,7 +82,7 @@ def test_a_version_that_is_named_is_pulled_where_it_is_missing(engine: Ending, r
     engine.registry["hello:v2"] = replace(engine.add_image("other:v2", "i2"), tags=["hello:v2"])
     actions = run(version="v1")[1]
     assert actions == ["run report in a container like hello-web"]
-    with pytest.raises(CommandError, match="hello:v2 is not on this host and no registry"):
+    with pytest.raises(CommandError, match="hello:v2 is not on this host, and there is no registry"):
         run(version="v2")
 
 
