@@ -12,8 +12,9 @@ from typing import Any, get_args, get_origin
 
 import yaml
 
+from plugins.module_utils._balancing import LoadBalancerShare
 from plugins.module_utils._data import NOTHING, argument, field_notes
-from plugins.module_utils._shares import AccessoryShare, HostShare, LoadBalancerShare, ProxyShare
+from plugins.module_utils._shares import AccessoryShare, HostShare, ProxyShare
 from plugins.plugin_utils.plan.model import Plan
 
 FROM_PLAN = "Where it is left out, it is taken from the plan that M(caravan.kamal.plan) made in this run."

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 
+from ..module_utils._balancing import LoadBalancerShare
 from ..module_utils._data import from_data, to_data
 from ..module_utils._errors import ConfigError, Problem
-from ..module_utils._shares import LoadBalancerShare
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 

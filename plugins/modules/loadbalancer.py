@@ -113,10 +113,10 @@ from typing import Any, Dict
 
 from ..module_utils._app import turn
 from ..module_utils._app.load_balancer import LoadBalancer
+from ..module_utils._balancing import LoadBalancerShare
 from ..module_utils._data import from_data, options
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
-from ..module_utils._shares import LoadBalancerShare
 
 OPTIONS: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "drained", "absent"], "default": "present"},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import List, Mapping, Optional, Sequence
 
+from .._balancing import LoadBalancerShare
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine
@@ -18,7 +19,6 @@ from .._proxy.asked import Asked
 from .._proxy.certificate import Certificate
 from .._proxy.pool import Pool
 from .._proxy.route import Route
-from .._shares import LoadBalancerShare
 from . import history
 
 

@@ -10,8 +10,8 @@ from typing import List, Mapping, Optional, Sequence
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from .._balancing import BalancedRoute
 from .._errors import ProxyError
-from .._shares import BalancedRoute
 from .flags import Options, diff
 from .route import Route
 from .state import Service

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Set
 
+from ...module_utils._balancing import BalancedRoute, LoadBalancerShare
 from ...module_utils._names import Names
 from ...module_utils._proxy import settings
-from ...module_utils._shares import BalancedRoute, LoadBalancerShare, ProxyShare
+from ...module_utils._shares import ProxyShare
 from ..config.lines import merge
 from ..config.load import Config
 from ..config.rules_loadbalancer import prefixes_of

@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence, Union
 
+from ...module_utils._balancing import LoadBalancerShare
 from ...module_utils._data import about
-from ...module_utils._shares import AccessoryBase, HostShare, LoadBalancerShare, ProxyShare
+from ...module_utils._shares import AccessoryBase, HostShare, ProxyShare
 
 
 @dataclass(frozen=True)

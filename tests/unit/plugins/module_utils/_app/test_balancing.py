@@ -13,10 +13,10 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.load_balancer import LoadBalancer
+from ansible_collections.caravan.kamal.plugins.module_utils._balancing import LoadBalancerShare
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ProxyError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.pool import Pool
-from ansible_collections.caravan.kamal.plugins.module_utils._shares import LoadBalancerShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 from fakes import FakeEngine
 
