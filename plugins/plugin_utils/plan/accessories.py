@@ -1,19 +1,32 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is told about accessories before any host is reached: what cannot go together, and ports open to the world."""
+"""What is told about accessories before any host is reached: which there are, what cannot go together, open ports."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from ...module_utils._body import Body
 from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK
 from ..config.load import Config
+from ..config.topology import Accessory as Section
+from ..config.topology import Topology
 from .model import Accessory
 
 START_FIRST = "start_first"
+ALL = "all"
 EVERY_ADDRESS = ("", "0.0.0.0", "::", "[::]")
+
+
+def named(topology: Topology, name: Optional[str]) -> List[Section]:
+    """The accessories that the operator asks for."""
+    names = [accessory.name for accessory in topology.accessories]
+    if name and (name == ALL or name in names):
+        return [accessory for accessory in topology.accessories if name in (ALL, accessory.name)]
+    there = f"name one of {', '.join(names)}, or all" if names else "the configuration has none"
+    found = f"there is no accessory {name}" if name else "this says which accessory it is about"
+    raise ConfigError([Problem(f"{found}; {there}", where="kamal_accessory")])
 
 
 def refuse(config: Config, accessories: Sequence[Accessory]) -> None:

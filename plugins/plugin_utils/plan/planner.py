@@ -14,20 +14,10 @@ from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
 from ..config.topology import Role, Topology
 from . import accessories as beside
-from . import (
-    assets,
-    batches,
-    connections,
-    containers,
-    loadbalancer,
-    mounts,
-    pages,
-    recording,
-    secret_names,
-    unsupported,
-)
+from . import assets, batches, connections, containers, mounts, pages, recording, secret_names, unsupported
 from . import env as _env
 from . import hooks as _hooks
+from . import loadbalancer as _loadbalancer
 from .images import Images, registry
 from .model import Accessory, Build, Lock, Plan, Registry
 from .run import (
@@ -40,7 +30,6 @@ from .run import (
     Run,
 )
 
-ALL = "all"
 NO_HOST_OF_A_ROLE = (
     "No host of a role takes part in this run, so that there is nothing to deploy to. The roles have {hosts}: choose "
     "among them with --limit, or run over all of them. Accessories are started by caravan.kamal.setup."
@@ -63,11 +52,11 @@ class _Planner:
         self.topology = Topology(self.data)
         self.part = self.topology.of_roles(run.roles)
         about, taking_part = run.command in ABOUT_ACCESSORIES, set(run.hosts)
-        self.accessories = _named(self.topology, run.accessory) if about else self.topology.accessories
+        self.accessories = beside.named(self.topology, run.accessory) if about else self.topology.accessories
         order = [] if about else [host for host in self.part.boot_order if host in taking_part]
         self.order = order[:1] if run.primary else order
         self.gate = self.part.gate(self.order)
-        self.balancers = {} if about else loadbalancer.shares(config, self.topology, run, self._proxy)
+        self.balancers = {} if about else _loadbalancer.shares(config, self.topology, run, self._proxy)
         self.error_pages: Optional[str] = None
         self.serial = batches.serial(self.boot.get("limit"), len(self.order))
         builds = run.build and bool(self.order)
@@ -82,7 +71,6 @@ class _Planner:
         accessories = {accessory.name: self._accessory(accessory) for accessory in self.accessories}
         booted = list(accessories.values()) if self.run.command in WITH_ACCESSORIES else []
         beside.refuse(self.config, booted)
-        run_is_narrow = bool(self.run.roles or self.run.primary)
         return Plan(
             service=self.names.service,
             destination=self.config.destination,
@@ -95,7 +83,7 @@ class _Planner:
             error_pages_path=pages.path(self.config),
             gate_role=self.gate.name if self.gate else None,
             order=self.order,
-            all_hosts=_with_others(self.order, *((), ()) if run_is_narrow else (accessories.values(), self.balancers)),
+            all_hosts=self._all_hosts(accessories.values()),
             roles=list(self.run.roles),
             serial=self.serial,
             wait=self.boot["wait"],
@@ -116,6 +104,13 @@ class _Planner:
             notices=[*self._notices(), *beside.notices(self.config, booted)],
         )
 
+    def _all_hosts(self, accessories: Iterable[Accessory]) -> List[str]:
+        """Each once: those of the app, of accessories and of the load balancer, unless only a part is asked for."""
+        if self.run.roles or self.run.primary:
+            return self.order
+        beside_them = [host for accessory in accessories for host in accessory.hosts]
+        return list(dict.fromkeys([*self.order, *beside_them, *self.balancers]))
+
     def _refuse(self) -> None:
         beside_them = self.topology.accessories or self.topology.balancers
         if not self.order and not (self.run.command == "setup" and beside_them):
@@ -135,7 +130,7 @@ class _Planner:
     def _secrets(self, hosts: Iterable[HostShare], accessories: Collection[Accessory]) -> List[str]:
         names = secret_names.find(self.run, self.images.registry(), hosts, accessories, self.build)
         names.update(name for hook in self.hooks.values() for name in hook.secrets or ())
-        names.update(loadbalancer.secret_names(self.run, self.balancers.values()))
+        names.update(_loadbalancer.secret_names(self.run, self.balancers.values()))
         return sorted(names.union(connections.secret_names(self.config)))
 
     def _before_staging(self, remote: List[str]) -> Optional[str]:
@@ -263,7 +258,7 @@ class _Planner:
     def _proxy(self, host: str) -> ProxyShare:
         run = containers.proxy_run(self.config, self.topology.on_host(host), self.topology.accessories_on(host))
         if host in self.topology.balancers:
-            run = loadbalancer.proxy_run(self.config, run)
+            run = _loadbalancer.proxy_run(self.config, run)
         body = proxy_container(run)
         return ProxyShare(body, run, login=self.images.is_in_registry(body["Image"]))
 
@@ -298,18 +293,3 @@ class _Planner:
             *connections.notices(self.config),
             *unsupported.notices(self.config, self.topology.roles),
         ]
-
-
-def _named(topology: Topology, name: Optional[str]) -> List[AccessorySection]:
-    """The accessories that the operator asks for."""
-    names = [accessory.name for accessory in topology.accessories]
-    if name and (name == ALL or name in names):
-        return [accessory for accessory in topology.accessories if name in (ALL, accessory.name)]
-    there = f"name one of {', '.join(names)}, or all" if names else "the configuration has none"
-    found = f"there is no accessory {name}" if name else "this says which accessory it is about"
-    raise ConfigError([Problem(f"{found}; {there}", where="kamal_accessory")])
-
-
-def _with_others(hosts: Iterable[str], accessories: Iterable[Accessory], balancers: Iterable[str]) -> List[str]:
-    """Each host once: those of the app, of accessories, of the load balancer."""
-    return list(dict.fromkeys([*hosts, *(host for accessory in accessories for host in accessory.hosts), *balancers]))
