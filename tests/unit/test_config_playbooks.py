@@ -145,6 +145,17 @@ def test_a_new_project_begins_with_its_files(folder, monkeypatch):
     assert (hooks / "pre-build.sample").read_text() == "mine"
 
 
+def test_less_to_type_is_written_where_it_is_asked_for(folder):
+    names = {"makefile": "caravan.mk", "justfile": "caravan.just", "completion": "caravan.bash"}
+    (folder / "caravan.just").write_text("mine")
+    asked = [word for kind, name in names.items() for word in ("-e", f"kamal_init_{kind}={name}")]
+    code, _output = play("init", folder, *asked)
+    assert code == 0
+    assert "\napp-logs:\n" in (folder / "caravan.mk").read_text()
+    assert (folder / "caravan.just").read_text() == "mine"
+    assert "complete -o default" in (folder / "caravan.bash").read_text()
+
+
 INVENTORY = "[inventory]\nenable_plugins = caravan.kamal.deploy\n"
 LISTED = ("ansible-inventory", "-i", "config/deploy.yml", "--list")
 

@@ -46,7 +46,7 @@ _PART: Names = ("kamal_roles", "kamal_primary")
 
 # By playbook. Those that its line of Kamal's tree names already need not be repeated.
 TAKES: Dict[str, Names] = {
-    "init": (),
+    "init": ("kamal_init_makefile", "kamal_init_justfile", "kamal_init_completion"),
     "docs": (),
     "config": _FORMAT,
     "alias": ("kamal_alias",),
