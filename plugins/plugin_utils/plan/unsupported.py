@@ -11,6 +11,7 @@ from ...module_utils._errors import ConfigError, Problem
 from ...module_utils._names import NETWORK
 from ..config.load import Config
 from ..config.topology import Role
+from .images import LOCAL
 
 Place = Tuple[str, Mapping[str, Any]]
 
@@ -52,6 +53,7 @@ def _moves(section: Mapping[str, Any]) -> bool:
 # Notices: what runs is the same without these keys
 
 
+NO_CACHE = "has no effect: with a registry on this machine none is started that could keep it"
 OWN_NETWORK = f"takes the container off the network {NETWORK}, where the others find it by name"
 
 
@@ -61,7 +63,16 @@ def notices(config: Config, roles: Sequence[Role]) -> List[str]:
     accessories = _map(config.written.get("accessories"))
     places += [("accessories", name) for name, section in accessories.items() if _moves(section)]
     passed_over = [(*keys, "options", "network") for keys in places]
-    return [f"{'/'.join(keys)} {OWN_NETWORK} ({config.where(*keys)})" for keys in passed_over]
+    return [*_cache(config), *(f"{'/'.join(keys)} {OWN_NETWORK} ({config.where(*keys)})" for keys in passed_over)]
+
+
+def _cache(config: Config) -> List[str]:
+    """A registry that nobody starts keeps no cache."""
+    server = str(_map(config.written.get("registry")).get("server"))
+    cache = _map(_map(config.written.get("builder")).get("cache"))
+    if not server.startswith(LOCAL) or cache.get("type") != "registry":
+        return []
+    return [f"builder/cache {NO_CACHE} ({config.where('builder', 'cache')})"]
 
 
 def _map(value: Any) -> Mapping[str, Any]:

@@ -126,6 +126,25 @@ def test_an_image_that_was_built_elsewhere_is_pulled_and_only_its_own_registry_g
     assert (made["registry"]["username"] == "u") is login
 
 
+def test_a_registry_on_this_machine_that_nobody_starts_keeps_no_cache() -> None:
+    build = planned(f"{LOCAL_REGISTRY}\nbuilder: {{cache: {{type: registry}}}}")["build"]
+    assert (build["cache_from"], build["cache_to"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "builder",
+    [
+        "{arch: amd64}",
+        "{arch: amd64, remote: 'ssh://b@h', local: false}",
+        "{arch: amd64, driver: docker}",
+        "{arch: amd64, context: ., dockerfile: Dockerfile.production, secrets: [S], args: {A: b}}",
+    ],
+)
+def test_a_registry_on_this_machine_goes_with_every_builder(builder: str) -> None:
+    made = planned(f"{LOCAL_REGISTRY}\nbuilder: {builder}")
+    assert made["before_staging"] == "deliver" and made["build"]["push"] is False
+
+
 def test_an_image_of_a_registry_on_this_machine_keeps_the_name_that_kamal_gives_it() -> None:
     assert planned(LOCAL_REGISTRY)["hosts"]["h1"]["image"]["repository"] == "localhost:5555/app"
 
@@ -144,6 +163,8 @@ def test_an_image_of_a_registry_on_this_machine_keeps_the_name_that_kamal_gives_
         ),
         ("accessories: {db: {image: a, host: h1, options: {network: n}}}", ["accessories/db/options/network"]),
         ("accessories: {db: {image: a, host: h1, network: n}}", []),
+        (f"{LOCAL_REGISTRY}\nbuilder: {{cache: {{type: registry}}}}", ["builder/cache"]),
+        (f"{LOCAL_REGISTRY}\nbuilder: {{cache: {{type: gha}}}}", []),
     ],
 )
 def test_what_is_told(text: str, keys: list[str]) -> None:
