@@ -18,8 +18,8 @@ options:
     description: What the plan is for. It ends up in the history of the hosts.
     type: str
     choices:
-      [deploy, redeploy, rollback, setup, remove, proxy, inspect, boot, exec, bootstrap, broadcast, accessory,
-       accessory_boot, env_push, env_delete]
+      [deploy, redeploy, rollback, setup, remove, proxy, inspect, prune, build, dev, builder, boot, exec, bootstrap,
+       broadcast, accessory, accessory_boot, env_push, env_delete]
     default: deploy
   version:
     description:

@@ -37,6 +37,7 @@ options:
     description:
       - Options of the host's C(grep), such as V(-i -C 3). It then chooses the lines, with O(grep) as its expression.
     type: str
+    default: ""
   timestamps:
     description: Whether each line begins with its time.
     type: bool

@@ -10,8 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ansible.release
 import pytest
-from conftest import TREE
+import yaml
+from conftest import ROOT, TREE
 
 PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 
@@ -40,6 +42,19 @@ def folder(tmp_path):
     )
     (tmp_path / "config" / "deploy.staging.yml").write_text("servers: [192.0.2.2]\n")
     return tmp_path
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_the_version_is_told(folder, built):
+    """In a collection that was built there is another file of it."""
+    galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text())
+    arguments, version = (), galaxy["version"]
+    if built:
+        (folder / "MANIFEST.json").write_text('{"collection_info": {"version": "9.8.7"}}')
+        arguments, version = ("-e", json.dumps({"_kamal_files": [f"{folder}/MANIFEST.json"]})), "9.8.7"
+    code, output = play("version", folder, *arguments)
+    assert code == 0, output
+    assert f"\ncaravan.kamal {version}, run by ansible-core {ansible.release.__version__}\n" in output
 
 
 def test_sections_are_listed(folder):

@@ -84,7 +84,7 @@ COMMANDS: Tuple[Command, ...] = (
     Command("docs", "docs", {}, ("kamal_docs_section",), needs=False),
     Command("remove", "remove", _YES, note=_DATA),
     Command("upgrade", note="from Kamal 1 to 2 with Kamal itself"),
-    Command("version", note="`ansible-galaxy collection list caravan.kamal`"),
+    Command("version", "version"),
     Command(
         "app logs",
         "app.logs",

@@ -48,6 +48,7 @@ _PART: Names = ("kamal_roles", "kamal_primary")
 TAKES: Dict[str, Names] = {
     "init": ("kamal_init_makefile", "kamal_init_justfile", "kamal_init_completion"),
     "docs": (),
+    "version": (),
     "config": _FORMAT,
     "alias": ("kamal_alias",),
     "setup": (
@@ -122,9 +123,9 @@ TAKES: Dict[str, Names] = {
     "secrets.print": (*_FORMAT, "kamal_secrets_show", *_SECRETS),
 }
 # They need no inventory, for they reach no host.
-WITHOUT_INVENTORY: Names = ("init", "docs", "config", "secrets.fetch", "secrets.extract", "secrets.print")
+WITHOUT_INVENTORY: Names = ("init", "docs", "version", "config", "secrets.fetch", "secrets.extract", "secrets.print")
 # They read no configuration.
-OF_NO_PROJECT: Names = ("init", "docs")
+OF_NO_PROJECT: Names = ("init", "docs", "version")
 
 
 def of_its_own(playbook: str) -> List[Variable]:

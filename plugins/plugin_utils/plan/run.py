@@ -18,6 +18,7 @@ COMMANDS = (
     "build",
     "dev",
     "builder",
+    "prune",
     "boot",
     "exec",
     "bootstrap",
@@ -43,6 +44,7 @@ WITHOUT_VERSION = (
     "remove",
     "proxy",
     "inspect",
+    "prune",
     "exec",
     "bootstrap",
     "broadcast",
@@ -51,7 +53,17 @@ WITHOUT_VERSION = (
     "env_push",
     "env_delete",
 )
-WITHOUT_SECRETS = ("builder", "remove", "proxy", "inspect", "bootstrap", "broadcast", "accessory", "env_delete")
+WITHOUT_SECRETS = (
+    "builder",
+    "remove",
+    "proxy",
+    "inspect",
+    "prune",
+    "bootstrap",
+    "broadcast",
+    "accessory",
+    "env_delete",
+)
 
 # Where containers get their secrets from: the controller has them, they lie on the hosts in the env files of today, or
 # there in those of the release.

@@ -242,7 +242,7 @@ def test_roles_are_chosen_by_name_or_by_pattern(project, asked, roles):
     ("variables", "place"),
     [({"kamal_roles": "web"}, "kamal_roles"), ({"kamal_primary": True}, "kamal_primary")],
 )
-@pytest.mark.parametrize("command", ["setup", "remove", "env_push"])
+@pytest.mark.parametrize("command", ["setup", "remove", "env_push", "prune"])
 def test_what_is_about_whole_hosts_takes_no_role(project, variables, place, command):
     result = run(project, {**V1, **variables}, {"command": command})
     assert result["msg"] == f"{place}: this playbook is about whole hosts: choose them with --limit"
