@@ -86,7 +86,7 @@ def in_new(
         changes.do(f"create container {name} for a terminal", lambda: networks.create(engine, name, whole))
         return _opened(name, ["docker", "start", "--attach", "--interactive", name])
     if command.how == DETACHED:
-        changes.do(f"start {command.name} in {name}", lambda: engine.start(networks.create(engine, name, whole)))
+        changes.do(f"run {command.name} in {name}, detached", lambda: _start(engine, name, whole))
         return {"container": name, "state": "not run" if changes.check_mode else "started", "lines": []}
     place = f"a container like {like}"
     executed = changes.do(f"run {command.name} in {place}", lambda: _to_its_end(engine, name, whole, command.raw))
@@ -100,6 +100,15 @@ def new_name(prefix: str) -> str:
 def _label(like: str, command: Command) -> Dict[str, str]:
     """A detached one is nobody's leftover: people read its logs, and pruning takes it."""
     return {} if command.how == DETACHED else {leftovers.LABEL: like}
+
+
+def _start(engine: Engine, name: str, body: _body.Body) -> None:
+    new = networks.create(engine, name, body)
+    try:
+        engine.start(new)
+    except BaseException:
+        engine.remove(new, volumes=True)
+        raise
 
 
 def _to_its_end(engine: Engine, name: str, body: _body.Body, raw: bool) -> Executed:

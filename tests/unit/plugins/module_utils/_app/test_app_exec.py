@@ -14,7 +14,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._app import command 
 from ansible_collections.caravan.kamal.plugins.module_utils._app import command_leftovers as leftovers
 from ansible_collections.caravan.kamal.plugins.module_utils._app.app_exec import AppExec
 from ansible_collections.caravan.kamal.plugins.module_utils._app.context import Context
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import CommandError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import CommandError, EngineError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
@@ -129,8 +129,18 @@ def test_a_dry_run_runs_nothing(engine: Ending, run: Callable[..., Any], home: P
 def test_one_that_nobody_waits_for_stays_with_its_logs(engine: Ending, run: Callable[..., Any]) -> None:
     logs, actions = run(how=_command.DETACHED)
     name = logs["web"]["container"]
-    assert (logs["web"]["state"], actions) == ("started", [f"start report in {name}"])
+    assert (logs["web"]["state"], actions) == ("started", [f"run report in {name}, detached"])
     assert name in engine.here and leftovers.LABEL not in engine.here[name]["Config"]["Labels"]
+
+
+def test_one_that_cannot_be_started_leaves_nothing(engine: Ending, run: Callable[..., Any]) -> None:
+    def refuse(_name: str) -> None:
+        raise EngineError("no such command")
+
+    engine.start = refuse  # type: ignore[method-assign]
+    with pytest.raises(CommandError, match="no such command"):
+        run(how=_command.DETACHED)
+    assert list(engine.here) == ["hello-web-v1", "hello-worker-v1"]
 
 
 def test_a_terminal_is_made_ready(engine: Ending, run: Callable[..., Any]) -> None:
