@@ -23,6 +23,10 @@ from typing import Any, Callable, Iterator
 import pytest
 from ansible_collections.caravan.kamal.plugins.plugin_utils.kept import sources
 
+# That of the host; another one, of version 3.8 or later, with HOST_PYTHON.
+PYTHON = os.environ.get("HOST_PYTHON", sys.executable)
+SAY_TAG = "import sys; print(sys.implementation.cache_tag)"
+TAG = subprocess.run([PYTHON, "-c", SAY_TAG], check=True, capture_output=True, text=True).stdout.strip()
 PREFIX = "ansible_collections.caravan.kamal.plugins."
 SECRET = "correct horse battery staple"
 # What Ansible's part does here: read the arguments where the controller put them.
@@ -87,7 +91,7 @@ class Host:
         self.folder = home / ".cache" / "caravan.kamal"
 
     def command(self, program: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-S", "-c", sources.program(program), *arguments]
+        return [PYTHON, "-S", "-c", sources.program(program), *arguments]
 
     def start(self, run: str = "run", code: sources.Sources = CODE, send: bool = True, **options: Any) -> str:
         content = code.packed if send else b"\n"
@@ -254,7 +258,7 @@ def test_nothing_begins_that_nobody_waits_for(started: Host, tmp_path: Path) -> 
 
 
 def test_without_the_process_the_code_that_was_kept_is_run(started: Host) -> None:
-    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{TAG}")), "the code")
     kept = started.kept()
     os.kill(kept, signal.SIGKILL)
     wait(lambda: not started.processes(), "its end")
@@ -263,7 +267,7 @@ def test_without_the_process_the_code_that_was_kept_is_run(started: Host) -> Non
 
 
 def test_code_that_runs_use_is_kept_and_other_code_goes(started: Host) -> None:
-    used = wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")[0]
+    used = wait(lambda: list(started.folder.glob(f"*.{TAG}")), "the code")[0]
     unused = used.with_name(f"other{used.suffix}")
     unused.write_bytes(b"")
     for path in (used, unused):
@@ -276,7 +280,7 @@ def test_code_that_runs_use_is_kept_and_other_code_goes(started: Host) -> None:
 
 @pytest.mark.parametrize("broken", ["nothing", "damaged", "open", "another"])
 def test_what_cannot_be_trusted_begins_nothing(started: Host, tmp_path: Path, broken: str) -> None:
-    stored = wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")[0]
+    stored = wait(lambda: list(started.folder.glob(f"*.{TAG}")), "the code")[0]
     name = CODE.name
     if broken == "nothing":
         shutil.rmtree(started.folder)
@@ -310,7 +314,7 @@ def test_nothing_is_put_into_the_home_of_another_user(host: Host) -> None:
 
 
 def test_the_socket_and_the_code_are_the_users_alone(started: Host) -> None:
-    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{TAG}")), "the code")
     assert started.folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o077 for path in started.folder.iterdir()} == {0}
 
@@ -318,13 +322,13 @@ def test_the_socket_and_the_code_are_the_users_alone(started: Host) -> None:
 def test_the_code_is_sent_once(host: Host) -> None:
     assert host.start(send=False) == "the code of the modules is not here"
     assert host.start() == "kept"
-    wait(lambda: list(host.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
+    wait(lambda: list(host.folder.glob(f"*.{TAG}")), "the code")
     assert host.start("other", send=False) == "kept"
     assert host.call("other")["status"] == 0
 
 
 def test_a_run_has_one_process(started: Host) -> None:
-    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{TAG}")), "the code")
     first = started.processes()
     assert started.start(send=False) == "kept"
     assert started.processes() == first
@@ -353,7 +357,7 @@ def test_it_stays_while_a_module_runs(started: Host, tmp_path: Path) -> None:
 
 
 def test_the_socket_of_a_killed_one_is_removed_by_the_next(started: Host) -> None:
-    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{TAG}")), "the code")
     os.kill(started.kept(), signal.SIGKILL)
     wait(lambda: not started.processes(), "its end")
     assert started.start("other", send=False) == "kept"
@@ -361,7 +365,7 @@ def test_the_socket_of_a_killed_one_is_removed_by_the_next(started: Host) -> Non
 
 
 def test_one_that_stands_still_keeps_one_call_waiting(started: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{TAG}")), "the code")
     whole = sources.program
     monkeypatch.setattr(sources, "program", lambda name: whole(name).replace("PATIENCE = 20", "PATIENCE = 1"))
     os.kill(started.kept(), signal.SIGSTOP)
@@ -371,7 +375,7 @@ def test_one_that_stands_still_keeps_one_call_waiting(started: Host, monkeypatch
 
 
 def test_one_that_stands_still_keeps_no_other_run_waiting(started: Host) -> None:
-    wait(lambda: list(started.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
+    wait(lambda: list(started.folder.glob(f"*.{TAG}")), "the code")
     os.kill(started.kept(), signal.SIGSTOP)
     waiting = []
     with contextlib.suppress(BlockingIOError):
@@ -408,6 +412,6 @@ def test_code_that_no_run_has_used_for_long_is_removed(host: Host) -> None:
         (host.folder / name).touch()
         os.utime(host.folder / name, (time.time() - age, time.time() - age))
     host.start()
-    wait(lambda: list(host.folder.glob(f"*.{sys.implementation.cache_tag}")), "the code")
+    wait(lambda: list(host.folder.glob(f"*.{TAG}")), "the code")
     wait(lambda: not (host.folder / "old").exists(), "the end of what is old")
     assert (host.folder / "new").exists()
