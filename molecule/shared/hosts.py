@@ -65,6 +65,21 @@ def load(path: str = "/", host: str = HOST_NAME, rate: float = 100, url: str = L
 
 
 @contextmanager
+def kept_processes_killed(hosts: Sequence[Host]) -> Iterator[list[str]]:
+    """Again and again while the with block lasts. Afterwards the list has a line for each that was."""
+    killed: list[str] = []
+    kill = "rm -f /run/over; until [ -e /run/over ]; do pkill -9 -x kamal-modules && echo killed; sleep 0.1; done"
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        killers = [pool.submit(host.sh, kill) for host in hosts]
+        try:
+            yield killed
+        finally:
+            for host, killer in zip(hosts, killers, strict=True):
+                host.sh("touch /run/over")
+                killed += killer.result().splitlines()
+
+
+@contextmanager
 def lost(name: str) -> Iterator[None]:
     """The host cannot be reached over SSH while the with block lasts; what it serves goes on."""
     lab.lose(name)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hosts import Host, ask, load
+from hosts import Host, ask, kept_processes_killed, load
 from project import Project
 
 
@@ -57,6 +57,19 @@ def test_it_is_on_record(hosts: list[Host]) -> None:
             ("rollback", "v1"),
             ("rollback", "v2"),
         ]
+
+
+def test_it_comes_to_its_end_though_the_kept_process_is_killed_at_every_step(
+    project: Project, hosts: list[Host], web1: Host, web2: Host, worker1: Host
+) -> None:
+    for version in ("v1", "v2"):
+        with load() as requests, kept_processes_killed(hosts) as killed:
+            run = project.rollback(version)
+        assert run.ok
+        assert requests.result["failed"] == 0, requests.result
+        assert killed
+        assert_runs(version, web1, web2, worker1)
+    assert project.rollback("v2").actions == {}
 
 
 def test_a_version_that_never_was_touches_nothing(project: Project, hosts: list[Host]) -> None:
