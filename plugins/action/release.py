@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Mapping, Optional
 
 from ..module_utils._data import from_data, to_data
 from ..module_utils._shares import HostShare, ImageShare, needed_secrets
 from ..plugin_utils.kept.way import BRIEFLY
 from ..plugin_utils.live_line import NO_ROLE_YET
 from ..plugin_utils.plan import handover, pages
-from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
+from ..plugin_utils.plan.action import Arguments, PassedOver, PlannedAction, Supply, left_out
 
 PULLED = "pulled"
 NEEDS_SECRETS = ("staged", "live")
@@ -21,16 +21,14 @@ NEEDS_SECRETS = ("staged", "live")
 class ActionModule(PlannedAction):
     module = "caravan.kamal.release"
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
-        if self._task.args.get("roles") == []:
-            return {"skipped": True, "changed": False, "skip_reason": NO_ROLE_YET}
-        return super().run(tmp, task_vars)
-
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
+        if arguments.get("roles") == []:
+            raise PassedOver(NO_ROLE_YET)
         if left_out(arguments, "plan"):
             share = handover.host_share(supply.plan, supply.host)
         else:
             share = from_data(HostShare, arguments["plan"])
+        arguments = {**_registered(supply, arguments.get("state")), **arguments, **_part(arguments, share)}
         if _is_the_last(arguments, share):
             self.stays = BRIEFLY
         filled = {**arguments, "plan": to_data(share), "built": _built(arguments.get("built"), share.image)}
@@ -45,6 +43,27 @@ class ActionModule(PlannedAction):
             if share.error_pages and left_out(arguments, "error_pages"):
                 filled["error_pages"] = pages.planned(supply.plan.error_pages_path or "", share.error_pages)
         return filled
+
+
+def _part(arguments: Arguments, share: HostShare) -> Arguments:
+    """The roles that are meant by the name of a part."""
+    parts = {"gate": share.gate_roles, "others": share.other_roles}
+    if arguments.get("part") not in parts:
+        return {}
+    if not parts[arguments["part"]]:
+        raise PassedOver(NO_ROLE_YET)
+    return {"roles": list(parts[arguments["part"]])}
+
+
+def _registered(supply: Supply, state: Any) -> Arguments:
+    """What earlier tasks of the roles answered, as far as it is of use."""
+    if state == "live":
+        staged = supply.registered("_kamal_staged")
+        return {} if staged is None else {"image_id": staged.get("image_id") or ""}
+    if state == "staged":
+        foretold = (supply.registered("_kamal_proxy_result") or {}).get("actions") or []
+        return {"built": supply.registered("_kamal_built"), "foretold": foretold}
+    return {}
 
 
 def _is_the_last(arguments: Arguments, share: HostShare) -> bool:

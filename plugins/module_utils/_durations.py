@@ -23,7 +23,7 @@ def duration(word: str) -> int:
 
 def moment(word: str, now: float) -> int:
     """Unix seconds from a duration that has passed (10m), a date and time, or such a number itself."""
-    if word.isdigit():
+    if word.isdecimal():
         return int(word)
     try:
         return int(now - duration(word) / NANOSECONDS["s"])

@@ -43,17 +43,25 @@ options:
     description: The roles of this host to act on. Left out, all of them; with an empty list the task is skipped.
     type: list
     elements: str
+  part:
+    description:
+      - V(gate) stands for the roles of this host that others wait for, V(others) for those that wait. On a host that
+        has none of them the task is skipped. It wins over O(roles).
+    type: str
+    choices: [gate, others]
   built:
     description:
       - What M(caravan.kamal.image_build) answered, if it was run. The host then takes that very image, by digest or,
         on the same engine, by ID.
+      - Left out, it is what the role C(image) registered in this run.
     type: dict
     default: {}
   image_id:
     description:
       - With O(state=live), the RV(image_id) that O(state=staged) answered on this host. That very image goes live, even
         if another destination, that built the same version differently, has taken its tag meanwhile.
-      - Empty, as null is in check mode, it is still to come. Left out, it is the image that has the version's tag.
+      - Empty, as null is in check mode, it is still to come. Left out, it is what the role C(app) registered when it
+        staged the version in this run, else the image that has the version's tag.
     type: str
   maintenance_message:
     description: What the page says with O(state=maintenance).
@@ -77,6 +85,7 @@ options:
       - What an earlier task of this run has listed for kamal-proxy here, RV(caravan.kamal.proxy#module:actions).
       - In check mode it is still to be done, and with O(state=staged) it is not listed again. Otherwise this changes
         nothing.
+      - Left out, it is what the role C(proxy) registered in this run.
     type: list
     elements: str
     default: []
@@ -237,6 +246,7 @@ OPTIONS: Dict[str, Any] = {
     "state": {"type": "str", "choices": STATES, "required": True},
     "plan": {"type": "dict", "options": options(HostShare)},
     "roles": {"type": "list", "elements": "str"},
+    "part": {"type": "str", "choices": ["gate", "others"]},
     "built": {"type": "dict", "default": {}},
     "image_id": {"type": "str"},
     "maintenance_message": {"type": "str", "default": ""},

@@ -29,15 +29,18 @@ class Memory:
     def __init__(self, size: int = SIZE) -> None:
         self._pages = mmap.mmap(-1, size)
         self._lock = nameless_file()
+        # How many with blocks of this process are under way, one in another.
+        self._depth = 0
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """What is kept by this name. The first process that asks makes it, the others wait; an error is not kept."""
         with self._alone():
             known = self._read()
-            if name not in known:
-                known[name] = make()
-                self._write(known)
-            return known[name]
+            if name in known:
+                return known[name]
+            made = make()
+            self._write({**self._read(), name: made})
+            return made
 
     def put(self, name: str, value: Any) -> None:
         with self._alone():
@@ -53,11 +56,15 @@ class Memory:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        if not self._depth:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        self._depth += 1
         try:
             yield
         finally:
-            fcntl.lockf(self._lock, fcntl.LOCK_UN)
+            self._depth -= 1
+            if not self._depth:
+                fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
     def forget(self) -> None:
         self._pages[:_LENGTH] = bytes(_LENGTH)

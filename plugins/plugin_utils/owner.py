@@ -24,7 +24,7 @@ def this_run() -> str:
 def has_ended(owner: str) -> bool:
     """Whether an owner is a process of this very place that is no more."""
     parts = owner.split(":")
-    if len(parts) != 4 or not parts[1].isdigit():
+    if len(parts) != 4 or not parts[1].isdecimal():
         return False
     machine, process, start, place = parts
     if machine != _plain(socket.gethostname()) or place != _place() or UNKNOWN in (start, place):

@@ -132,8 +132,8 @@ def ids(owner: Optional[str]) -> Tuple[int, int]:
     """`user`, `user:group` or `:group`, by name or number, as numbers; what is not said stays as it is."""
     user, _colon, group = (owner or "").partition(":")
     try:
-        uid = int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid if user else UNCHANGED
-        gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid if group else UNCHANGED
+        uid = int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid if user else UNCHANGED
+        gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid if group else UNCHANGED
     except KeyError as error:
         raise FileError(
             f"This host knows no such owner as {owner}. Name one that it has, or its numbers, as in 999:999."

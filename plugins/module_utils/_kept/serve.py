@@ -28,6 +28,8 @@ from .run import run_and_end
 STAYS = 60
 # Seconds that either side waits for the other until a module begins.
 PATIENCE = 20
+# Seconds until it looks again where it may have no more files open.
+SHORT_OF_FILES = 0.1
 # What is imported before there is a call.
 READY = (
     "ansible_collections.caravan.kamal.plugins.modules.",
@@ -90,7 +92,10 @@ class Server:
         while self._is_needed():
             try:
                 connection, _address = self._listener.accept()
+            except socket.timeout:
+                continue
             except OSError:
+                time.sleep(SHORT_OF_FILES)
                 continue
             with contextlib.suppress(OSError, ValueError, EOFError, TypeError):
                 call = received(connection)

@@ -56,7 +56,7 @@ def _options(text: str) -> Dict[str, Any]:
     given = _pairs(_words(text, "options"), "options")
     run: Dict[str, Any] = {"publish": False, "log_max_size": "", "options": given}
     ports = [port.rpartition(":") for port in given.get("publish", [])]
-    if [port[2] for port in ports] == ["80", "443"] and all(port[0].isdigit() for port in ports):
+    if [port[2] for port in ports] == ["80", "443"] and all(port[0].isdecimal() for port in ports):
         del run["publish"], given["publish"]
         said = {"http_port": int(ports[0][0]), "https_port": int(ports[1][0])}
         run.update({key: value for key, value in said.items() if value != DEFAULTS[key]})
@@ -75,7 +75,7 @@ def _command(text: str) -> Dict[str, Any]:
     for name, values in given.items():
         if name == "debug" and values in ([], ["true"]):
             run["debug"] = True
-        elif name == "metrics-port" and len(values) == 1 and values[0].isdigit():
+        elif name == "metrics-port" and len(values) == 1 and values[0].isdecimal():
             run["metrics_port"] = int(values[0])
         else:
             raise _unclear("run_command", text)

@@ -85,7 +85,7 @@ class Route:
     def _resolve(self, target: str, port: int) -> Tuple[str, Optional[str]]:
         """kamal-proxy's spelling of a target and, where it is a container of this host, its ID."""
         host, colon, own_port = target.rpartition(":")
-        if not colon or not own_port.isdigit():
+        if not colon or not own_port.isdecimal():
             host, own_port = target, str(port)
         container = self.engine.inspect(host)
         if container:

@@ -53,7 +53,8 @@ class KeptAction(ActionBase):
                 if self._content is not None:
                     raise
                 why = repr(error)
-            Display().vv(f"The module is sent to {task_vars['inventory_hostname']}: {why}")
+            host = self._task.delegate_to or task_vars["inventory_hostname"]
+            Display().vv(f"The module is sent to {host}: {why}")
             self._way = None
         return dict(self._execute_module(module, arguments, task_vars=task_vars))
 

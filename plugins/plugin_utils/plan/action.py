@@ -24,6 +24,10 @@ Arguments = Dict[str, Any]
 PAUSES = (1, 3, 9)
 
 
+class PassedOver(Exception):
+    """There is nothing to do on this host, and why."""
+
+
 class Supply:
     """What the controller has for one task: the plan of the run and the secret values, each read once, when asked for.
 
@@ -45,6 +49,11 @@ class Supply:
     def value(self, name: str) -> Any:
         """A variable, templated; None where it is not set."""
         return self._template(self._task_vars.get(name))
+
+    def registered(self, name: str) -> Optional[Mapping[str, Any]]:
+        """What a task of this run answered here. There is nothing in it to be templated."""
+        answer = self._task_vars.get(name)
+        return answer if isinstance(answer, Mapping) else None
 
     def login(self, registry: Optional[Registry]) -> Optional[Dict[str, str]]:
         """Username and password for a registry of the plan, if there is one to log in to.
@@ -78,6 +87,8 @@ class PlannedAction(KeptAction):
             arguments = self.filled(dict(self._task.args), Supply(variables, self._templar.template))
             if self.takes_turns and not arguments.get("run"):
                 arguments["run"] = handover.holder(variables)
+        except PassedOver as reason:
+            return {**result, "skipped": True, "changed": False, "skip_reason": str(reason)}
         except CaravanError as error:
             return {**result, "failed": True, "msg": error.message}
         try:

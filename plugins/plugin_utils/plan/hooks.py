@@ -112,9 +112,16 @@ def _former(config: Config) -> Iterator[Problem]:
 
 
 def notices(config: Config, run: Run) -> Iterator[str]:
-    """Scripts in the folder of hooks that nothing runs, since their names are only nearly those of hooks."""
+    """What is said of hooks that are not there, and scripts that nothing runs: their names are only nearly hooks'."""
     folder = os.path.join(config.project_root, config.data["hooks_path"])
-    if run.skip_hooks or run.command not in BOOTING or not os.path.isdir(folder):
+    if run.skip_hooks or run.command not in BOOTING:
+        return
+    for name, setting in run.hooks.items():
+        script = os.path.join(folder, name)
+        if isinstance(setting, Mapping) and not setting.get("file") and not os.path.isfile(script):
+            said = f"{VARIABLE}/{name} says something of a hook that is not there"
+            yield f"{said}: it names no file, and there is no {script}."
+    if not os.path.isdir(folder):
         return
     known = [*HOOKS, "pre-init", *FORMER]
     for file in sorted(set(os.listdir(folder)).difference(known)):
@@ -170,7 +177,7 @@ def _is_names(value: Any) -> bool:
 
 
 def _is_seconds(value: Any) -> bool:
-    return not isinstance(value, bool) and str(value).isdigit() and int(value) > 0
+    return not isinstance(value, bool) and str(value).isdecimal() and int(value) > 0
 
 
 _CHECKS: Dict[str, Tuple[Callable[[Any], bool], str]] = {

@@ -370,6 +370,28 @@ def test_what_is_missing_fails_before_the_host_is_asked(variables: Any, changed:
     assert "module" not in result
 
 
+def test_a_part_stands_for_its_roles_and_is_passed_over_where_a_host_has_none(variables: dict[str, Any]) -> None:
+    given = act(release, {"state": "live", "part": "gate"}, variables)["given"]
+    assert (given["roles"], given["part"]) == (["web"], "gate")
+    variables["hostvars"]["localhost"]["kamal_plan"]["hosts"]["host1"]["other_roles"] = []
+    for arguments in ({"part": "others"}, {"roles": []}):
+        passed = act(release, {"state": "live", **arguments}, variables)
+        assert passed["skipped"] and "given" not in passed
+
+
+def test_what_earlier_tasks_answered_is_handed_on(variables: dict[str, Any]) -> None:
+    image = variables["hostvars"]["localhost"]["kamal_plan"]["hosts"]["host1"]["image"]
+    built = {"repository": image["repository"], "tag": image["tag"], "digest": "sha256:1"}
+    before = {**variables, "_kamal_built": built, "_kamal_proxy_result": {"actions": ["boot kamal-proxy"]}}
+    given = act(release, {"state": "staged"}, before)["given"]
+    assert (given["built"], given["foretold"]) == (built, ["boot kamal-proxy"])
+    for staged, image_id in (({"image_id": "sha256:2"}, "sha256:2"), ({"image_id": None}, "")):
+        live = {**variables, "_kamal_staged": staged}
+        assert act(release, {"state": "live"}, live)["given"]["image_id"] == image_id
+        assert act(release, {"state": "live", "image_id": "sha256:3"}, live)["given"]["image_id"] == "sha256:3"
+    assert "image_id" not in act(release, {"state": "live"}, variables)["given"]
+
+
 def test_a_build_that_was_begun_is_waited_for_by_the_next_task(variables: dict[str, Any]) -> None:
     """Only by the same one, and once."""
     assert act(image_build, {"wait": False}, variables) == {"changed": False, "actions": []}

@@ -51,6 +51,19 @@ def test_a_process_that_dies_keeps_nobody_waiting() -> None:
     assert memory.once("a", lambda: 1) == 1
 
 
+def test_what_is_made_may_need_something_else_that_is_kept() -> None:
+    memory = Memory()
+    assert memory.once("a", lambda: memory.once("b", lambda: 1) + 1) == 2
+    assert (memory.once("a", lambda: 9), memory.once("b", lambda: 9)) == (2, 1)
+
+
+def test_what_is_taken_is_gone() -> None:
+    memory = Memory()
+    memory.put("a", None)
+    memory.put("b", 2)
+    assert (memory.take("b"), memory.take("b"), memory.take("a")) == (2, None, None)
+
+
 def test_too_much_is_told_and_keeps_what_there_was() -> None:
     memory = Memory(4096)
     memory.once("a", lambda: 1)

@@ -124,6 +124,7 @@ def test_they_count_where_the_configuration_leaves_it_open(home: Path) -> None:
 NO_SECTION = [
     {"run_command": "kamal-proxy run --http-port 3000"},
     {"run_command": "sh -c true"},
+    {"run_command": "kamal-proxy run --metrics-port=²"},
     {"options": "--publish '80:80"},
     {"options": "80:80"},
 ]

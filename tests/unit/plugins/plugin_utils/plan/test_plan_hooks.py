@@ -232,6 +232,15 @@ def test_a_script_with_nearly_the_name_of_a_hook_is_told(name: str, meant: str |
     assert planned(tmp_path, skip_hooks=True).notices == planned(tmp_path, command="remove").notices == []
 
 
+def test_what_is_said_of_a_hook_that_is_not_there_is_told(tmp_path: Path) -> None:
+    put(tmp_path, f"{FOLDER}/pre-deploy")
+    put(tmp_path, "tell.yml")
+    said = {"pre-deploy": {"secrets": []}, "post-deploy": {"timeout": 5}, "pre-connect": {"file": "tell.yml"}}
+    (notice,) = planned(tmp_path, hooks=said).notices
+    assert notice.startswith("kamal_hooks/post-deploy says something of a hook that is not there")
+    assert notice.endswith(f"there is no {tmp_path}/{FOLDER}/post-deploy.")
+
+
 def test_the_lock_outlasts_the_hooks(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     without = planned(tmp_path_factory.mktemp("without")).lock.ttl
     assert planned(project, hooks_timeout=100).lock.ttl == without + 100
