@@ -55,7 +55,7 @@ def act(
     action: Any, arguments: dict[str, Any], variables: dict[str, Any], answer: Any = None, **of_task: Any
 ) -> dict[str, Any]:
     """Run an action whose module answers with what it was given, or fails with `answer`."""
-    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), _remote_is_local=True)
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), _remote_is_local=True, transport="local")
     task = SimpleNamespace(
         args=arguments, async_val=0, check_mode=False, diff=False, environment=None, delegate_to=None
     )
