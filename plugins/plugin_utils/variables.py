@@ -30,7 +30,12 @@ def _moment(word: str) -> int:
 
 
 VARIABLES: Tuple[Variable, ...] = (
-    Variable("kamal_version", "str", "environment `VERSION`, then the git commit", "the version to deploy"),
+    Variable(
+        "kamal_version",
+        "str",
+        "environment `VERSION`, then the git commit; `rollback`: the one before; `app.boot`, `app.exec`: the live one",
+        "the version that a playbook is about",
+    ),
     Variable("kamal_destination", "str", "none", "the destination, as in `config/deploy.DESTINATION.yml`"),
     Variable(
         "kamal_build", "bool", "`true`", "build and push the image first; `false` deploys what the registry has now"
@@ -47,8 +52,18 @@ VARIABLES: Tuple[Variable, ...] = (
         "the host that `builder/remote` names, else `localhost`",
         "the inventory host that builds, to which the commit is sent; with `builder/context` the project is there",
     ),
-    Variable("kamal_build_force", "bool", "`false`", "build every step anew and push, although the image is there"),
-    Variable("kamal_build_cache", "bool", "not `kamal_build_force`", "`false` builds every step anew and pushes"),
+    Variable(
+        "kamal_build_force",
+        "bool",
+        "`false`",
+        "build and push although the image is there; every step anew, unless `kamal_build_cache=true`",
+    ),
+    Variable(
+        "kamal_build_cache",
+        "bool",
+        "not `kamal_build_force`",
+        "`false` builds every step anew, without Docker's cache, and pushes",
+    ),
     Variable("kamal_force", "bool", "`false`", "replace containers although nothing differs"),
     Variable("kamal_lock_wait", "int", "`0`", "seconds to wait while another run holds the lock"),
     Variable(
@@ -142,13 +157,13 @@ VARIABLES: Tuple[Variable, ...] = (
         "kamal_engine_packages",
         "list",
         "`[docker.io, python3-docker]` with apt, else none",
-        "what `setup` installs where Docker or its Python library is missing",
+        "`setup`, `server.bootstrap`: what is installed where Docker or its Python library is missing",
     ),
     Variable(
         "kamal_proxy_recreate",
         "bool",
         "`false`",
-        "let `setup` replace a kamal-proxy whose settings differ; requests are refused for that moment",
+        "`setup`, `proxy.boot`: replace a kamal-proxy whose settings or image differ; requests are refused meanwhile",
     ),
     Variable("kamal_accessory", "str", "none", "`accessory.…`: the accessory that it is about, or `all`"),
     Variable(

@@ -39,7 +39,13 @@ def run(aliases: Mapping[str, str], name: str) -> NoReturn:
 def translated(aliases: Mapping[str, str], name: str) -> List[str]:
     if name not in aliases:
         near = get_close_matches(name, aliases, n=1)
-        meant = f"did you mean {near[0]}?" if near else f"the aliases are {', '.join(aliases) or 'none'}"
+        meant = (
+            f"did you mean {near[0]}?"
+            if near
+            else f"the aliases are {', '.join(aliases)}"
+            if aliases
+            else "the configuration has none"
+        )
         raise ConfigError([Problem(f"there is no alias {name}; {meant}", where="kamal_alias")])
     try:
         return line.translated(aliases[name])

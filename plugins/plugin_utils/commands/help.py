@@ -20,6 +20,8 @@ from .takes import TAKES, WITHOUT_INVENTORY, in_common, of_its_own
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 PREFIX = "caravan.kamal."
 WIDTH, LINE = 24, 100
+# Of whose meaning the table of all variables says first which playbooks take them.
+TAKEN_BY = re.compile(r"^(?:the same|(?:the playbooks )?`[\w.…]+`(?:, `[\w.…]+`)*): ")
 
 
 def show_and_end() -> NoReturn:
@@ -78,7 +80,10 @@ def _needed(playbook: str) -> Sequence[str]:
 
 def _variable(variable: Variable) -> List[str]:
     kind = " or ".join(variable.choices) or variable.type
-    return [f"{variable.name}  ({kind}; default: {_plain(variable.default)})", f"    {_plain(variable.meaning)}"]
+    return [
+        f"{variable.name}  ({kind}; default: {_plain(variable.default)})",
+        f"    {_plain(TAKEN_BY.sub('', variable.meaning))}",
+    ]
 
 
 def _in_kamal(command: Command) -> List[str]:

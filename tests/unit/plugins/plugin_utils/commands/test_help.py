@@ -17,6 +17,9 @@ from conftest import TREE
 
 PLAYBOOKS = Path(__file__).resolve().parents[5] / "playbooks"
 FILES = sorted(path for path in PLAYBOOKS.rglob("*.yml") if path.stem not in ("rollout", "switch"))
+OPERATING = (PLAYBOOKS.parent / "docs" / "operating.md").read_text(encoding="utf-8")
+# Names of before, which only say what is called what now.
+FORMER = ("logs",)
 ASKING = tuple(f"{{{{ _kamal_{name} }}}}" for name in ("asked", "asked_or_beside", "controller", "aliased"))
 
 
@@ -32,6 +35,7 @@ def test_a_playbook_says_what_it_does_and_takes(path: Path) -> None:
     assert f" caravan.kamal.{name_of(path)}" in text.partition("\nHow:\n")[2]
     assert all(f"\n  {variable.name}  (" in text for variable in of_its_own(name_of(path)))
     assert "`" not in text
+    assert f"`{name_of(path)}`" in OPERATING or name_of(path) in FORMER
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -41,6 +45,22 @@ def test_the_first_play_asks_for_help(path: Path) -> None:
         return test_the_first_play_asks_for_help(path.parent / first["ansible.builtin.import_playbook"])
     assert first["hosts"] in ASKING
     return None
+
+
+@pytest.mark.parametrize(
+    ("playbook", "line"),
+    [
+        ("docs", "the section to explain"),
+        ("secrets.fetch", "the account, where the adapter needs one"),
+        ("secrets.print", "print the values too"),
+        ("proxy.reboot", "one host after the other; false takes all of them at once"),
+        ("app.remove", "yes, do it"),
+        ("accessory.remove", "…remove with kamal_accessory_data=delete: yes, the data too"),
+        ("deploy", "false starts containers with the secrets in the hosts' own env files; the controller needs none"),
+    ],
+)
+def test_which_playbooks_take_a_variable_is_not_said_by_one_of_them(playbook: str, line: str) -> None:
+    assert f"\n      {line}\n" in texts.of([playbook])
 
 
 def test_without_a_playbook_all_are_listed() -> None:

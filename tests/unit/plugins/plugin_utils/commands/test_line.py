@@ -66,6 +66,7 @@ def test_a_command_line(kamal: str, words: str | None) -> None:
         ("app logz", "there is no command kamal app logz; did you mean kamal app logs?"),
         ("qqqq", "there is no command kamal qqqq; docs/from-kamal.md has them all"),
         ("app logs --sinze 1h", "kamal app logs takes no --sinze here; did you mean --since?"),
+        ("build push --output docker", "kamal build push takes no --output here; docs/from-kamal.md has them all"),
         ("app logs --since", "kamal app logs: --since needs a value"),
         ("details web", "kamal details takes no web here"),
         ("accessory boot", "kamal accessory boot lacks what kamal_accessory stands for"),
