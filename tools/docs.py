@@ -18,9 +18,9 @@ import checkout
 import docs_plan
 import yaml
 
-from plugins.plugin_utils import variables
 from plugins.plugin_utils.commands import table, takes
 from plugins.plugin_utils.config.schema import Key, Section, build_schema, flow, load_sections
+from plugins.plugin_utils.variables import VARIABLES, Variable
 
 ROOT = checkout.ROOT
 
@@ -123,6 +123,15 @@ def with_table(page: Path, source: str, rows: str) -> str:
     return f"{before}{begin}{rows}{END}{after}"
 
 
+def variables() -> str:
+    rows = [f"| `{each.name}` | {kinds(each)} | {each.default} | {each.meaning} |" for each in VARIABLES]
+    return "\n".join(["| variable | type | default | meaning |", "|---|---|---|---|", *rows])
+
+
+def kinds(variable: Variable) -> str:
+    return " or ".join(f"`{choice}`" for choice in variable.choices) or variable.type
+
+
 def commands() -> str:
     rows = [f"| `kamal {each.words}` | {here(each)} | {different(each)} |" for each in table.COMMANDS]
     frame = [f"| `{option.replace('/', '`, `')}` | {given(said)} | |" for option, said in table.FRAME.items()]
@@ -203,7 +212,7 @@ def wanted() -> dict[Path, str]:
     return {
         ROOT / "schema" / "deploy.schema.json": schema,
         ROOT / "docs" / "configuration-reference.md": reference(sections),
-        OPERATING: with_table(OPERATING, "variables.py", variables.as_table()),
+        OPERATING: with_table(OPERATING, "variables.py", variables()),
         FROM_KAMAL: with_table(FROM_KAMAL, "commands/table.py", commands()),
         **{folder / "README.md": role_readme(folder) for folder in roles},
         **docs_plan.pages(ROOT),

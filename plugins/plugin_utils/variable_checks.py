@@ -5,13 +5,23 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any, Callable, Collection, Container, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Collection, Container, Dict, Iterable, List, Optional, Sequence
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..module_utils._errors import Problem
 from .former_variables import FORMER, GONE, OPTIONS
-from .variables import BY_NAME, PREFIX, READ_ONLY, VARIABLES, Variable
+from .variables import BY_NAME, PREFIX, VARIABLES, Variable
+
+# What the collection sets for itself and for plays of one's own to read. As an extra variable it would win over that.
+READ_ONLY: Dict[str, str] = {
+    "kamal_plan": "the role plan sets it, on localhost",
+    "kamal_barrier": "the role app registers it, on the hosts of a batch",
+    "kamal_env": "templates of accessories' files have it",
+    "kamal_hook": "the role hooks sets it for task files",
+    "kamal_hook_name": "the playbooks set it for the role hooks",
+    "kamal_command": "the playbooks set it for the role plan; choose another playbook",
+}
 
 
 def unknown(extra: Iterable[str]) -> List[Problem]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Mapping, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 from ..module_utils._durations import moment, pattern
 
@@ -292,23 +292,3 @@ VARIABLES: Tuple[Variable, ...] = (
     ),
 )
 BY_NAME: Dict[str, Variable] = {variable.name: variable for variable in VARIABLES}
-
-# What the collection sets for itself and for plays of one's own to read. As an extra variable it would win over that.
-READ_ONLY: Dict[str, str] = {
-    "kamal_plan": "the role plan sets it, on localhost",
-    "kamal_barrier": "the role app registers it, on the hosts of a batch",
-    "kamal_env": "templates of accessories' files have it",
-    "kamal_hook": "the role hooks sets it for task files",
-    "kamal_hook_name": "the playbooks set it for the role hooks",
-    "kamal_command": "the playbooks set it for the role plan; choose another playbook",
-}
-
-
-def as_table(variables: Mapping[str, Variable] = BY_NAME) -> str:
-    """The variables as a table in Markdown."""
-    rows = [f"| `{each.name}` | {_type(each)} | {each.default} | {each.meaning} |" for each in variables.values()]
-    return "\n".join(["| variable | type | default | meaning |", "|---|---|---|---|", *rows])
-
-
-def _type(variable: Variable) -> str:
-    return " or ".join(f"`{choice}`" for choice in variable.choices) or variable.type

@@ -120,7 +120,7 @@ def test_a_value_of_another_type_is_refused(name: str, value: Any, message: str 
 
 
 def test_every_variable_that_is_read_is_in_the_table() -> None:
-    known = {*variables.BY_NAME, *variables.READ_ONLY, *former_variables.GONE}
+    known = {*variables.BY_NAME, *variable_checks.READ_ONLY, *former_variables.GONE}
     read = {name: path for path in PLACES for name in re.findall(r"(?<![\w.-])kamal_[a-z_]+\b(?!\.)", text(path))}
     strays = {name: str(path.relative_to(ROOT)) for name, path in read.items() if name not in known}
     assert strays == {}
@@ -134,7 +134,7 @@ def text(path: Path) -> str:
 def test_the_specs_of_the_roles_agree_with_the_table(path: Path) -> None:
     points = yaml.safe_load(text(path))["argument_specs"].values()
     for name, option in ((name, option) for point in points for name, option in point.get("options", {}).items()):
-        if name in variables.READ_ONLY:
+        if name in variable_checks.READ_ONLY:
             continue
         variable = variables.BY_NAME[name]
         assert option["type"] == variable.type, name
