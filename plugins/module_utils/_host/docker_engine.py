@@ -251,7 +251,12 @@ class DockerEngine:
 
     def create_network(self, name: str) -> None:
         with _asking(f"create network {name}"):
-            self.api.create_network(name, driver="bridge", check_duplicate=True)
+            try:
+                self.api.create_network(name, driver="bridge", check_duplicate=True)
+            except docker.errors.APIError as error:
+                # The run of another app has just created it.
+                if error.status_code != 409:
+                    raise
 
     def attach(self, network: str, container: str) -> None:
         with _asking(f"connect container {container} to network {network}"):

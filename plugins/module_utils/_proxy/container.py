@@ -147,9 +147,15 @@ def clear_away(engine: Engine) -> None:
 def _boot(engine: Engine, wanted: Mapping[str, Any]) -> None:
     clear_away(engine)
     files.directory(PROXY_APPS_CONFIG)
-    container = networks.create(engine, PROXY_CONTAINER, files.absolute_binds(_body.complete(wanted, {}, {})))
+    body = files.absolute_binds(_body.complete(wanted, {}, {}))
     try:
-        start(engine)
+        container = networks.create(engine, PROXY_CONTAINER, body)
+    except EngineError:
+        if engine.inspect(PROXY_CONTAINER) is None:
+            raise
+        return start(engine)  # The run of another app has just created it.
+    try:
+        return start(engine)
     except EngineError:
         engine.remove(container)
         raise

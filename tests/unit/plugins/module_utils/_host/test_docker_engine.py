@@ -215,3 +215,12 @@ def test_a_file_that_cannot_be_given_to_the_engine_is_no_fault_of_the_engine() -
     api = Mock(build=build)
     with pytest.raises(PermissionError):
         list(DockerEngine(api).build("i:1", "/folder", None))
+
+
+def test_a_network_that_another_run_creates_meanwhile_is_there() -> None:
+    api = Mock()
+    api.create_network.side_effect = refused(409, "network with name n already exists")
+    DockerEngine(api).create_network("n")
+    api.create_network.side_effect = refused(500, "no room")
+    with pytest.raises(EngineError, match="no room"):
+        DockerEngine(api).create_network("n")

@@ -45,6 +45,20 @@ def test_it_is_booted_once_with_its_folder_below_the_home(host: FakeEngine, home
     assert ensure(host).actions == []
 
 
+def test_one_that_the_run_of_another_app_boots_meanwhile_is_taken_as_it_is(
+    host: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = host.create
+
+    def too_late(name: str, body: dict[str, Any]) -> str:
+        create(name, body)
+        return create(name, body)
+
+    monkeypatch.setattr(host, "create", too_late)
+    ensure(host)
+    assert PROXY in host.running
+
+
 def test_a_missing_image_is_pulled(engine: FakeEngine) -> None:
     engine.registry[IMAGE] = FakeEngine().add_image(IMAGE, "ip", service=None)
     assert ensure(engine).actions == [f"pull {IMAGE}", f"boot {PROXY}"]
