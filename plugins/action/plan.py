@@ -201,7 +201,7 @@ class ActionModule(ControllerAction):
 
     def _is_for_first_host(self, command: str) -> bool:
         """A terminal is one of one host."""
-        has_terminal = command in ON_ROLES and self._flag("kamal_interactive", False)
+        has_terminal = command in ("exec", "inspect") and self._flag("kamal_interactive", False)
         return has_terminal or self._flag("kamal_primary", False)
 
     def _secrets_from(self, command: str) -> str:

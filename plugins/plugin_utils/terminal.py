@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import Any, List
+from typing import Any, Iterator, List, Sequence
 
 from ansible.plugins.action import ActionBase
 
 SSH = ("ssh", "ansible.builtin.ssh")
 # Options of the connection, and the words of ssh that say the same.
 FLAGS = (("port", "-p"), ("remote_user", "-l"), ("private_key_file", "-i"))
-MORE = ("ssh_common_args", "ssh_extra_args")
+MORE = ("ssh_args", "ssh_common_args", "ssh_extra_args")
+# Ansible shares connections by sockets of its own.
+SHARING = "Control"
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,20 @@ def way(action: ActionBase) -> Way:
     if connection.transport not in SSH:
         return Way([], [], bool(connection.become))
     given = [word for name, flag in FLAGS for word in _flag(connection, name, flag)]
-    more = [word for name in MORE for word in shlex.split(connection.get_option(name) or "")]
+    more = [word for name in MORE for word in _unshared(shlex.split(connection.get_option(name) or ""))]
+    if connection.get_option("host_key_checking") is False:
+        more += ["-o", "StrictHostKeyChecking=no"]
     program = str(connection.get_option("ssh_executable") or "ssh")
     return Way([program], [*given, *more, str(connection.get_option("host"))], bool(connection.become))
+
+
+def _unshared(words: Sequence[str]) -> Iterator[str]:
+    """Without the options of sharing, which may be a word of their own."""
+    left = iter(words)
+    for word in left:
+        option = next(left, "") if word == "-o" else ""
+        if not (option or word[2:]).startswith(SHARING):
+            yield from ([word, option] if option else [word])
 
 
 def _flag(connection: Any, name: str, flag: str) -> List[str]:

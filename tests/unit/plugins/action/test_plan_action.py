@@ -254,6 +254,10 @@ def test_the_first_host_alone(project, variable):
     assert (plan["order"], plan["all_hosts"], plan["version"]) == (["h1"], ["h1"], "latest")
 
 
+def test_a_deploy_is_of_all_hosts_though_a_terminal_was_asked_for(project):
+    assert planned(project, {**V1, "kamal_interactive": True, "kamal_build": False})["order"] == ["h1", "h2"]
+
+
 def test_a_build_host_that_is_like_no_other_is_told_in_whole_sentences(project):
     result = run(project, {**V1, "kamal_build_host": "zzz"})
     assert result["msg"] == "kamal_build_host: zzz is no host of the inventory. Add it there, or correct its name."

@@ -27,6 +27,12 @@ def action(options: dict[str, Any], transport: str = "ssh", become: Any = None, 
         (action({}), "ssh -t 10.0.0.1 'docker exec -it a sh'"),
         (action(BY_KEY), "ssh -t -p 2222 -l sam -i '/k y' -F 'a b' 10.0.0.1 'docker exec -it a sh'"),
         (action({"ssh_executable": "/bin/ssh"}, become="sudo"), "/bin/ssh -t 10.0.0.1 'sudo docker exec -it a sh'"),
+        (
+            action(
+                {"ssh_args": "-C -o ControlMaster=auto -oControlPersist=60s -oProxyJump=b", "host_key_checking": False}
+            ),
+            "ssh -t -C -oProxyJump=b -o StrictHostKeyChecking=no 10.0.0.1 'docker exec -it a sh'",
+        ),
         (action({}, "local"), "sh -c 'docker exec -it a sh'"),
     ],
 )
