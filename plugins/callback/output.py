@@ -41,8 +41,8 @@ from ..plugin_utils.results import (
     answer_of,
     done,
     has_items,
-    host_of,
     looks_ahead,
+    place_of,
     reason_of,
     short_name,
     task_of,
@@ -99,11 +99,7 @@ class CallbackModule(CallbackBase):
         self._end((self._failure or "failed") if has_failed else None)
 
     def _place(self, result: Any) -> str:
-        return (
-            str(self.host_label(result).rpartition(" -> ")[2])
-            if "{{" not in self.host_label(result)
-            else host_of(result)
-        )
+        return place_of(result, str(self.host_label(result)))
 
     def _tell(self, lines: Iterable[str], result: Any) -> None:
         """What was done; what a task would do that only looks ahead is done by a later one."""

@@ -31,7 +31,7 @@ import os
 import shutil
 import sys
 import time
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as Default
@@ -46,18 +46,17 @@ from ..plugin_utils.results import (
     has_items,
     host_of,
     looks_ahead,
+    place_of,
     plain,
     reason_of,
     short_name,
     task_of,
 )
-from ..plugin_utils.summary import Versions
+from ..plugin_utils.summary import CONTROLLER, Versions, changed_where, closing_line
 
-NAMED_HOSTS = 8
 LOCK, RELEASE = "caravan.kamal.lock", "caravan.kamal.release"
 # Seconds that a stage took, from which on they are told.
 NOTICED = 1.0
-CONTROLLER = "the controller"
 # Tasks of the role app that only repeat that a run ends, on hosts that need not have failed.
 STOPS = ("Say where it stopped", "Say that it stopped")
 
@@ -277,9 +276,7 @@ class CallbackModule(Default):
 
     def _name(self, result: Any) -> str:
         """The host that a task ran on, whichever host of the play it ran for."""
-        host = self.host_label(result).rpartition(" -> ")[2]
-        if "{{" in host:  # The task failed before it was known where it runs.
-            return host_of(result)
+        host = place_of(result, self.host_label(result))
         is_controller = host == "localhost" and host_of(result) != "localhost"
         return CONTROLLER if is_controller else host
 
@@ -320,43 +317,6 @@ class CallbackModule(Default):
         self._announce()
         first, *more = text.splitlines() or [""]
         self._say(f"    {self._name(result):<12}  {first}", *(f"    {'':<12}  {line}" for line in more), color=color)
-
-
-def closing_line(counts: Mapping[str, Mapping[str, int]], causes: Mapping[str, Sequence[str]]) -> Tuple[List[str], str]:
-    """The hosts that failed, and the line that says what became of all.
-
-    `counts` is Ansible's, by host. `causes` says for a host of the play whose fault its first failed task was.
-    """
-    if not counts:
-        return [], "nothing was done: no host or no task matched"
-    broken = [host for host, count in counts.items() if count["failures"] or count["unreachable"]]
-    failed = list(dict.fromkeys(culprit for host in broken for culprit in causes.get(host, [host])))
-    others = [host for host in counts if host not in failed]
-    changed = [host for host in others if counts[host]["changed"]]
-    same = [host for host in others if not counts[host]["changed"]]
-    parts = (("failed", ", ".join(failed)), ("changed", _some(changed)), ("unchanged", _some(same)))
-    return failed, "; ".join(f"{word}: {hosts}" for word, hosts in parts if hosts)
-
-
-def changed_where(
-    counts: Mapping[str, Mapping[str, int]], elsewhere: Mapping[Tuple[str, Tuple[str, ...]], int]
-) -> Mapping[str, Mapping[str, int]]:
-    """Ansible's counts, with each change counted for the host that it was made on. `elsewhere` says how many changes a
-    task for a host of the play made on others, or on none. The controller is named only if nothing else did."""
-    whole = {host: dict(count) for host, count in counts.items()}
-    for (host, _places), number in elsewhere.items():
-        whole[host]["changed"] -= number
-    for (_host, places), number in elsewhere.items():
-        for place in places:
-            if place == CONTROLLER and any(count["changed"] for count in whole.values()):
-                continue
-            there = whole.setdefault(place, {"failures": 0, "unreachable": 0, "changed": 0})
-            there["changed"] += number
-    return whole
-
-
-def _some(hosts: Sequence[str]) -> str:
-    return ", ".join(hosts) if len(hosts) <= NAMED_HOSTS else f"{len(hosts)} hosts"
 
 
 def _extra(playbook: Any) -> Mapping[str, Any]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Tuple
 
+# What Docker calls Docker Hub where it keeps a login.
+DOCKER_HUB = "https://index.docker.io/v1/"
 LATEST = "latest"
 UNTAGGED = "<none>:<none>"
 
@@ -32,6 +34,11 @@ def parts(reference: str) -> Tuple[str, str, str]:
     name, _at, digest = reference.partition("@")
     repository, colon, tag = name.rpartition(":")
     return (repository, tag, digest) if colon and "/" not in tag else (name, "", digest)
+
+
+def of_one_registry(*addresses: str) -> bool:
+    """Whether logins to these addresses are to the same registry, as Docker sees it: without scheme and path."""
+    return len({address.rpartition("://")[2].partition("/")[0] for address in addresses}) == 1
 
 
 def tag_of(reference: str) -> str:

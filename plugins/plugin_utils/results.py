@@ -48,6 +48,12 @@ def host_of(result: Any) -> str:
     return str((result.host if hasattr(result, "host") else result._host).get_name())
 
 
+def place_of(result: Any, label: str) -> str:
+    """The host that a task ran on, whichever host of the play it ran for. `label` is Ansible's, which names both."""
+    host = label.rpartition(" -> ")[2]
+    return host_of(result) if "{{" in host else host  # It failed before it was known where it runs.
+
+
 def has_items(answer: Mapping[str, Any]) -> bool:
     """Of a task with a loop, each item of which was told already."""
     return any("ansible_loop_var" in item for item in answer.get("results") or () if isinstance(item, dict))

@@ -1,15 +1,16 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a rollout changed, in versions: from which to which, where."""
+"""What became of a run: from which version to which roles went where, and which hosts failed and changed."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ..module_utils._names import short_version
 
 NAMED_HOSTS = 8
 NONE = "nothing"
+CONTROLLER = "the controller"
 
 
 class Versions:
@@ -36,5 +37,38 @@ class Versions:
         return [f"{role}: {before} -> {after} on {_some(there)}" for (role, before, after), there in hosts.items()]
 
 
-def _some(hosts: List[str]) -> str:
+def closing_line(counts: Mapping[str, Mapping[str, int]], causes: Mapping[str, Sequence[str]]) -> Tuple[List[str], str]:
+    """The hosts that failed, and the line that says what became of all.
+
+    `counts` is Ansible's, by host. `causes` says for a host of the play whose fault its first failed task was.
+    """
+    if not counts:
+        return [], "nothing was done: no host or no task matched"
+    broken = [host for host, count in counts.items() if count["failures"] or count["unreachable"]]
+    failed = list(dict.fromkeys(culprit for host in broken for culprit in causes.get(host, [host])))
+    others = [host for host in counts if host not in failed]
+    changed = [host for host in others if counts[host]["changed"]]
+    same = [host for host in others if not counts[host]["changed"]]
+    parts = (("failed", ", ".join(failed)), ("changed", _some(changed)), ("unchanged", _some(same)))
+    return failed, "; ".join(f"{word}: {hosts}" for word, hosts in parts if hosts)
+
+
+def changed_where(
+    counts: Mapping[str, Mapping[str, int]], elsewhere: Mapping[Tuple[str, Tuple[str, ...]], int]
+) -> Mapping[str, Mapping[str, int]]:
+    """Ansible's counts, with each change counted for the host that it was made on. `elsewhere` says how many changes a
+    task for a host of the play made on others, or on none. The controller is named only if nothing else did."""
+    whole = {host: dict(count) for host, count in counts.items()}
+    for (host, _places), number in elsewhere.items():
+        whole[host]["changed"] -= number
+    for (_host, places), number in elsewhere.items():
+        for place in places:
+            if place == CONTROLLER and any(count["changed"] for count in whole.values()):
+                continue
+            there = whole.setdefault(place, {"failures": 0, "unreachable": 0, "changed": 0})
+            there["changed"] += number
+    return whole
+
+
+def _some(hosts: Sequence[str]) -> str:
     return ", ".join(hosts) if len(hosts) <= NAMED_HOSTS else f"{len(hosts)} hosts"

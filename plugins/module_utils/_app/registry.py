@@ -20,7 +20,6 @@ DOCKER_CONFIG = ".docker/config.json"
 CONTAINER = "kamal-docker-registry"
 HAS_LOGIN = "Check registry/username, registry/password and that this account may read the image."
 HAS_NONE = "Give registry/server, registry/username and registry/password, or log in on this machine (docker login)."
-DOCKER_HUB = "https://index.docker.io/v1/"
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Registry:
         if not credentials:
             return self.changes.notice(f"There is no login for {self.name}, so none was tried")
         try:
-            self.engine.log_in(self.server or DOCKER_HUB, credentials)
+            self.engine.log_in(self.server or _references.DOCKER_HUB, credentials)
         except LoginError as error:
             raise LoginError(
                 f"{self.name}: {error.message} Check registry/server, registry/username and registry/password."
@@ -67,7 +66,8 @@ class Registry:
         if text is None:
             return
         config = _parsed(text)
-        mine = [key for key in config.get("auths") or {} if _server(key) == _server(self.server or DOCKER_HUB)]
+        server = self.server or _references.DOCKER_HUB
+        mine = [key for key in config.get("auths") or {} if _references.of_one_registry(key, server)]
         if config.get("credsStore") or any(key in (config.get("credHelpers") or {}) for key in (self.server, *mine)):
             self.changes.notice(f"Logins of this host are kept by a helper: docker logout {self.server or ''} there")
         if mine:
@@ -89,8 +89,3 @@ def _parsed(text: str) -> Dict[str, Any]:
 def _write_without(config: Mapping[str, Any], keys: List[str]) -> None:
     auths = {key: value for key, value in config["auths"].items() if key not in keys}
     files.write(DOCKER_CONFIG, json.dumps({**config, "auths": auths}, indent=2) + "\n")
-
-
-def _server(address: str) -> str:
-    """As Docker compares them: without scheme and path."""
-    return address.rpartition("://")[2].partition("/")[0]

@@ -41,8 +41,7 @@ def folder_name(service: str, root: str) -> str:
 
 
 def folder(service: str, root: str) -> str:
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(cache, folder_name(service, root))
+    return os.path.join(clone.cache(), folder_name(service, root))
 
 
 @contextlib.contextmanager

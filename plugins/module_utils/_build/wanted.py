@@ -17,7 +17,6 @@ from .._names import SOURCE_LABEL, VERSION_LABEL
 from .builders import Choice
 from .received import Received
 
-DOCKER_HUB = "https://index.docker.io/v1/"
 LOCALHOST = "localhost:"
 NOT_SET = re.compile(r"\$\w+|\$\{\w+\}")
 
@@ -89,7 +88,7 @@ class Wanted:
         username, password = (self.registry or {}).get("username"), (self.registry or {}).get("password")
         if not username or not password:
             return None
-        server = (self.registry or {}).get("server") or DOCKER_HUB
+        server = (self.registry or {}).get("server") or _references.DOCKER_HUB
         return {"username": username, "password": password, "serveraddress": server}
 
     def fingerprint(self, commit: Optional[str]) -> str:

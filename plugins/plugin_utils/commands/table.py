@@ -65,7 +65,6 @@ _STORE = {
     "--from": "kamal_secrets_from",
 }
 _ACCESSORY = ("kamal_accessory",)
-_NOT_YET = "not yet"
 _PART = "a part of `remove`, which takes all of it"
 _DATA = "data goes with `-e kamal_accessory_data=delete -e kamal_confirm_data=true`"
 _LOGIN = "tries the login from every host; it is kept nowhere"

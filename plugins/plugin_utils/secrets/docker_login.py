@@ -12,9 +12,9 @@ import subprocess
 from typing import Any, Dict, Mapping, Optional
 
 from ...module_utils._errors import SecretError
+from ...module_utils._references import DOCKER_HUB, of_one_registry
 from .. import memory
 
-DOCKER_HUB = "https://index.docker.io/v1/"
 HELPER = "docker-credential-"
 SECONDS = 60.0
 NOT_FOUND = "credentials not found"
@@ -39,7 +39,7 @@ def login(server: Optional[str], environ: Mapping[str, str], seconds: float = SE
     if helper:
         return _asked(f"{HELPER}{helper}", address, environ, seconds)
     auths = config.get("auths") or {}
-    return next((_decoded(auths[key]) for key in auths if _host(key) == _host(address)), None)
+    return next((_decoded(auths[key]) for key in auths if of_one_registry(key, address)), None)
 
 
 def _read(path: str) -> Mapping[str, Any]:
@@ -95,8 +95,3 @@ def _answer(helper: str, server: str, text: str) -> Optional[Dict[str, str]]:
     except (ValueError, KeyError, TypeError):
         raise SecretError(f"{helper} answered something else than a login to {server}.") from None
     return None if username == TOKEN else {"username": username, "password": password}
-
-
-def _host(address: str) -> str:
-    """As Docker compares them: without scheme and path."""
-    return address.rpartition("://")[2].partition("/")[0]

@@ -12,40 +12,7 @@ from ansible_collections.caravan.kamal.plugins.callback import rollout
 from ansible_collections.caravan.kamal.plugins.plugin_utils import results
 
 OK = {"failures": 0, "unreachable": 0, "changed": 0}
-CHANGED, FAILED, LOST = {**OK, "changed": 2}, {**OK, "failures": 1, "changed": 1}, {**OK, "unreachable": 1}
-
-CLOSING = {
-    "all is well": ({"a": CHANGED, "b": OK}, {}, [], "changed: a; unchanged: b"),
-    "the second failed": ({"a": OK, "b": FAILED}, {"b": ["b"]}, ["b"], "failed: b; unchanged: a"),
-    "two failed": ({"a": FAILED, "b": FAILED, "c": OK}, {}, ["a", "b"], "failed: a, b; unchanged: c"),
-    "one was lost": ({"a": CHANGED, "b": LOST}, {"b": ["b"]}, ["b"], "failed: b; changed: a"),
-    "the lock's host failed, asked for another": (
-        {"a": OK, "b": FAILED, "c": OK},
-        {"b": ["a"]},
-        ["a"],
-        "failed: a; changed: b; unchanged: c",
-    ),
-    "the controller failed": (
-        {"a": {**OK, "failures": 1}},
-        {"a": ["the controller"]},
-        ["the controller"],
-        "failed: the controller; unchanged: a",
-    ),
-    "the barrier was judged for the first host": (
-        {"a": FAILED, "b": FAILED, "c": OK},
-        {"a": ["b"], "b": ["b"]},
-        ["b"],
-        "failed: b; changed: a; unchanged: c",
-    ),
-    "a failure was rescued": ({"a": OK, "b": CHANGED}, {"a": ["a"]}, [], "changed: b; unchanged: a"),
-    "nothing ran": ({}, {}, [], "nothing was done: no host or no task matched"),
-    "many": ({f"h{number}": CHANGED for number in range(9)}, {}, [], "changed: 9 hosts"),
-}
-
-
-@pytest.mark.parametrize(("counts", "causes", "failed", "line"), CLOSING.values(), ids=CLOSING)
-def test_the_closing_line(counts: Any, causes: Any, failed: list[str], line: str) -> None:
-    assert rollout.closing_line(counts, causes) == (failed, line)
+CHANGED, FAILED = {**OK, "changed": 2}, {**OK, "failures": 1, "changed": 1}
 
 
 class Callback(rollout.CallbackModule):

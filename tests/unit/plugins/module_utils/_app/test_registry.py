@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._app.registry import CONTAINER, DOCKER_HUB, Registry
+from ansible_collections.caravan.kamal.plugins.module_utils._app.registry import CONTAINER, Registry
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import FileError, ImageError, LoginError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from fakes import FakeEngine
@@ -31,7 +31,7 @@ class Refusing(FakeEngine):
         raise LoginError(f"The registry refused to tell of {reference}: unauthorized.")
 
 
-@pytest.mark.parametrize(("server", "asked"), [(SERVER, SERVER), (None, DOCKER_HUB)])
+@pytest.mark.parametrize(("server", "asked"), [(SERVER, SERVER), (None, "https://index.docker.io/v1/")])
 def test_the_login_is_tried(engine: FakeEngine, server: str | None, asked: str) -> None:
     registry(engine, server).check(LOGIN)
     assert engine.logged_in == asked
