@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import errno
+import gzip
+import hashlib
 import json
 import os
 from dataclasses import dataclass, replace
@@ -22,7 +24,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine 
 from ansible_collections.caravan.kamal.plugins.module_utils._names import PROXY_STATE
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
-from fakes import PROXY, FakeEngine
+from fakes import PROXY, FakeEngine, add_layered, configuration
 from faults import FAULTS, VERBS, failing_engine, failing_os
 from modules import perform
 
@@ -62,6 +64,18 @@ DONE_BY = {
 
 
 WITHOUT_DOCKER = ("audit", "env_file", "proxy_boot_config")
+
+
+LOGIN = {"username": "ada", "password": "s3cr3t"}
+LAYER = b"a layer"
+PACKED = gzip.compress(LAYER, mtime=0)
+IMAGE = add_layered(FakeEngine(), "hello:d", LAYER)
+DELIVERED = {"reference": "hello:d", "image_id": IMAGE.id, "created": IMAGE.created, "layers": list(IMAGE.layers)}
+NAME = hashlib.sha256(PACKED).hexdigest()
+SENT = {
+    "config": configuration(IMAGE).decode(),
+    "files": [{"layer": IMAGE.layers[0], "name": NAME, "size": len(PACKED)}],
+}
 
 
 @dataclass(frozen=True)
@@ -151,6 +165,13 @@ CASES = {
     "env_file all absent": Case("env_file", plain(**SERVICE, state="absent"), ("env_file present",)),
     "service_info": Case("service_info", plain(**SERVICE), ("release staged", "release live")),
     "service_logs": Case("service_logs", plain(**SERVICE), ("release staged", "release live")),
+    "image_delivery listed": Case("image_delivery", plain(state="listed", reference="hello:v1")),
+    "image_delivery lacking": Case("image_delivery", plain(state="lacking", image=DELIVERED)),
+    "image_delivery saved": Case("image_delivery", plain(state="saved", image=DELIVERED, layers=DELIVERED["layers"])),
+    "image_delivery loaded": Case("image_delivery", plain(state="loaded", image=DELIVERED, saved=SENT)),
+    "registry checked": Case("registry", plain(server="r.example.com", registry=json.dumps(LOGIN))),
+    "registry checked, an image": Case("registry", plain(image="r.example.com/a@sha256:1", tag="v1")),
+    "registry absent": Case("registry", plain(state="absent", server="r.example.com", container=True)),
     "image_build": Case("image_build", plain(**SERVICE, repository="hello", version="v1", push=False)),
 }
 
@@ -178,8 +199,18 @@ class Hosts:
             result = self.run(before, engine)
             assert not result.get("failed"), result
             self.bring_images(engine)
+        self._prepare_delivery(name, engine, home)
         engine.calls.clear()
         return engine
+
+    @staticmethod
+    def _prepare_delivery(name: str, engine: FakeEngine, home: Path) -> None:
+        """An engine that has the image, or a host that has been sent its layer."""
+        if name == "image_delivery saved":
+            add_layered(engine, "hello:d", LAYER)
+        if name == "image_delivery loaded":
+            (home / ".kamal/layers").mkdir(parents=True)
+            (home / ".kamal/layers" / NAME).write_bytes(PACKED)
 
     def bring_images(self, engine: FakeEngine) -> None:
         """A release prunes the images of versions that are still to come."""
