@@ -63,7 +63,7 @@ DONE_BY = {
 }
 
 
-WITHOUT_DOCKER = ("audit", "env_file", "proxy_boot_config")
+WITHOUT_DOCKER = ("audit", "env_file", "proxy_boot_config", "server_exec")
 
 
 LOGIN = {"username": "ada", "password": "s3cr3t"}
@@ -159,6 +159,7 @@ CASES = {
         "proxy_service", plain(name="hello-web", state="absent"), ("release staged", "release live")
     ),
     "prune": Case("prune", plain(**SERVICE, retain=1), ("release staged", "release live")),
+    "server_exec": Case("server_exec", plain(**SERVICE, command="true", host="host1")),
     "audit": Case("audit", plain(**SERVICE, text="Looked")),
     "env_file present": Case("env_file", plain(**SERVICE, role="web", secrets=SECRETS)),
     "env_file absent": Case("env_file", plain(**SERVICE, role="web", state="absent"), ("env_file present",)),
