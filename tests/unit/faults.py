@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections import Counter
 from typing import Any, Callable
 from unittest.mock import Mock
 
@@ -108,6 +109,24 @@ class Failing:
                 return real(*arguments, **named)
             self.failed = True
             return self.fail()
+
+        return call
+
+
+class Counting:
+    """Something of which is known how often each call was made: a fault later than that is none."""
+
+    def __init__(self, real: Any) -> None:
+        self.real, self.made = real, Counter[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.real, name)
+        return self._call(name, real) if callable(real) else real
+
+    def _call(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.made[name] += 1
+            return real(*arguments, **named)
 
         return call
 

@@ -25,7 +25,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._names import PROXY_
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from fakes import PROXY, FakeEngine, add_layered, configuration
-from faults import FAULTS, VERBS, failing_engine, failing_os
+from faults import FAULTS, VERBS, Counting, failing_engine, failing_os
 from modules import perform
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -173,6 +173,8 @@ CASES = {
     "registry checked": Case("registry", plain(server="r.example.com", registry=json.dumps(LOGIN))),
     "registry checked, an image": Case("registry", plain(image="r.example.com/a@sha256:1", tag="v1")),
     "registry absent": Case("registry", plain(state="absent", server="r.example.com", container=True)),
+    "builder": Case("builder", plain(arch=["amd64"], driver="docker")),
+    "builder_info": Case("builder_info", plain(arch=["amd64"], driver="docker")),
     "image_build": Case("image_build", plain(**SERVICE, repository="hello", version="v1", push=False)),
 }
 
@@ -264,8 +266,10 @@ def test_every_module_that_does_something_is_tried() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_failing_engine_is_one_message_and_nothing_is_claimed(hosts: Hosts, name: str) -> None:
+    healthy = Counting(hosts.make(name))
+    hosts.run(name, healthy)
     for verb in VERBS:
-        for after in range(20):
+        for after in range(min(20, healthy.made[verb])):
             fault = list(FAULTS.values())[after % len(FAULTS)]
             engine = failing_engine(hosts.make(name), verb, fault, after)
             result = hosts.run(name, engine)
@@ -293,15 +297,19 @@ def test_an_engine_that_cannot_be_reached_is_one_message(
 def test_a_failing_file_system_is_one_message_and_nothing_is_claimed(
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch, name: str, number: int
 ) -> None:
+    def run(system: Any, engine: FakeEngine) -> dict[str, Any]:
+        with monkeypatch.context() as patch:
+            for user in (files, trees, placed):
+                patch.setattr(user, "os", system)
+            return hosts.run(name, engine)
+
+    healthy = Counting(os)
+    run(healthy, hosts.make(name))
     for call in ("open", "mkdir", "write", "pwrite", "fsync", "replace", "unlink", "stat"):
-        for after in (0, 1, 2, 4, 8, 16, 32):
+        for after in (each for each in (0, 1, 2, 4, 8, 16, 32) if each < healthy.made[call]):
             engine = hosts.make(name)
             faulty = failing_os(call, number, after)
-            with monkeypatch.context() as patch:
-                patch.setattr(files, "os", faulty)
-                patch.setattr(trees, "os", faulty)
-                patch.setattr(placed, "os", faulty)
-                result = hosts.run(name, engine)
+            result = run(faulty, engine)
             if not faulty.failed:
                 break
             if result.get("failed"):
