@@ -16,6 +16,7 @@ from typing import Any, Callable, Iterator, Mapping
 from unittest.mock import Mock
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._balancing import BalancedRoute, LoadBalancerShare
 from ansible_collections.caravan.kamal.plugins.module_utils._build import client
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine, files, placed, trees
@@ -52,6 +53,7 @@ DONE_BY = {
     "boot container": "start {0}",
     "stop container": "stop {0}",
     "remove container": "remove {0}",
+    "pause route": "kamal-proxy pause {0}",
     "stop route": "kamal-proxy stop {0}",
     "remove route": "kamal-proxy remove {0}",
     "start": "start {0}",
@@ -107,6 +109,19 @@ def accessory(state: str, **options: Any) -> Callable[..., dict[str, Any]]:
     return lambda _share, db: {**fixed, "plan": to_data(db)}
 
 
+def balancer(state: str) -> Callable[..., dict[str, Any]]:
+    """Before a container of this host, which takes the part of others."""
+
+    def arguments(share: Callable[[str], HostShare], _db: Any) -> dict[str, Any]:
+        route = BalancedRoute("hello-lb", {"host": "lb.example.com"}, {"host1": "hello-web-v1:80"})
+        host = share("v1")
+        assert host.proxy
+        plan = LoadBalancerShare("lb", "hello", None, "deploy", "sam", [route], None, True, host.proxy, 30, 30)
+        return {"state": state, "plan": to_data(plan), "hosts": ["host1"]}
+
+    return arguments
+
+
 def plain(**arguments: Any) -> Callable[..., dict[str, Any]]:
     return lambda _share, _db: arguments
 
@@ -124,6 +139,7 @@ CASES = {
     ),
     "release stopped": Case("release", release("v1", "stopped"), ("release staged", "release live")),
     "release maintenance": Case("release", release("v1", "maintenance"), ("release staged", "release live")),
+    "release paused": Case("release", release("v1", "paused"), ("release staged", "release live")),
     "release resumed": Case(
         "release", release("v1", "resumed"), ("release staged", "release live", "release maintenance")
     ),
@@ -142,6 +158,13 @@ CASES = {
     ),
     "accessory stopped": Case("accessory", accessory("stopped"), ("accessory present",)),
     "accessory absent": Case("accessory", accessory("absent"), ("accessory present",)),
+    "loadbalancer present": Case("loadbalancer", balancer("present"), ("release staged", "release live")),
+    "loadbalancer drained": Case(
+        "loadbalancer", balancer("drained"), ("release staged", "release live", "loadbalancer present")
+    ),
+    "loadbalancer absent": Case(
+        "loadbalancer", balancer("absent"), ("release staged", "release live", "loadbalancer present")
+    ),
     "proxy present": Case("proxy", plain()),
     "proxy recreated": Case("proxy", plain(recreate=True, run={"http_port": 8080}), ("release staged", "release live")),
     "proxy stopped": Case("proxy", plain(state="stopped"), ("proxy present",)),
