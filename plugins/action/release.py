@@ -15,6 +15,8 @@ from ..plugin_utils.plan import handover, pages
 from ..plugin_utils.plan.action import Arguments, PassedOver, PlannedAction, Supply, left_out
 
 PULLED = "pulled"
+# What a release needs of what a build answered: Ansible adds warnings to it that cannot be sent to a host.
+OF_A_BUILD = ("repository", "tag", "image_id", "digest", "pushed")
 NEEDS_SECRETS = ("staged", "live")
 
 
@@ -75,4 +77,4 @@ def _is_the_last(arguments: Arguments, share: HostShare) -> bool:
 def _built(answer: Optional[Mapping[str, Any]], image: ImageShare) -> Mapping[str, Any]:
     """What a build answered, unless that was another one of this run: a rollback or a second service reads it too."""
     ours = answer and (answer.get("repository"), answer.get("tag")) == (image.repository, image.tag)
-    return answer if answer and ours else {}
+    return {name: answer[name] for name in OF_A_BUILD if name in answer} if answer and ours else {}

@@ -24,6 +24,7 @@ MESSAGES = ("ansible.builtin.debug", "debug")
 WRAPPING = re.compile(
     r"\A(Task failed: )?(Finalization of task args for '[^']*' failed: )?(Error while resolving value for '[^']*': )?"
     r"(The lookup plugin 'caravan\.kamal\.\w+' failed: )?"
+    r"(An unhandled exception occurred while running the lookup plugin '[^']*'\. Error was a .*?, original message: )?"
 )
 
 
@@ -81,8 +82,10 @@ def reason_of(answer: Mapping[str, Any]) -> str:
 
 
 def plain(message: Any) -> str:
-    """Without what Ansible says of itself before it comes to what went wrong."""
-    return WRAPPING.sub("", str(message or ""))
+    """Without what Ansible says of itself before it comes to what went wrong, which it may say twice."""
+    text = WRAPPING.sub("", str(message or ""))
+    half = (len(text) - 2) // 2
+    return text[:half] if half > 0 and text == f"{text[:half]}. {text[:half]}" else text
 
 
 def looks_ahead(task: Any) -> bool:

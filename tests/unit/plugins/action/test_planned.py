@@ -382,7 +382,8 @@ def test_a_part_stands_for_its_roles_and_is_passed_over_where_a_host_has_none(va
 def test_what_earlier_tasks_answered_is_handed_on(variables: dict[str, Any]) -> None:
     image = variables["hostvars"]["localhost"]["kamal_plan"]["hosts"]["host1"]["image"]
     built = {"repository": image["repository"], "tag": image["tag"], "digest": "sha256:1"}
-    before = {**variables, "_kamal_built": built, "_kamal_proxy_result": {"actions": ["boot kamal-proxy"]}}
+    answered = {**built, "warnings": object(), "actions": ["build it"]}
+    before = {**variables, "_kamal_built": answered, "_kamal_proxy_result": {"actions": ["boot kamal-proxy"]}}
     given = act(release, {"state": "staged"}, before)["given"]
     assert (given["built"], given["foretold"]) == (built, ["boot kamal-proxy"])
     for staged, image_id in (({"image_id": "sha256:2"}, "sha256:2"), ({"image_id": None}, "")):

@@ -155,6 +155,14 @@ def test_a_failure_begins_with_what_went_wrong(callback: Callback, wrapping: str
     assert callback.lines[3] == "    web1          cannot be reached: No route."
 
 
+def test_a_failure_that_ansible_tells_twice_is_told_once(callback: Callback) -> None:
+    """As ansible-core before 2.19 tells that of a lookup."""
+    wrapping = "An unhandled exception occurred while running the lookup plugin 'caravan.kamal.ssh'. "
+    wrapping += "Error was a <class 'ansible.errors.AnsibleError'>, original message: "
+    callback.v2_runner_on_failed(answer(callback.task("Try"), "web1", msg=f"{wrapping}No key.. No key."))
+    assert callback.lines[1] == "    web1          FAILED: No key."
+
+
 def test_a_look_at_other_hosts_blames_those_that_failed_it(callback: Callback) -> None:
     """A loop over hosts, delegated to each of them, runs for a host that has nothing to do with it."""
     task = callback.task("Look again")

@@ -87,3 +87,20 @@ def test_help_needs_no_project_and_does_nothing(arguments: list[str], tmp_path: 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == f"\n{texts.of([name])}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_syntax_of_every_playbook_of_the_table_is_right(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            *(f"caravan.kamal.{name}" for name in TAKES),
+            *("-i", "localhost,", "--syntax-check"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("playbook: ") == len(TAKES)
