@@ -289,6 +289,12 @@ def test_plays_gather_no_facts(path: Path) -> None:
     assert not [play["name"] for play in plays if play.get("gather_facts") is not False]
 
 
+def test_no_two_test_files_have_the_same_name() -> None:
+    """Pytest imports each by its name and stops at the second."""
+    names = [path.name for path in (ROOT / "tests" / "unit").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)
+
+
 @each(PLAYBOOKS)
 def test_no_folder_has_the_name_of_a_playbook(path: Path) -> None:
     """Ansible takes the folder for the playbook then, and ends."""

@@ -291,6 +291,7 @@ def test_an_unreadable_lease_is_taken_over_when_it_is_old(host, content):
         (FUTURE + 7, FUTURE, FUTURE + 8),
         (None, "nonsense", NOW),
     ],
+    ids=["first", "later", "after a lease", "after a turn", "turn above", "lease above", "no number"],
 )
 def test_each_holder_has_a_higher_number(host, lease_before, turn_before, expected):
     """Than the one before it had and than the host has seen, although its clock was set back."""
