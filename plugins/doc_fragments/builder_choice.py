@@ -27,10 +27,6 @@ options:
     description: Whether the image has a cache or an attestation, which the engine's own builder cannot make.
     type: bool
     default: false
-  in_local_registry:
-    description: Whether it is pushed to a registry on this machine, for which the builder is on its network.
-    type: bool
-    default: false
 notes:
   - Without any of these options the action on the controller fills them in from the plan.
 """

@@ -136,6 +136,8 @@ def test_the_working_tree_stays_here(project: Project) -> None:
     assert "Changes without a commit go into the image" in run.output
     assert "uncommitted" in what_it_holds(f"{IMAGE}:latest-dirty")
     (answer,) = run.of("image_build")
+    details = project.play("build.details")
+    assert details.ok and "the engine's own  docker  there  here\n\nThe docker command has: buildx" in details.output
     assert (answer["pushed"], answer["digest"]) == (False, None)
 
 
@@ -185,7 +187,8 @@ def test_the_real_buildx_knows_every_argument() -> None:
         "context": ".",
     }
     assert 'no builder "nowhere" found' in buildx(*argv(everything)[2:]).stderr
-    created = builders.creating(
-        builders.Builder("x", "docker-container", (builders.Node(None, ("linux/amd64",)),), True)
+    node = builders.Node("ssh://b", ("linux/amd64",))
+    _context, created = builders.creating(builders.Builder("x", "docker-container", (node,)))
+    assert {word.partition("=")[0] for word in created[2:-1] if word != "x"} <= set(
+        buildx("create", "--help").stdout.split()
     )
-    assert {word.partition("=")[0] for word in created[0][4:]} <= set(buildx("create", "--help").stdout.split())

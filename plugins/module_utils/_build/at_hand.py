@@ -20,7 +20,6 @@ OPTIONS: Dict[str, Any] = {
     "remote": {"type": "str"},
     "local": {"type": "bool", "default": True},
     "beyond_engine": {"type": "bool", "default": False},
-    "in_local_registry": {"type": "bool", "default": False},
 }
 PRESENT = (builders.is_there, builders.ensure, "create")
 ABSENT = (builders.is_known, builders.remove, "remove")

@@ -25,7 +25,6 @@ class Choice:
     remote: Optional[str]
     local: bool
     beyond_engine: bool
-    in_local_registry: bool
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,6 @@ class Builder:
     name: str
     driver: str
     nodes: Tuple[Node, ...]
-    on_network_of_host: bool = False
 
     @property
     def context(self) -> str:
@@ -59,16 +57,14 @@ def find(wanted: Choice, arch: str) -> Optional[Builder]:
     if driver.split()[0] == CLOUD:
         return Builder(re.sub("[ /]", "-", driver), driver, (Node(),))
     here, there = _divided(wanted, arch)
-    local = "-local-registry" if wanted.in_local_registry else ""
     if there and not here:
-        return Builder(f"kamal-remote-{_in_a_name(there)}{local}", CONTAINER, (Node(there),), bool(local))
+        return Builder(f"kamal-remote-{_in_a_name(there)}", CONTAINER, (Node(there),))
     if there:
         nodes = (Node(None, (f"linux/{arch}",)), Node(there, _others(wanted, arch)))
-        return Builder(f"kamal-hybrid-{driver}-{_in_a_name(there)}{local}", driver, nodes, bool(local))
+        return Builder(f"kamal-hybrid-{driver}-{_in_a_name(there)}", driver, nodes)
     if driver == DOCKER or not (wanted.driver or wanted.beyond_engine or len(wanted.arch) > 1):
         return None
-    middle = "local-registry" if local else "local"
-    return Builder(f"kamal-{middle}-{driver}", driver, (Node(),), bool(local))
+    return Builder(f"kamal-local-{driver}", driver, (Node(),))
 
 
 def _divided(wanted: Choice, arch: str) -> Tuple[bool, Optional[str]]:
@@ -120,7 +116,6 @@ def creating(builder: Builder) -> Sequence[Sequence[str]]:
     commands: List[List[str]] = []
     for number, node in enumerate(builder.nodes):
         create = ["buildx", "create", "--name", builder.name, f"--driver={builder.driver}"]
-        create += ["--driver-opt=network=host"] if builder.on_network_of_host else []
         create += ["--append"] if number else []
         create += [f"--platform={','.join(node.platforms)}"] if node.platforms else []
         if node.remote:

@@ -17,7 +17,6 @@ from .._names import SOURCE_LABEL, VERSION_LABEL
 from .builders import Choice
 from .received import Received
 
-LOCALHOST = "localhost:"
 NOT_SET = re.compile(r"\$\w+|\$\{\w+\}")
 
 
@@ -116,5 +115,4 @@ def choice(wanted: Any) -> Choice:
         remote=wanted.remote,
         local=wanted.local,
         beyond_engine=attests or bool(wanted.cache_from or wanted.cache_to),
-        in_local_registry=wanted.repository.startswith(LOCALHOST),
     )

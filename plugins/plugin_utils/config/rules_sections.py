@@ -92,7 +92,7 @@ def builder_place(view: View) -> Iterator[Finding]:
     remote = builder.get("remote")
     if builder.get("local") is False and not remote:
         yield ("builder", "local"), "with local: false a remote builder must be given in builder/remote"
-    if view.registry_is_local and isinstance(remote, str) and not remote.startswith("ssh://"):
+    if view.registry_is_local and isinstance(remote, str) and "://" in remote and not remote.startswith("ssh://"):
         yield (
             ("builder", "remote"),
             f"found {shown(remote)}; with a registry on this machine it must be an ssh:// address",
@@ -108,6 +108,16 @@ def builder_driver(view: View) -> Iterator[Finding]:
             yield ("builder", key), "the docker driver cannot do this; use docker-container"
     if len(strings(builder.get("arch"))) > 1:
         yield ("builder", "arch"), "the docker driver builds for one architecture only; use docker-container"
+
+
+def builder_cache(view: View) -> Iterator[Finding]:
+    options = as_map(as_map(view.data.get("builder")).get("cache")).get("options")
+    if any(option.startswith("token=") for option in str(options).split(",")):
+        yield (
+            ("builder", "cache", "options"),
+            "a token in here would be seen in the list of processes; leave it out, and set ACTIONS_RUNTIME_TOKEN in "
+            "the environment of the build",
+        )
 
 
 def builder_pack(view: View) -> Iterator[Finding]:
@@ -205,6 +215,7 @@ RULES: Sequence[Any] = (
     architectures,
     builder_place,
     builder_driver,
+    builder_cache,
     builder_pack,
     registries,
     boot_limit,

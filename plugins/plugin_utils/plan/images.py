@@ -23,7 +23,7 @@ NEITHER = (
     "found {}, which is neither the address of an engine, such as ssh://user@host, nor a host of the inventory. Write "
     "the address, or add the host there."
 )
-GHA_ADDRESS = re.compile("(url|url_v2|token|scope|timeout)=")
+GHA_ADDRESS = re.compile("(url|url_v2|scope|timeout)=")
 # A registry on the machine that deploys, which Kamal starts there. Nothing needs one here: the image is taken to the
 # hosts as it is without a registry.
 LOCAL = "localhost:"

@@ -47,8 +47,6 @@ BUILD = f"build {REFERENCE} and push it and :latest"
         ({"remote": ADDRESS, "arch": ["amd64"], "local": False}, REMOTE),
         ({"remote": ADDRESS, "arch": [], "local": False}, REMOTE),
         ({"remote": "ssh://Ada@host:22", "arch": [], "local": False}, "kamal-remote-ssh----da-host-22"),
-        ({"repository": "localhost:5555/app", "driver": "docker-container"}, "kamal-local-registry-docker-container"),
-        ({"repository": "localhost:5555/app", "remote": ADDRESS, "local": False}, f"{REMOTE}-local-registry"),
     ],
 )
 def test_which_builder(project: Path, settings: dict[str, Any], name: str | None) -> None:
@@ -63,13 +61,6 @@ CONTEXT = f"--description {REMOTE} host --docker host={ADDRESS}"
     ("settings", "commands"),
     [
         ({"arch": BOTH}, [f"buildx create --name {LOCAL} --driver=docker-container"]),
-        (
-            {"arch": BOTH, "repository": "localhost:5555/app"},
-            [
-                "buildx create --name kamal-local-registry-docker-container --driver=docker-container "
-                "--driver-opt=network=host"
-            ],
-        ),
         (
             {"arch": ["arm64"], "remote": ADDRESS},
             [
