@@ -23,6 +23,7 @@ from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 LISTED, LACKING, SAVED, BUILT = "_kamal_listed", "_kamal_lacking", "_kamal_saved", "_kamal_built"
+LISTED_PARTS = ("reference", "image_id", "created", "layers", "settings")
 PARTS = ("config", "files")
 
 
@@ -58,7 +59,7 @@ class ActionModule(PlannedAction):
         if arguments["state"] == "listed":
             return {**filled, "reference": arguments.get("reference") or share.image.reference}
         if left_out(arguments, "image"):
-            filled["image"] = _part(supply.value(LISTED), ("reference", "image_id", "created", "layers"))
+            filled["image"] = _part(supply.value(LISTED), LISTED_PARTS)
         if arguments["state"] == "saved" and left_out(arguments, "layers"):
             filled["layers"] = sorted({layer for each in _of_hosts(self._variables) for layer in each["layers"]})
         if arguments["state"] == "loaded" and left_out(arguments, "saved"):

@@ -99,6 +99,11 @@ created:
   returned: with O(state=listed) where there is such an image
   type: str
   sample: "2026-01-01T00:00:00.25Z"
+settings:
+  description: A hash of what it says of its containers, such as variables and labels.
+  returned: with O(state=listed) where there is such an image
+  type: str
+  sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 layers:
   description: With V(listed) its layers from the lowest on, with V(lacking) those that this host lacks.
   returned: with O(state=listed) where there is such an image, and O(state=lacking)

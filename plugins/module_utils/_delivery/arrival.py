@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import time
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -15,7 +17,7 @@ from .._errors import EngineError, ImageError
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
-from .parts import Listed, Member, Saved, SavedLayer, archive, lacking, size
+from .parts import KEPT_FOR, Listed, Member, Saved, SavedLayer, archive, lacking, size
 
 BLOCK = 2**20
 FULL = "no space left on device"
@@ -55,10 +57,16 @@ class Arrival:
         elif self.image.reference not in image.tags:
             repository, tag = _references.split(self.image.reference)
             self.changes.do(f"tag {self.image.reference}", lambda: self.engine.tag(image.id, repository, tag))
+        if not self.changes.check_mode:
+            self._clear(saved)
         return image
 
     def _here(self) -> Optional[Image]:
-        """By its ID. An engine that leaves images to containerd has another one, but the same layers and time."""
+        """By its ID. An engine that leaves images to containerd has another one, but all else is the same.
+
+        Layers and time are not enough: where just a variable differs BuildKit builds upon the same ones, and gives the
+        image their time.
+        """
         for name in (self.image.image_id, self.image.reference):
             image = self.engine.image(name)
             if image and self._is_it(image):
@@ -66,8 +74,8 @@ class Arrival:
         return None
 
     def _is_it(self, image: Image) -> bool:
-        same = (image.created, list(image.layers)) == (self.image.created, list(self.image.layers))
-        return image.id == self.image.image_id or same
+        here, wanted = ((each.created, list(each.layers), each.settings) for each in (image, self.image))
+        return image.id == self.image.image_id or here == wanted
 
     def _loaded(self, saved: Saved, layers: List[str]) -> Optional[Image]:
         parts = saved.of(layers)
@@ -86,8 +94,15 @@ class Arrival:
         image = self._here()
         if image is None:
             raise ImageError(f"Docker took {self.image.reference} and has another image now. Run this again.")
-        files.remove(self.folder)
         return image
+
+    def _clear(self, saved: Optional[Saved]) -> None:
+        """What was sent for this image goes, and what nobody has come back for. Another run may be sending its own."""
+        mine = {part.name for part in saved.files} if saved else set()
+        for path in files.inside(self.folder):
+            if os.path.basename(path) in mine or _age(path) > KEPT_FOR:
+                files.remove(path)
+        files.remove_empty(self.folder)
 
     def _check(self, part: SavedLayer) -> None:
         """What has arrived is what was sent; else it goes, and the next run sends it anew."""
@@ -132,6 +147,13 @@ def _file_of(layer: str) -> str:
 
 def _length(path: str) -> int:
     return os.stat(files.absolute(path)).st_size
+
+
+def _age(path: str) -> float:
+    """Seconds since it was written to. One that is gone by now has none."""
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - os.lstat(files.absolute(path)).st_mtime
+    return 0
 
 
 def _content(path: str) -> Iterator[bytes]:

@@ -17,20 +17,18 @@ from typing import IO, Any, Collection, Dict, Optional
 
 from .._errors import ImageError
 from .._host.engine import Engine
-from .parts import Listed, Pieces, Saved, SavedLayer
+from .parts import KEPT_FOR, Listed, Pieces, Saved, SavedLayer
 
 BLOCK = 2**20
 # Files of an archive that describe the image are short; layers may be too.
 LONGEST_TEXT = 2**20
 FAST = 1
 GZIP = b"\x1f\x8b"
-# What a run that was killed has left is removed by a later one.
-KEPT_FOR = 24 * 3600
 
 
 def listed(engine: Engine, reference: str) -> Optional[Listed]:
     image = engine.image(reference)
-    return Listed(reference, image.id, image.created, image.layers) if image else None
+    return Listed(reference, image.id, image.created, image.layers, image.settings) if image else None
 
 
 def new_folder() -> str:

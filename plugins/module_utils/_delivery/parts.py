@@ -9,6 +9,8 @@ import tarfile
 from dataclasses import dataclass
 from typing import Iterable, Iterator, List, Sequence, Tuple
 
+# What a run that was killed has left is removed by a later one.
+KEPT_FOR = 24 * 3600  # seconds
 END_OF_ARCHIVE = bytes(2 * tarfile.BLOCKSIZE)
 # Name, size and content of a file.
 Member = Tuple[str, int, Iterable[bytes]]
@@ -16,12 +18,16 @@ Member = Tuple[str, int, Iterable[bytes]]
 
 @dataclass(frozen=True)
 class Listed:
-    """An image as the engine that has it lists it; its layers from the lowest on, by the hash of what is in them."""
+    """An image as the engine that has it lists it; its layers from the lowest on, by the hash of what is in them.
+
+    `settings` is a hash of what it says of its containers.
+    """
 
     reference: str
     image_id: str
     created: str
     layers: Sequence[str]
+    settings: str = ""
 
 
 @dataclass(frozen=True)

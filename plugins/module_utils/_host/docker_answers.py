@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import tarfile
 from typing import Any, Mapping, Optional
 
 from .engine import Container, Image
+
+# What every engine tells of an image in the same way, however it keeps images.
+SETTINGS = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "StopSignal", "User", "Volumes", "WorkingDir")
 
 
 def listed(item: Mapping[str, Any]) -> Container:
@@ -32,7 +37,14 @@ def image(item: Mapping[str, Any], labels: Optional[Mapping[str, str]]) -> Image
         labels or {},
         (item.get("RootFS") or {}).get("Layers") or (),
         str(item.get("Created", "")),
+        _settings(item["Config"]) if item.get("Config") else "",
     )
+
+
+def _settings(config: Mapping[str, Any]) -> str:
+    """Engines write what is not set as null, as empty, or not at all."""
+    told = {name: config[name] for name in SETTINGS if config.get(name)}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def builds_upon_layers(info: Mapping[str, Any]) -> bool:

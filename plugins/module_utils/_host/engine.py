@@ -37,7 +37,8 @@ class Container:
 class Image:
     """An image: its tags (`repository:tag`) and digests (`repository@digest`).
 
-    A listing leaves out its `layers`, the IDs of their contents from the lowest on, and when it was created.
+    A listing leaves out its `layers`, the IDs of their contents from the lowest on, when it was created, and its
+    `settings`, a hash of what it says of its containers.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Image:
     labels: Mapping[str, str]
     layers: Sequence[str] = ()
     created: str = ""
+    settings: str = ""
 
     def digests_in(self, repository: str) -> List[str]:
         """The digests that it has had in a repository; Docker writes names on Docker Hub in their short form."""

@@ -179,6 +179,16 @@ def remove(path: str) -> None:
             os.unlink(name, dir_fd=folder)
 
 
+def remove_empty(path: str) -> None:
+    """Remove a directory if there is nothing in it."""
+    with doing("remove", path), contextlib.suppress(FileNotFoundError), opened(path) as (folder, name):
+        try:
+            os.rmdir(name, dir_fd=folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+
 @contextlib.contextmanager
 def kept_open(path: str) -> Iterator[int]:
     """A file, made where there is none, open for reading and writing in place. It is no symbolic link."""

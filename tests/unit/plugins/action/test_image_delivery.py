@@ -16,7 +16,7 @@ from ansible_collections.caravan.kamal.plugins.action import image_delivery
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 
-IMAGE = {"reference": "hello:v1", "image_id": "sha256:i", "created": "then", "layers": ["a", "b", "c"]}
+IMAGE = {"reference": "hello:v1", "image_id": "sha256:i", "created": "then", "layers": ["a", "b", "c"], "settings": "s"}
 LACKS = {"here": False, "layers": ["b"], "arrived": {}, "folder": "/home/ada/layers", "free": 10**9}
 HAS = {**LACKS, "here": True, "layers": []}
 FILES = [{"layer": "b", "name": "1", "size": 3}, {"layer": "c", "name": "2", "size": 3}]

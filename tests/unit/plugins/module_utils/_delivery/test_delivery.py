@@ -9,13 +9,20 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._delivery import departure
 from ansible_collections.caravan.kamal.plugins.module_utils._delivery.arrival import Arrival
-from ansible_collections.caravan.kamal.plugins.module_utils._delivery.parts import Listed, Saved, lacking, size
+from ansible_collections.caravan.kamal.plugins.module_utils._delivery.parts import (
+    KEPT_FOR,
+    Listed,
+    Saved,
+    lacking,
+    size,
+)
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from fakes import FakeEngine, add_layered, configuration, content_id, tar
@@ -239,10 +246,39 @@ def test_an_engine_that_leaves_images_to_containerd_has_them_under_another_id(
     assert arrival(host, image).lacks()["here"] is True
 
 
+def test_an_image_that_differs_in_a_variable_alone_is_another_one(engine: FakeEngine, home: Path, source: Path) -> None:
+    """As with two destinations that share a version: the last ARG and ENV make no layer, and change no time."""
+    add_layered(engine, "hello:v1", BASE)
+    image, host = listed(engine, "hello:v1"), FakeEngine()
+    host.stacks["of staging"] = [BASE]
+    host.pictures["hello:v1"] = replace(host.add_image("hello:v1", "of staging"), settings="of staging")
+    looked = arrival(host, image).lacks()
+    assert (looked["here"], looked["layers"]) == (False, [])
+    loaded = arrival(host, image).load(departure.save(engine, image, [], str(source)), 0)
+    assert loaded is not None and loaded.id == image.image_id
+
+
+@pytest.mark.parametrize("is_here", [False, True], ids=["loaded here", "another run was first"])
+def test_what_another_run_is_sending_stays_and_what_nobody_came_back_for_goes(
+    engine: FakeEngine, home: Path, source: Path, is_here: bool
+) -> None:
+    host, image, saved = delivered(engine, home, source)
+    if is_here:
+        add_layered(host, "hello:v1", BASE, APP)
+    theirs, old = home / FOLDER / "theirs", home / FOLDER / "old"
+    for path in (theirs, old):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - KEPT_FOR - 1,) * 2)
+    arrival(host, image, check=True).load(saved, 1)
+    assert len(os.listdir(home / FOLDER)) == 4
+    arrival(host, image).load(saved, 1)
+    assert os.listdir(home / FOLDER) == ["theirs"]
+
+
 def test_folders_of_a_killed_run_go_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     old, young = Path(departure.new_folder()), Path(departure.new_folder())
-    os.utime(old, (time.time() - departure.KEPT_FOR - 1,) * 2)
+    os.utime(old, (time.time() - KEPT_FOR - 1,) * 2)
     new = Path(departure.new_folder())
     assert sorted(path for path in old.parent.iterdir()) == sorted([young, new])
     assert new.stat().st_mode & 0o777 == 0o700

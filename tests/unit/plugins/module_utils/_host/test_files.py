@@ -63,6 +63,16 @@ def test_a_file_and_a_folder_can_be_removed_but_not_what_a_link_leads_to(home: P
     assert not (home / ".kamal/apps/hello").exists() and (home / "kept/data").exists()
 
 
+def test_a_folder_with_something_in_it_stays_where_only_an_empty_one_may_go(home: Path) -> None:
+    files.write(PATH, "")
+    for path in (os.path.dirname(PATH), "nothing/there"):
+        files.remove_empty(path)
+    assert files.exists(PATH)
+    files.remove(PATH)
+    files.remove_empty(os.path.dirname(PATH))
+    assert not files.exists(os.path.dirname(PATH))
+
+
 def test_a_dangling_link_is_there_and_can_be_removed(home: Path) -> None:
     (home / "link").symlink_to("nowhere")
     assert files.exists("link")
