@@ -23,6 +23,7 @@ BREAKS_OFF = """\
 case "$*" in *seek=2) rm /usr/local/bin/dd; while pkill sshd; do sleep 0.05; done ;; esac
 exec /usr/bin/dd "$@"
 """
+PRUNES = "#!/bin/sh\nexec docker exec caravan-lab-web2 docker rmi localhost:5555/hello:v4\n"
 
 
 def sent(run: Run) -> dict[str, int]:
@@ -98,10 +99,15 @@ def test_a_rollback_needs_no_registry(project: Project, web1: Host) -> None:
 
 
 def test_a_registry_on_this_machine_is_none_that_hosts_have_to_reach(project: Project, hosts: list[Host]) -> None:
+    """And an image that is removed before it is used, as another run prunes it, comes once more."""
     project.configure({"registry": {"server": "localhost:5555"}})
     project.commit("with a registry here")
+    project.write_executable(".kamal/hooks/pre-deploy", PRUNES)
     run = project.deploy("v4")
+    (project.root / ".kamal/hooks/pre-deploy").unlink()
     assert run.ok and max(sent(run).values()) < MEGABYTE
+    loads = {host: sum("load " in action for action in run.actions[host]) for host in ("web1", "web2", "worker1")}
+    assert loads == {"web1": 1, "web2": 2, "worker1": 1}
     images = everywhere(hosts, lambda host: host.sh("docker ps --format '{{.Image}}' --filter label=service=hello"))
     assert images == ["localhost:5555/hello:v4"] * 3
     assert everywhere(hosts, lambda host: host.sh("ss -Hltn 'sport = :5555'")) == ["", "", ""]
