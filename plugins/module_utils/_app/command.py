@@ -9,7 +9,7 @@ import secrets
 import shlex
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
 
 from .. import _body
 from .._errors import CommandError, ConfigError, Problem
@@ -44,8 +44,7 @@ class Command:
 
     @property
     def name(self) -> str:
-        """What of it is shown: arguments may be secret."""
-        return self.words[0]
+        return shown(self.words)
 
 
 def of_options(params: Mapping[str, Any]) -> Command:
@@ -63,6 +62,12 @@ def words(command: str) -> List[str]:
     if not found:
         raise ConfigError([Problem("it is empty", "command")])
     return found
+
+
+def shown(given: Sequence[str]) -> str:
+    """What of a command people and logs get to see: arguments may be secret, and so may variables before it."""
+    program = (word for word in given if "=" not in word)
+    return next(program, given[0].partition("=")[0])
 
 
 def in_running(engine: Engine, changes: Changes, container: str, command: Command) -> Dict[str, Any]:

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 import subprocess
 from typing import Any, Dict
 
 from .._errors import CommandError, ConfigError, Problem
 from .._host.changes import Changes
+from . import command as _command
 
-PLACE = "shell"
+PLACE, SHELL = "shell", "/bin/sh"
 
 
 def run(changes: Changes, command: str, host: str, raw: bool) -> Dict[str, Any]:
@@ -31,16 +33,18 @@ def run(changes: Changes, command: str, host: str, raw: bool) -> Dict[str, Any]:
 
 
 def named(command: str) -> str:
-    """What of it is shown: the rest may be secret."""
-    words = command.split()
-    if not words:
+    """What of it is shown. A shell has more to say about quotes than can be told here."""
+    if not command.strip():
         raise ConfigError([Problem("it is empty", "command")])
-    return words[0]
+    try:
+        return _command.shown(shlex.split(command) or [SHELL])
+    except ValueError:
+        return SHELL
 
 
 def _run(command: str, raw: bool) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        ["/bin/sh", "-c", command],
+        [SHELL, "-c", command],
         cwd=os.path.expanduser("~"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

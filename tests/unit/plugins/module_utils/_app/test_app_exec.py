@@ -78,6 +78,11 @@ def test_in_a_new_container_of_what_runs(engine: Ending, run: Callable[..., Any]
     assert "] [web] Executed cmd 'report' on app version v1" in (home / ".kamal/hello-audit.log").read_text()
 
 
+def test_a_variable_before_the_command_is_shown_nowhere() -> None:
+    assert _command.shown(["TOKEN=hush", "report"]) == "report"
+    assert _command.shown(["TOKEN=hush"]) == "TOKEN"
+
+
 def test_a_version_that_is_named_is_pulled_where_it_is_missing(engine: Ending, run: Callable[..., Any]) -> None:
     engine.registry["hello:v2"] = replace(engine.add_image("other:v2", "i2"), tags=["hello:v2"])
     actions = run(version="v1")[1]

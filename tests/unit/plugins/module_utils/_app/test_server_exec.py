@@ -27,6 +27,24 @@ def test_what_it_wrote_is_answered_and_its_arguments_are_in_no_log(home: Path) -
     assert log.endswith("[sam] Executed cmd 'echo' on web1\n")
 
 
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("TOKEN=hush true", "true"),
+        ("TOKEN='hu sh' OTHER=hush true hush", "true"),
+        ("(TOKEN=hush; true)", "true)"),
+        ("TOKEN=hush", "TOKEN"),
+        ("true 'hush", "/bin/sh"),
+        ("# hush", "#"),
+    ],
+)
+def test_a_variable_that_is_set_before_it_is_shown_nowhere(home: Path, command: str, shown: str) -> None:
+    answer = run(command)
+    log = (home / ".kamal/hello-audit.log").read_text()
+    assert f"Executed cmd '{shown}'" in log and "hu" not in log
+    assert answer["actions"] in ([f"run {shown}"], [])
+
+
 def test_its_code_decides(home: Path) -> None:
     answer = run("sh -c 'echo no; exit 3'")
     assert answer["failed"] and answer["msg"] == "sh ended with code 3 on web1.\nno"
