@@ -27,7 +27,7 @@ notes:
 import atexit
 import os
 import time
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
@@ -114,9 +114,20 @@ class CallbackModule(CallbackBase):
         self._waiting = None
 
     def _line(self, text: str, host: Optional[str] = None, severity: str = INFO) -> None:
-        for recorder in self._recorders:
-            for line in text.splitlines():
-                recorder.line(line, host, severity)
+        for line in text.splitlines():
+            self._record(self._recorders, lambda recorder, line=line: recorder.line(line, host, severity))
+
+    def _record(self, recorders: Iterable[Recorder], act: Callable[[Recorder], Optional[str]]) -> None:
+        """A file that takes no more, as on a full disk, is told of once, and the other records go on."""
+        for recorder in list(recorders):
+            try:
+                said = act(recorder)
+            except OSError as error:
+                self._recorders = [each for each in self._recorders if each is not recorder]
+                self._display.warning(f"output: the rest of this run is not recorded in a file: {error}")
+            else:
+                if said:
+                    self._display.display(said)
 
     def _fail(self, result: Any, reason: str, counts: bool = True) -> None:
         self._announce()
@@ -143,10 +154,8 @@ class CallbackModule(CallbackBase):
 
     def _end(self, failure: Optional[str]) -> None:
         recorders, self._recorders, self._run = self._recorders, [], None
-        for recorder in recorders:
-            said = recorder.end(failure, time.monotonic() - self._began)
-            if said:
-                self._display.display(said)
+        seconds = time.monotonic() - self._began
+        self._record(recorders, lambda recorder: recorder.end(failure, seconds))
 
 
 def _recorders(output: Mapping[str, Any], root: str) -> List[Recorder]:

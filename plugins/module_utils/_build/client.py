@@ -70,13 +70,21 @@ class Client:
                 errors="replace",
                 close_fds=False,
             ) as process:
-                for line in process.stdout or ():
-                    hear(line)
+                _hear(process, hear)
         except OSError as error:
             raise BuildError(
                 f"{argv[0]} cannot be started to build: {error}. See whether `{argv[0]} version` runs."
             ) from error
         return process.returncode
+
+
+def _hear(process: subprocess.Popen[str], hear: Callable[[str], Any]) -> None:
+    try:
+        for line in process.stdout or ():
+            hear(line)
+    except BaseException:
+        process.terminate()
+        raise
 
 
 @contextlib.contextmanager

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
-from typing import Iterator, List
+from typing import Any, Iterator, List
 
 
 class Handed:
@@ -34,10 +35,27 @@ class Handed:
 @contextlib.contextmanager
 def open_hand() -> Iterator[Handed]:
     """A hand with a private folder, which is gone after the block with all that was handed over."""
-    with tempfile.TemporaryDirectory(prefix="caravan-") as folder:
+    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="caravan-") as folder:
         hand = Handed(folder)
         try:
             yield hand
         finally:
             for descriptor in hand.descriptors:
                 os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM, which a build beside a run gets when that is cut off, leaves the block as an error would."""
+    is_ours = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if is_ours:
+        signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: Any) -> None:
+    raise SystemExit(128 + number)

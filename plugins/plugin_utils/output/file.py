@@ -21,7 +21,7 @@ class FileRecorder:
         parts = [time.strftime("%Y-%m-%dT%H-%M-%S"), run.destination, run.command.replace(".", "_")]
         path = os.path.join(self._folder, "_".join(part for part in parts if part) + ".log")
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self._file, self._path = os.fdopen(handle, "a", encoding="utf-8", buffering=1), path
+        self._file, self._path = os.fdopen(handle, "a", encoding="utf-8", errors="backslashreplace", buffering=1), path
 
     def line(self, text: str, host: Optional[str], severity: str) -> None:
         if self._file:

@@ -144,3 +144,23 @@ def test_two_services_of_a_run_have_two_records(recorder: Recorder) -> None:
         ("begin", "other"),
         ("end", None),
     ]
+
+
+def test_a_record_on_a_full_disk_ends_alone_and_is_told_of_once(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, told = Recorder(), []
+
+    def refuse(*_what: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(full, "line", refuse)
+    monkeypatch.setattr(output, "_recorders", lambda _output, _root: [full, recorder])
+    callback = Callback()
+    monkeypatch.setattr(callback._display, "warning", told.append)
+    planned(callback)
+    callback.v2_runner_on_failed(result("Go", "web2", msg="It exited.\nWhy?"))
+    ended(callback, web2=BADLY)
+    assert [line for _severity, _host, line in recorder.told[1:3]] == ["It exited.", "Why?"]
+    assert recorder.told[-1] == ("end", "web2: It exited. Why?")
+    assert len(told) == 1 and "not recorded in a file: [Errno 28] No space left" in told[0]

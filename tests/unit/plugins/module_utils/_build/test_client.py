@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import client, handed
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError
 from builds import Api, run, wanted
+from conftest import TREE
 from docker_command import DockerCommand
 
 SECRETS = {"GEM_TOKEN": "hunter2", "DOCKER_HOST": "of no engine\nbut a secret"}
@@ -153,3 +157,32 @@ def test_an_old_docker_command_builds_with_its_own_buildkit(
     assert build["secrets"] == SECRETS
     new = ("--load", "--provenance", "--sbom", "--builder", "--output", "--metadata-file")
     assert not [word for word in build["words"] if word.startswith(new)]
+
+
+BUILDER = """\
+import os, sys
+sys.path.insert(0, {tree!r})
+del os.memfd_create
+from ansible_collections.caravan.kamal.plugins.module_utils._build import client
+login = {{"username": "ada", "password": "hunter2", "serveraddress": "r"}}
+with client.opened("unix:///nowhere", login) as docker:
+    print(docker.hand.folder, flush=True)
+    docker.run(["sh", "-c", "echo $$; exec sleep 600"], {{}}, lambda line: print(line, flush=True))
+"""
+
+
+def test_a_build_that_is_ended_leaves_no_file_and_no_process() -> None:
+    """As one beside a run that is cut off, on a system that has no memory to hand over."""
+    build = subprocess.Popen(
+        ["env", "--default-signal=TERM", sys.executable, "-c", BUILDER.format(tree=str(TREE))],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert build.stdout
+    folder = Path(build.stdout.readline().strip())
+    process = Path("/proc") / build.stdout.readline().strip()
+    assert (folder / "config.json").exists() and process.exists()
+    build.send_signal(signal.SIGTERM)
+    assert build.wait(60) == 128 + signal.SIGTERM
+    assert not folder.exists() and not process.exists()
+    build.stdout.close()
