@@ -27,6 +27,7 @@ notes:
 import atexit
 import os
 import time
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from ansible import context
@@ -48,8 +49,8 @@ from ..plugin_utils.results import (
     task_of,
 )
 
-PLAN = "caravan.kamal.plan"
-# Plans of runs that only look.
+PLAN, LOCK = "caravan.kamal.plan", "caravan.kamal.lock"
+# Plans of runs that only look, unless they take the lock.
 LOOKING = ("inspect", "exec")
 CUT_OFF = "the run was cut off"
 
@@ -63,6 +64,7 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self._recorders: List[Recorder] = []
+        self._plan: Optional[Mapping[str, Any]] = None
         self._run: Optional[Run] = None
         self._failure: Optional[str] = None
         self._waiting: Any = None
@@ -75,7 +77,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: Any) -> None:
         answer, task = answer_of(result), task_of(result)
         if task.action == PLAN and "plan" in answer:
-            self._begin(answer["plan"])
+            self._see(answer["plan"])
+        if task.action == LOCK and task.args.get("state") == "held" and self._plan:
+            self._begin(self._plan)
         self._tell(done(answer, task), result)
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
@@ -115,9 +119,9 @@ class CallbackModule(CallbackBase):
 
     def _line(self, text: str, host: Optional[str] = None, severity: str = INFO) -> None:
         for line in text.splitlines():
-            self._record(self._recorders, lambda recorder, line=line: recorder.line(line, host, severity))
+            self._record(self._recorders, partial(_add, line, host, severity))
 
-    def _record(self, recorders: Iterable[Recorder], act: Callable[[Recorder], Optional[str]]) -> None:
+    def _record(self, recorders: Iterable[Recorder], act: Callable[[Recorder], Any]) -> None:
         """A file that takes no more, as on a full disk, is told of once, and the other records go on."""
         for recorder in list(recorders):
             try:
@@ -135,10 +139,14 @@ class CallbackModule(CallbackBase):
         if counts and not self._failure:
             self._failure = f"{self._place(result)}: {reason}".replace("\n", " ")
 
+    def _see(self, plan: Mapping[str, Any]) -> None:
+        self._plan = plan
+        if plan["command"] not in LOOKING:
+            self._begin(plan)
+
     def _begin(self, plan: Mapping[str, Any]) -> None:
         """With the first plan of a run; one of another service ends the record of the first."""
-        is_only_looking = plan["command"] in LOOKING or context.CLIARGS.get("check")
-        if is_only_looking or (self._run and self._run.service == plan["service"]):
+        if context.CLIARGS.get("check") or (self._run and self._run.service == plan["service"]):
             return
         self._end(None)
         playbooks = invocation.running(context.CLIARGS.get("args") or ())
@@ -156,6 +164,10 @@ class CallbackModule(CallbackBase):
         recorders, self._recorders, self._run = self._recorders, [], None
         seconds = time.monotonic() - self._began
         self._record(recorders, lambda recorder: recorder.end(failure, seconds))
+
+
+def _add(line: str, host: Optional[str], severity: str, recorder: Recorder) -> None:
+    recorder.line(line, host, severity)
 
 
 def _recorders(output: Mapping[str, Any], root: str) -> List[Recorder]:

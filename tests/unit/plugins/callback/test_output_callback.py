@@ -53,7 +53,7 @@ class Callback(output.CallbackModule):
 
 
 def result(name: str, host: str, label: str = "", /, action: str = "x", check_mode: bool = False, **answer: Any) -> Any:
-    task = SimpleNamespace(get_name=lambda: name, action=action, check_mode=check_mode)
+    task = SimpleNamespace(get_name=lambda: name, action=action, check_mode=check_mode, args={"state": "held"})
     return SimpleNamespace(
         task=task, host=SimpleNamespace(get_name=lambda: host), label=label or host, result=dict(answer)
     )
@@ -124,6 +124,19 @@ def test_a_run_that_only_looks_is_not_recorded(recorder: Recorder, command: str)
     planned(callback, command=command)
     ended(callback, web1=WELL)
     assert recorder.told == []
+
+
+def test_one_that_takes_the_lock_is_recorded_from_there(recorder: Recorder) -> None:
+    """As caravan.kamal.app.stop does, whose plan is that of a run that looks."""
+    callback = Callback()
+    planned(callback, command="inspect")
+    callback.v2_runner_on_ok(result("Reach it", "web1", changed=True, actions=["nothing"]))
+    for _renewed in range(2):
+        callback.v2_runner_on_ok(result("Lock", "web1", action=output.LOCK, held=True))
+    callback.v2_runner_on_ok(result("Stop", "web1", changed=True, actions=["stop it"]))
+    ended(callback, web1=WELL)
+    assert [told[0] for told in recorder.told] == ["begin", "INFO", "end"]
+    assert recorder.told[1] == ("INFO", "web1", "stop it")
 
 
 def test_a_dry_run_is_not_recorded(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
