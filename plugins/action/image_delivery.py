@@ -7,15 +7,15 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import tempfile
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional
 
 from ansible.utils.display import Display
 
 from ..module_utils._data import from_data, to_data
+from ..module_utils._delivery import departure
 from ..module_utils._delivery.parts import Saved, SavedLayer
-from ..module_utils._errors import CaravanError
+from ..module_utils._errors import CaravanError, ImageError
 from ..module_utils._names import Names
 from ..module_utils._shares import Built
 from ..plugin_utils.delivery import Place, Sending
@@ -88,11 +88,18 @@ class ActionModule(PlannedAction):
         files = from_data(Saved, arguments["saved"], "saved").of(lacking["layers"])
         place = Place(lacking["folder"], lacking["arrived"], lacking["free"])
         tell = partial(_show, task_vars["inventory_hostname"])
-        return Sending(self, place, tell).send(task_vars[SAVED]["folder"], files)
+        folder = task_vars[SAVED]["folder"]
+        try:
+            return Sending(self, place, tell).send(folder, files)
+        except PermissionError as error:
+            raise ImageError(
+                f"The layers were saved in {folder} by another user than that of this run, who cannot read them: the "
+                "task that saved them became somebody else. Leave become to the hosts that need it."
+            ) from error
 
     def _fetched(self, saved: Mapping[str, Any]) -> str:
         """The folder of the controller that has what another host has saved, where it is removed."""
-        folder = tempfile.mkdtemp(prefix="caravan-layers-")
+        folder = departure.new_folder()
         try:
             for file in (from_data(SavedLayer, each, "files") for each in saved["files"]):
                 self._connection.fetch_file(f"{saved['folder']}/{file.name}", os.path.join(folder, file.name))

@@ -223,6 +223,7 @@ def saved(request: _module.Request) -> Dict[str, Any]:
     engine, image = request.engine(LONGEST_STEP), from_data(Listed, request.params["image"], "image")
     try:
         files = departure.save(engine, image, request.params["layers"], folder)
+        departure.hand_over(folder)
     except BaseException:
         departure.remove(folder)
         raise

@@ -16,10 +16,14 @@ import time
 from typing import IO, Any, Collection, Dict, Optional
 
 from .._errors import ImageError
+from .._host import files as _files
 from .._host.engine import Engine
 from .parts import KEPT_FOR, Listed, Pieces, Saved, SavedLayer
 
 BLOCK = 2**20
+PREFIX = "layers-"
+# Where a task that became root leaves what the SSH user is to have: nobody can put something else in its place there.
+ROOTS_PLACE = "/var/tmp"
 # Files of an archive that describe the image are short; layers may be too.
 LONGEST_TEXT = 2**20
 FAST = 1
@@ -33,12 +37,28 @@ def listed(engine: Engine, reference: str) -> Optional[Listed]:
 
 def new_folder() -> str:
     """A folder for saved layers, which only this user may read. Old ones go."""
+    above = ROOTS_PLACE if _files.nofollow() else _cache()
+    users = {os.geteuid(), os.stat(_files.home()).st_uid}
+    for entry in os.scandir(above):
+        status = entry.stat(follow_symlinks=False)
+        is_ours = entry.name.startswith(PREFIX) and status.st_uid in users
+        if is_ours and status.st_mtime < time.time() - KEPT_FOR:
+            remove(entry.path)
+    return tempfile.mkdtemp(dir=above, prefix=PREFIX)
+
+
+def _cache() -> str:
     above = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "caravan", "layers")
     os.makedirs(above, mode=0o700, exist_ok=True)
-    for entry in os.scandir(above):
-        if entry.stat(follow_symlinks=False).st_mtime < time.time() - KEPT_FOR:
-            remove(entry.path)
-    return tempfile.mkdtemp(dir=above)
+    return above
+
+
+def hand_over(folder: str) -> None:
+    """To the SSH user, who takes it from here, where the task became root."""
+    if _files.nofollow():
+        owner = os.stat(_files.home())
+        for path in (*(entry.path for entry in os.scandir(folder)), folder):
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def remove(folder: str) -> None:

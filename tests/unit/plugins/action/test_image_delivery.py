@@ -130,15 +130,26 @@ def test_a_host_that_has_the_image_is_sent_nothing(run: Run) -> None:
     assert (run.visits, run.given["saved"]) == ([], None)
 
 
-def test_what_another_host_has_saved_is_fetched_and_no_copy_stays_there(run: Run) -> None:
+def test_what_another_host_has_saved_is_fetched_and_no_copy_stays_there(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(run.folder / "cache"))
     run.said = {"folder": "/cache/x", "config": "{}", "files": FILES, **ANSWERED}
     result = run.act("saved")
     fetched = Path(result["folder"])
     assert sorted(file.name for file in fetched.iterdir()) == ["1", "2"]
     assert run.visits == [b"rm -rf /cache/x"]
-    for file in fetched.iterdir():
-        file.unlink()
-    fetched.rmdir()
+    assert fetched.parent == run.folder / "cache/caravan/layers", "where what a killed run left is removed"
+
+
+def test_layers_that_the_user_of_the_run_cannot_read_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(image_delivery.Sending, "send", refuse)
+    saved = {"folder": "/root/x", "config": "{}", "files": FILES, **ANSWERED}
+    told = run.act("loaded", _kamal_saved=saved)
+    assert told["failed"] and "saved in /root/x by another user" in told["msg"]
 
 
 def test_a_full_disk_and_a_lost_host_are_failures_that_a_rescue_sees(run: Run) -> None:

@@ -275,6 +275,20 @@ def test_what_another_run_is_sending_stays_and_what_nobody_came_back_for_goes(
     assert os.listdir(home / FOLDER) == ["theirs"]
 
 
+def test_a_task_that_became_root_leaves_what_the_user_of_the_connection_can_take(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(departure, "ROOTS_PLACE", str(tmp_path))
+    monkeypatch.setattr(departure._files, "nofollow", lambda: os.O_NOFOLLOW)
+    monkeypatch.setattr(departure.os, "chown", lambda path, _user, _group: given.append(path))
+    folder = Path(departure.new_folder())
+    (folder / "layer").touch()
+    departure.hand_over(str(folder))
+    assert folder.parent == tmp_path
+    assert given == [str(folder / "layer"), str(folder)]
+
+
 def test_folders_of_a_killed_run_go_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     old, young = Path(departure.new_folder()), Path(departure.new_folder())
