@@ -1,12 +1,14 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Stale containers: those of a role that run beside the one which counts as running, and that nobody is sent to."""
+"""Stale containers: of a role those that run beside the one which counts as running, that did not go live last, and
+that nobody is sent to."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import List, Optional, Set
 
+from .. import _records
 from .._names import short_id
 from .._proxy import commands
 from . import info
@@ -20,7 +22,8 @@ def stop(context: Context, roles: Optional[List[str]]) -> None:
     for role in context.roles(roles):
         own = context.containers(role)
         current = info.current(own, {"id": latest.id} if latest else None).get(role.name)
-        stale = [each for each in own if each.running and each != current and short_id(each.id) not in served]
+        kept = {current.id if current else None, _records.live_container(context.records, role.name)}
+        stale = [each for each in own if each.running and each.id not in kept and short_id(each.id) not in served]
         for each in stale:
             stopping = partial(context.engine.stop, each.id, role.stop_timeout)
             context.changes.do(f"stop container {each.name}", stopping)

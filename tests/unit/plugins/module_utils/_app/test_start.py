@@ -134,3 +134,13 @@ def test_what_gets_the_requests_is_not_stale(host: FakeEngine, share: HostShare)
     host.add_image("hello:latest", "image of v0")
     Release(host, changes := Changes(False), share, {}).stop_stale(None)
     assert changes.actions == [] and host.target("hello-web") == WEB
+
+
+@pytest.mark.parametrize("role", ["web", "worker"])
+def test_what_went_live_last_is_not_stale(host: FakeEngine, share: HostShare, role: str) -> None:
+    """A deploy that was cut off before it tagged its image as latest, where no route can be read besides."""
+    host.here[f"hello-{role}-v0"]["State"].update(Status="running", Running=True)
+    host.add_image("hello:latest", "image of v0")
+    host.routes.clear()
+    Release(host, changes := Changes(False), share, {}).stop_stale(None)
+    assert changes.actions == [] and f"hello-{role}-v1" in host.running
