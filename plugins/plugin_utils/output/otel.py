@@ -101,7 +101,7 @@ class OtelRecorder:
         body = json.dumps({"resourceLogs": [{"resource": {"attributes": self._resource}, "scopeLogs": scope}]})
         try:
             request = urllib.request.Request(self._url, body.encode(), self._headers)
-            urllib.request.urlopen(request, timeout=TIMEOUT).close()
+            _OPENER.open(request, timeout=TIMEOUT).close()
         except Exception as error:
             self._tell(error)
 
@@ -110,6 +110,16 @@ class OtelRecorder:
         if not self._has_failed:
             self._has_failed = True
             sys.stderr.write(f"[WARNING]: output/otel: {self._url} does not take what is sent: {error}\n")
+
+
+class _Nowhere(urllib.request.HTTPRedirectHandler):
+    """A redirect would drop what is sent, and take the headers that authorize to another place."""
+
+    def redirect_request(self, *_arguments: Any, **_more: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_Nowhere)
 
 
 def _attributes(values: Mapping[str, Any]) -> List[Dict[str, Any]]:

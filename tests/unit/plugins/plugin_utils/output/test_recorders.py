@@ -31,7 +31,11 @@ class Collector:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 collector.requests.append((self.path, dict(self.headers), body))
                 self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", f"{collector.endpoint}/login")
                 self.end_headers()
+
+            do_GET = do_POST
 
             def log_message(self, *_arguments: Any) -> None:
                 pass
@@ -128,6 +132,15 @@ def test_headers_are_those_of_the_environment(collector: Collector) -> None:
     recorded(collector.endpoint, OTEL_EXPORTER_OTLP_HEADERS="authorization=Basic%20abc, x-team = web")
     headers = collector.requests[0][1]
     assert (headers["Authorization"], headers["X-Team"]) == ("Basic abc", "web")
+
+
+def test_a_redirect_is_told_and_not_followed_with_what_authorizes(capsys: pytest.CaptureFixture[str]) -> None:
+    moved = Collector(302)
+    recorded(moved.endpoint, OTEL_EXPORTER_OTLP_HEADERS="authorization=secret")
+    assert {path for path, _headers, _body in moved.requests} == {"/v1/logs"}
+    assert "does not take what is sent: HTTP Error 302" in capsys.readouterr().err
+    moved.server.shutdown()
+    moved.server.server_close()
 
 
 def test_a_collector_that_is_down_is_told_once_and_delays_nothing(capsys: pytest.CaptureFixture[str]) -> None:
