@@ -107,19 +107,30 @@ def test_a_host_that_does_not_answer_stops_no_other(project: Project, worker1: H
     assert {ask(url=worker1.url).version for _number in range(4)} == {"b3"}
 
 
-def test_kamal_proxy_is_rebooted_host_by_host_without_a_hook(project: Project, worker1: Host) -> None:
+def test_kamal_proxy_is_upgraded_host_by_host_without_a_hook(project: Project, hosts: list[Host]) -> None:
+    """To another image under another version."""
+    *behind, worker1 = hosts
+    dockerfile = r"FROM basecamp/kamal-proxy:v0.9.2\nLABEL another=one\n"
+    for host in behind:
+        host.sh(f"printf '{dockerfile}' | docker build -q -t basecamp/kamal-proxy:v0.9.9 -")
+    project.configure({"proxy": {"run": {"version": "v0.9.9"}}})
+    part = ("--limit", "web1,web2")
+    assert "run this again with -e kamal_confirm=true" in flat(project.play("proxy.upgrade", *part).output)
     with requests_to(worker1) as requests:
-        run = project.play("proxy.reboot", "--limit", "web1,web2", kamal_confirm=True)
+        run = project.play("proxy.upgrade", *part, kamal_confirm=True)
     assert run.ok
     assert requests.result["failed"] == 0, requests.result
     assert [each for each in run.actions["web2"] if each.startswith("route")] == [FIRST, BOTH]
+    assert {host.inspect("kamal-proxy")["Config"]["Image"] for host in behind} == {"basecamp/kamal-proxy:v0.9.9"}
+    again = project.play("proxy.upgrade", *part)
+    assert again.ok and again.actions == {}
 
 
 def test_it_is_removed_with_the_service(project: Project, worker1: Host) -> None:
-    foretold = project.play("remove", "--check")
+    foretold = project.play("remove", "--check").actions["worker1"]
     removed = project.play("remove", kamal_confirm=True)
     assert removed.ok
-    assert "remove route hello-web" in removed.actions["worker1"]
-    assert removed.actions["worker1"][-2:] == foretold.actions["worker1"]
+    assert (foretold[0], foretold[-1]) == ("remove route hello-web", "remove kamal-proxy")
+    assert removed.actions["worker1"][-len(foretold) :] == foretold
     assert worker1.sh("docker ps -aq") == ""
     assert not worker1.file(".kamal/proxy").exists

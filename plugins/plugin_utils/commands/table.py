@@ -139,8 +139,9 @@ COMMANDS: Tuple[Command, ...] = (
     Command("proxy remove_proxy_directory", note=_PART),
     Command(
         "proxy upgrade",
-        note="to a newer kamal-proxy: `proxy/run/version`, then `caravan.kamal.proxy.reboot`; from Kamal 1 and Traefik "
-        "with Kamal itself",
+        "proxy.upgrade",
+        {"--rolling": "kamal_proxy_rolling=true", **_YES},
+        note="to the image and settings of `proxy/run`, rolling by itself; from Kamal 1 and Traefik with Kamal itself",
     ),
     Command("accessory boot", "accessory.boot", {}, _ACCESSORY),
     Command("accessory reboot", "accessory.reboot", {}, _ACCESSORY),

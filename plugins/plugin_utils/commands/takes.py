@@ -88,6 +88,7 @@ TAKES: Dict[str, Names] = {
     "proxy.stop": _LOCK,
     "proxy.restart": ("kamal_proxy_rolling", *_LOCK),
     "proxy.reboot": _LOCK,
+    "proxy.upgrade": _LOCK,
     "proxy.details": _FORMAT,
     "proxy.logs": _FORMAT,
     "proxy.boot_config": _FORMAT,
