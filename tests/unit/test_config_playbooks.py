@@ -60,7 +60,7 @@ def test_the_version_is_told(folder, built):
 def test_sections_are_listed(folder):
     code, output = play("docs", folder)
     assert code == 0
-    assert "  accessory  Accessory\n" in output
+    assert "  accessory     Accessory\n" in output
     assert "ansible-playbook caravan.kamal.docs -e kamal_docs_section=proxy" in output
 
 

@@ -37,7 +37,7 @@ NO_HOST_OF_A_ROLE = (
 
 
 def plan(config: Config, run: Run) -> Plan:
-    """Everything a run needs to know. Raises ConfigError for what this version of the collection cannot do yet."""
+    """Everything a run needs to know. Raises ConfigError for what cannot be done."""
     return _Planner(config, run).plan()
 
 

@@ -29,7 +29,7 @@ COMMANDS = (
     "env_delete",
 )
 BOOTING = ("deploy", "redeploy", "rollback", "setup", "boot")
-# They act on single roles, where the operator names any, and on the first host alone, where he wants that.
+# They act on single roles, where the operator names any, and on the first host alone, where that is asked for.
 ON_ROLES = ("deploy", "redeploy", "rollback", "boot", "exec", "inspect")
 # They boot accessories.
 WITH_ACCESSORIES = ("setup", "accessory_boot")

@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Keys that are understood and checked but not acted on yet: refused where that changes what runs, else a notice."""
+"""Keys that are understood and checked but not acted on: refused where that changes what runs, else a notice."""
 
 from __future__ import annotations
 
