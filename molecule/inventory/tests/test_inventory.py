@@ -208,7 +208,7 @@ def test_a_private_key_is_a_secret_and_ssh_has_several_configurations(kamals: Pr
     addresses = "".join(line for line in ours if not line.strip().startswith("Identit"))
     kamals.write("ssh/addresses", addresses)
     kamals.write("ssh/nobody", "Host *\n  User nobody\n")
-    kamals.configure({"aliases": {"versions": "app version -r 'work*'"}})
+    kamals.configure({"aliases": {"versions": "app version -r workers"}})
     kamals.configure({"ssh": {"config": ["ssh/addresses", "ssh/nobody"], "key_data": ["LAB_KEY"], "keys_only": True}})
     kamals.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", LAB_KEY=f"$(cat {LAB / 'id_ed25519'})")
     found = kamals.play("details")
@@ -217,9 +217,10 @@ def test_a_private_key_is_a_secret_and_ssh_has_several_configurations(kamals: Pr
     alias = kamals.play("alias", kamal_alias="versions")
     assert alias.ok
     assert (
-        "versions: ansible-playbook -e kamal_roles=work* -i config/deploy.yml caravan.kamal.app.version" in alias.output
+        "versions: ansible-playbook -e kamal_roles=workers -i config/deploy.yml caravan.kamal.app.version"
+        in alias.output
     )
-    assert "worker1  workers  v3" in alias.output and "web1" not in alias.output
+    assert "worker1  workers  v3" in alias.output and "web1     web" not in alias.output
     key = (LAB / "id_ed25519").read_text().splitlines()[1]
     assert not [path for path in Path.home().glob(".ansible/tmp/**/*") if path.is_file() and key in path.read_text()]
     kamals.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", LAB_KEY="none")
