@@ -59,10 +59,11 @@ class LookupModule(LookupBase):
         known = variables or {}
         value = partial(self._value, known)
         made = {"agent": partial(_agent, known, value), "config": partial(_config, known, value)}
+        unknown = [str(term) for term in terms if str(term) not in made]
+        if unknown:
+            raise AnsibleError(f"expected {' or '.join(made)}, not {', '.join(unknown)}")
         try:
             return [made[str(term)]() for term in terms]
-        except KeyError as error:
-            raise AnsibleError(f"expected agent or config, not {error}") from error
         except CaravanError as error:
             raise AnsibleError(error.message) from error
 
