@@ -41,15 +41,13 @@ PLANNED_HOSTS = 1000
 
 CONFIG = """\
 service: hello
-image: {image}
+image: bench/{image}
 servers:
   web: [{web}]
 {worker}proxy: {{host: hello.example.com, app_port: 80}}
 readiness_delay: 0
 ssh:
   config: {ssh_config}
-"""
-PULLED = """\
 registry:
   server: {server}
   username: {username}
@@ -140,11 +138,15 @@ class Fleet:
         shutil.rmtree(PROJECT, ignore_errors=True)
         (PROJECT / "config").mkdir(parents=True)
         self.ssh_config = self._distance(round_trip)
+        registry = lab.inventory()["registry"]
+        self.image = f"{registry['server']}/bench/{IMAGE}"
+        self.login = {"username": registry["username"], "password": Path(registry["password_file"]).read_text().strip()}
         worker = WORKER if "worker1" in hosts else ""
         web = ", ".join(host for host in hosts if host.startswith("web"))
-        text = CONFIG.format(image=IMAGE, web=web, worker=worker, ssh_config=self.ssh_config)
+        text = CONFIG.format(image=IMAGE, web=web, worker=worker, ssh_config=self.ssh_config, **registry)
         (PROJECT / "config" / "deploy.yml").write_text(text)
         subprocess.run(["ansible-playbook", "caravan.kamal.init"], cwd=PROJECT, check=True, capture_output=True)
+        (PROJECT / ".kamal" / "secrets").write_text(f"REGISTRY_PASSWORD={self.login['password']}\n")
         self._images()
 
     def _distance(self, round_trip: int) -> Path:
@@ -168,7 +170,7 @@ class Fleet:
         ]
         subprocess.run(build, check=True, env={**os.environ, "DOCKER_BUILDKIT": "0"}, capture_output=True)
         lab.load_image(f"{IMAGE}:base", self.hosts)
-        tags = "; ".join(f"docker tag {IMAGE}:base {IMAGE}:b{number}" for number in range(1, 4 * RUNS + 8))
+        tags = "; ".join(f"docker tag {IMAGE}:base {self.image}:b{number}" for number in range(1, 4 * RUNS + 8))
         for host in self.hosts:
             subprocess.run(["ssh", "-F", str(self.ssh_config), host, tags], check=True)
 
@@ -189,16 +191,8 @@ class Fleet:
 
     def pulled(self, runs: int) -> Cost:
         """Versions that only the registry has."""
-        registry = lab.inventory()["registry"]
-        image = f"{registry['server']}/bench/{IMAGE}"
-        password = Path(registry["password_file"]).read_text().strip()
         for number in range(runs + 1):
-            self._push(f"{image}:p{number}", {"username": registry["username"], "password": password})
-        config = PROJECT / "config" / "deploy.yml"
-        config.write_text(
-            config.read_text().replace(f"image: {IMAGE}", f"image: bench/{IMAGE}") + PULLED.format(**registry)
-        )
-        (PROJECT / ".kamal" / "secrets").write_text(f"REGISTRY_PASSWORD={password}\n")
+            self._push(f"{self.image}:p{number}", self.login)
         versions = iter(range(runs + 1))
         self.play("deploy", f"p{next(versions)}")
         return median(lambda: self.play("deploy", f"p{next(versions)}"), runs)
@@ -250,7 +244,7 @@ class Fleet:
         text = LEAST_WORK.format(
             role="web" if web else "worker",
             version=version,
-            image=IMAGE,
+            image=self.image,
             cmd="" if web else "hello worker",
             switch=SWITCH % version if web else ":",
         )
@@ -335,8 +329,9 @@ HEAD = """\
 
 Written by `make bench`. Medians of {runs} runs, each with cold SSH connections, on test hosts in containers
 (web hosts and, with three and more, one worker; each with its own Docker engine), all of them and the controller on
-one machine with two cores. The image is on the hosts, every run but the second one deploys a new version,
-`readiness_delay` is 0. In brackets: how many times the least work, which is one shell script per host over
+one machine with two cores. The image is on the hosts, which ask the registry whether it has another one; every run but
+the second one deploys a new version; `readiness_delay` is 0. In brackets: how many times the least work, which is one
+shell script per host over
 ssh that runs the container, switches kamal-proxy, stops the old one and moves `latest`, with no plan, lock,
 check, history or undo. Their sshd agrees on a key exchange that costs little (curve25519 or
 mlkem768); with sntrup761, the default of OpenSSH 9.0 to 9.8, every cold connection took 70 ms more here.
