@@ -187,6 +187,7 @@ from ..module_utils._data import from_data, to_data
 from ..module_utils._delivery import departure
 from ..module_utils._delivery.arrival import Arrival
 from ..module_utils._delivery.parts import Listed, Saved
+from ..module_utils._host import files as _files
 from ..module_utils._host import module as _module
 
 OPTIONS: Dict[str, Any] = {
@@ -222,8 +223,9 @@ def saved(request: _module.Request) -> Dict[str, Any]:
     folder = departure.new_folder()
     engine, image = request.engine(LONGEST_STEP), from_data(Listed, request.params["image"], "image")
     try:
-        files = departure.save(engine, image, request.params["layers"], folder)
-        departure.hand_over(folder)
+        with _files.doing("keep layers in", folder):
+            files = departure.save(engine, image, request.params["layers"], folder)
+            departure.hand_over(folder)
     except BaseException:
         departure.remove(folder)
         raise

@@ -37,14 +37,16 @@ def listed(engine: Engine, reference: str) -> Optional[Listed]:
 
 def new_folder() -> str:
     """A folder for saved layers, which only this user may read. Old ones go."""
-    above = ROOTS_PLACE if _files.nofollow() else _cache()
-    users = {os.geteuid(), os.stat(_files.home()).st_uid}
-    for entry in os.scandir(above):
-        status = entry.stat(follow_symlinks=False)
-        is_ours = entry.name.startswith(PREFIX) and status.st_uid in users
-        if is_ours and status.st_mtime < time.time() - KEPT_FOR:
-            remove(entry.path)
-    return tempfile.mkdtemp(dir=above, prefix=PREFIX)
+    with _files.doing("find a place for layers in", _files.home()):
+        above = ROOTS_PLACE if _files.nofollow() else _cache()
+        users = {os.geteuid(), os.stat(_files.home()).st_uid}
+    with _files.doing("make a folder for layers in", above):
+        for entry in os.scandir(above):
+            status = entry.stat(follow_symlinks=False)
+            is_ours = entry.name.startswith(PREFIX) and status.st_uid in users
+            if is_ours and status.st_mtime < time.time() - KEPT_FOR:
+                remove(entry.path)
+        return tempfile.mkdtemp(dir=above, prefix=PREFIX)
 
 
 def _cache() -> str:

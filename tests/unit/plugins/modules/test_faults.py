@@ -72,7 +72,13 @@ LOGIN = {"username": "ada", "password": "s3cr3t"}
 LAYER = b"a layer"
 PACKED = gzip.compress(LAYER, mtime=0)
 IMAGE = add_layered(FakeEngine(), "hello:d", LAYER)
-DELIVERED = {"reference": "hello:d", "image_id": IMAGE.id, "created": IMAGE.created, "layers": list(IMAGE.layers)}
+DELIVERED = {
+    "reference": "hello:d",
+    "image_id": IMAGE.id,
+    "created": IMAGE.created,
+    "layers": list(IMAGE.layers),
+    "settings": IMAGE.settings,
+}
 NAME = hashlib.sha256(PACKED).hexdigest()
 SENT = {
     "config": configuration(IMAGE).decode(),
