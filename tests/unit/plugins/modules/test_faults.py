@@ -144,6 +144,8 @@ CASES = {
         "release", found("v1", "release", "live"), ("release staged", "release live", "release live anew")
     ),
     "release stopped": Case("release", release("v1", "stopped"), ("release staged", "release live")),
+    "release started": Case("release", release("v1", "started"), ("release staged", "release live", "release stopped")),
+    "release current": Case("release", release("v1", "current"), ("release staged", "release live")),
     "release maintenance": Case("release", release("v1", "maintenance"), ("release staged", "release live")),
     "release paused": Case("release", release("v1", "paused"), ("release staged", "release live")),
     "release resumed": Case(
@@ -160,6 +162,11 @@ CASES = {
     "app_exec": Case(
         "app_exec",
         lambda share, _db: {"plan": to_data(share("v1")), "command": "dump all", "reuse": True, "roles": ["web"]},
+        ("release staged", "release live"),
+    ),
+    "app_exec, detached": Case(
+        "app_exec",
+        lambda share, _db: {"plan": to_data(share("v1")), "command": "dump all", "detached": True, "secrets": SECRETS},
         ("release staged", "release live"),
     ),
     "accessory stopped": Case("accessory", accessory("stopped"), ("accessory present",)),
