@@ -40,7 +40,7 @@ CHECKS = {
         Check("ansible-lint", (str(BIN / "ansible-lint"), "--nocolor", "-q"), cwd=TREE),
     ),
     "sanity": (Check("ansible-test sanity", ("tests/sanity.sh",)),),
-    "unit": (Check("unit tests", (PYTHON, "-m", "pytest", "tests/unit", "-q"), counts=True),),
+    "unit": (Check("unit tests", (PYTHON, "-m", "pytest", "tests/unit", "-q", "-n", "auto"), counts=True),),
     "docs": (Check("docs", (PYTHON, "tools/docs.py", "--check")),),
     "molecule": (Check("stories", (PYTHON, "tests/stories.py"), counts=True, speaks=True),),
 }

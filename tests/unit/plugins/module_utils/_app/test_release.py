@@ -432,7 +432,7 @@ def test_an_image_of_another_service_is_refused_before_anything_is_made(host: Fa
 
 
 def test_a_missing_image_without_a_registry_says_so(host: FakeEngine, share_of: Share) -> None:
-    with pytest.raises(ImageError, match="no registry is configured"):
+    with pytest.raises(ImageError, match="hello:v9 is not on this host, and there is no registry to pull it from"):
         release(host, share_of("v9"))
 
 
