@@ -22,6 +22,7 @@ ONE_PLACE = (
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.app_exec"
+    makes_networks = True
     takes_turns = False
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:

@@ -15,6 +15,7 @@ from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_ou
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.loadbalancer"
+    makes_networks = True
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         given = arguments.get("plan")

@@ -16,6 +16,7 @@ from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_ou
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.proxy"
+    makes_networks = True
     takes_turns = False
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:

@@ -22,6 +22,7 @@ NEEDS_SECRETS = ("staged", "live")
 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.release"
+    makes_networks = True
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         if arguments.get("roles") == []:

@@ -63,6 +63,7 @@ extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.turn
   - caravan.kamal.docker
+  - caravan.kamal.network
   - caravan.kamal.planned
   - caravan.kamal.accessory_share
 """
@@ -119,6 +120,7 @@ from ..module_utils._host import module as _module
 from ..module_utils._shares import AccessoryShare
 
 OPTIONS: Dict[str, Any] = {
+    **_module.NETWORK_OPTIONS,
     "name": {"type": "str", "required": True},
     "state": {
         "type": "str",

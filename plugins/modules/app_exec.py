@@ -34,6 +34,7 @@ extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.command
   - caravan.kamal.docker
+  - caravan.kamal.network
   - caravan.kamal.planned
   - caravan.kamal.host_share
 attributes:
@@ -98,6 +99,7 @@ from ..module_utils._host import module as _module
 from ..module_utils._shares import HostShare
 
 OPTIONS: Dict[str, Any] = {
+    **_module.NETWORK_OPTIONS,
     "roles": {"type": "list", "elements": "str"},
     "reuse": {"type": "bool", "default": False},
     "detached": {"type": "bool", "default": False},

@@ -58,6 +58,7 @@ extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.turn
   - caravan.kamal.docker
+  - caravan.kamal.network
   - caravan.kamal.planned
   - caravan.kamal.loadbalancer_share
 seealso:
@@ -119,6 +120,7 @@ from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
 OPTIONS: Dict[str, Any] = {
+    **_module.NETWORK_OPTIONS,
     "state": {"type": "str", "choices": ["present", "drained", "absent"], "default": "present"},
     "plan": {"type": "dict", "options": options(LoadBalancerShare)},
     "hosts": {"type": "list", "elements": "str", "default": []},

@@ -75,6 +75,7 @@ options:
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
+  - caravan.kamal.network
   - caravan.kamal.proxy_share
 seealso:
   - module: caravan.kamal.proxy_service
@@ -147,6 +148,7 @@ APP: Dict[str, Any] = {
     "audit_log": {"type": "str"},
 }
 OPTIONS: Dict[str, Any] = {
+    **_module.NETWORK_OPTIONS,
     "state": {
         "type": "str",
         "choices": ["present", "started", "stopped", "restarted", "rebooted", "absent"],

@@ -102,6 +102,7 @@ extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.turn
   - caravan.kamal.docker
+  - caravan.kamal.network
   - caravan.kamal.planned
   - caravan.kamal.host_share
 seealso:
@@ -243,6 +244,7 @@ STATES = [
 # They make no container, so that they need no secret.
 WITHOUT_CONTAINERS = ("pulled", "proven", "started", "current")
 OPTIONS: Dict[str, Any] = {
+    **_module.NETWORK_OPTIONS,
     "state": {"type": "str", "choices": STATES, "required": True},
     "plan": {"type": "dict", "options": options(HostShare)},
     "roles": {"type": "list", "elements": "str"},

@@ -78,6 +78,9 @@ VARIABLES: Tuple[Variable, ...] = (
         "`true`",
         "keep one process for the modules of a run on each host; `false` starts Python anew for each of them",
     ),
+    Variable(
+        "kamal_network_ipv6", "bool", "`false`", "make the network of the containers with IPv6, where it has to be made"
+    ),
     Variable("kamal_skip_hooks", "bool", "`false`", "run no hook at all"),
     Variable(
         "kamal_hooks",

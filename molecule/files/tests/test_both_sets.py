@@ -1,6 +1,9 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Assets while one version takes over from another, host by host: whoever answers, both versions' files are there."""
+"""Assets while one version takes over from another, host by host: whoever answers, both versions' files are there.
+
+Their first run makes the network, with IPv6.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ EXTRACTED = ".kamal/apps/hello/assets/extracted"
 @pytest.fixture(scope="module", autouse=True)
 def _first(project: Project) -> None:
     release(project, "v1")
-    assert project.deploy("v1").ok
+    assert project.deploy("v1", kamal_network_ipv6=True).ok
 
 
 def release(project: Project, version: str) -> None:
@@ -26,6 +29,12 @@ def release(project: Project, version: str) -> None:
     project.write(f"www/assets/{version}.css", f"/* {version} */\n")
     project.write("www/assets/.hidden", f"{version}\n")
     project.commit(version)
+
+
+def test_the_network_that_the_first_run_made_has_ipv6(web1: Host, web2: Host) -> None:
+    for host in (web1, web2):
+        for container in ("hello-web-v1", "kamal-proxy"):
+            assert host.inspect(container)["NetworkSettings"]["Networks"]["kamal"]["GlobalIPv6Address"].startswith("fd")
 
 
 def test_no_request_for_an_asset_of_either_version_fails(project: Project, web1: Host) -> None:

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import sys
 import time
-from typing import Any, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from .. import _references
 from .._errors import EngineError
@@ -22,6 +23,7 @@ from .engine import Container, Executed, Image, Inspected
 try:
     import docker
     import docker.errors
+    import docker.types
 except ImportError:
     HAS_DOCKER = False
 else:
@@ -32,13 +34,13 @@ SETTLES_WITHIN = 0.5  # seconds
 
 
 class DockerEngine:
-    """An `Engine`; `api` is the SDK's APIClient."""
+    """An `Engine`; `api` is the SDK's APIClient, `ipv6` says what networks are made with."""
 
-    def __init__(self, api: Any) -> None:
-        self.api = api
+    def __init__(self, api: Any, ipv6: bool = False) -> None:
+        self.api, self.ipv6 = api, ipv6
 
     @classmethod
-    def at(cls, host: str, timeout: int) -> DockerEngine:
+    def at(cls, host: str, timeout: int, ipv6: bool = False) -> DockerEngine:
         """Connect to the engine at a DOCKER_HOST; `timeout` in seconds is that of each call."""
         if not HAS_DOCKER:
             raise EngineError(
@@ -46,7 +48,7 @@ class DockerEngine:
                 "(apt install python3-docker), or run the playbook caravan.kamal.setup."
             )
         try:
-            return cls(docker.APIClient(base_url=host, version="auto", timeout=timeout))
+            return cls(docker.APIClient(base_url=host, version="auto", timeout=timeout), ipv6)
         except UNANSWERED as error:
             raise EngineError(refusals.no_engine(host, str(error))) from error
 
@@ -252,7 +254,8 @@ class DockerEngine:
     def create_network(self, name: str) -> None:
         with _asking(f"create network {name}"):
             try:
-                self.api.create_network(name, driver="bridge", check_duplicate=True)
+                addresses = _with_ipv6() if self.ipv6 else {}
+                self.api.create_network(name, driver="bridge", check_duplicate=True, **addresses)
             except docker.errors.APIError as error:
                 # The run of another app has just created it.
                 if error.status_code != 409:
@@ -269,3 +272,10 @@ class DockerEngine:
     def id(self) -> str:
         with _asking("say which engine it is"):
             return str(self.api.info()["ID"])
+
+
+def _with_ipv6() -> Dict[str, Any]:
+    """A subnet of the private range as RFC 4193 has it: engines before 27 choose none themselves."""
+    subnet = f"fd{secrets.token_hex(1)}:{secrets.token_hex(2)}:{secrets.token_hex(2)}::/64"
+    pools = [docker.types.IPAMPool(subnet=subnet)]
+    return {"enable_ipv6": True, "ipam": docker.types.IPAMConfig(pool_configs=pools)}

@@ -28,6 +28,9 @@ DOCKER_OPTIONS: Dict[str, Any] = {
     "timeout": {"type": "int", "default": 60},
 }
 
+# Of the modules that make a network.
+NETWORK_OPTIONS: Dict[str, Any] = {"ipv6": {"type": "bool", "default": False}}
+
 
 @dataclass(frozen=True)
 class Request:
@@ -56,7 +59,8 @@ class Request:
 
     def engine(self, timeout: Optional[int] = None) -> Engine:
         """The Docker engine; `timeout` in seconds covers the longest call that is coming."""
-        return DockerEngine.at(self.params["docker_host"], max(self.params["timeout"], timeout or 0))
+        longest = max(self.params["timeout"], timeout or 0)
+        return DockerEngine.at(self.params["docker_host"], longest, self.params.get("ipv6", False))
 
 
 def run(

@@ -24,7 +24,7 @@ CONFIGURATION: Names = (
     "kamal_help",
 )
 # Of every one that makes a plan and looks at hosts.
-PLAN: Names = ("kamal_skip_hooks", "kamal_hooks", "kamal_hooks_timeout", "kamal_kept_process")
+PLAN: Names = ("kamal_skip_hooks", "kamal_hooks", "kamal_hooks_timeout", "kamal_kept_process", "kamal_network_ipv6")
 _SECRETS: Names = ("kamal_secrets", "kamal_secrets_commands", "kamal_secrets_timeout")
 _LOCK: Names = ("kamal_lock_wait", "kamal_lock_host")
 _IMAGE: Names = ("kamal_build_host", "kamal_build_force", "kamal_build_cache")

@@ -20,6 +20,7 @@ from . import handover
 from .model import Plan, Registry
 
 Arguments = Dict[str, Any]
+NETWORK_IPV6 = "kamal_network_ipv6"
 # Seconds before a registry is asked again.
 PAUSES = (1, 3, 9)
 
@@ -75,6 +76,7 @@ class PlannedAction(KeptAction):
     module = ""
     # Whether it changes a service, and says to the host on whose behalf.
     takes_turns = True
+    makes_networks = False
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         """`arguments` with what the task left out; what it has is kept."""
@@ -84,7 +86,10 @@ class PlannedAction(KeptAction):
         variables = task_vars or {}
         result: Dict[str, Any] = super().run(tmp, variables)
         try:
-            arguments = self.filled(dict(self._task.args), Supply(variables, self._templar.template))
+            supply = Supply(variables, self._templar.template)
+            arguments = self.filled(dict(self._task.args), supply)
+            if self.makes_networks and left_out(arguments, "ipv6") and supply.value(NETWORK_IPV6) is not None:
+                arguments["ipv6"] = supply.value(NETWORK_IPV6)
             if self.takes_turns and not arguments.get("run"):
                 arguments["run"] = handover.holder(variables)
         except PassedOver as reason:

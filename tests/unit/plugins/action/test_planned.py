@@ -453,6 +453,17 @@ def test_the_proxy_serves_all_services_and_takes_no_turn_of_one(variables: dict[
     assert "run" not in act(proxy, {"state": "absent"}, held)["given"]
 
 
+@pytest.mark.parametrize(("action", "arguments"), [(release, {"state": "live"}), (accessory, {"name": "db"})])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_network_is_made_as_the_variable_says(
+    variables: dict[str, Any], action: Any, arguments: dict[str, Any], wanted: bool
+) -> None:
+    assert "ipv6" not in act(action, arguments, variables)["given"]
+    said = {**variables, "kamal_network_ipv6": wanted}
+    assert act(action, arguments, said)["given"]["ipv6"] is wanted
+    assert act(action, {**arguments, "ipv6": True}, said)["given"]["ipv6"] is True
+
+
 def test_pruning_needs_no_plan_and_takes_the_turn_of_the_run_that_holds_the_lock() -> None:
     bare = {"hostvars": {"host1": {}}, "inventory_hostname": "host1"}
     assert act(prune, {"service": "a"}, bare)["given"] == {"service": "a", "run": {}}

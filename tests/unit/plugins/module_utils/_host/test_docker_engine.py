@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import ipaddress
 import tarfile
 from typing import Any, Callable, Iterator
 from unittest.mock import MagicMock, Mock
@@ -215,6 +216,19 @@ def test_a_file_that_cannot_be_given_to_the_engine_is_no_fault_of_the_engine() -
     api = Mock(build=build)
     with pytest.raises(PermissionError):
         list(DockerEngine(api).build("i:1", "/folder", None))
+
+
+def test_a_network_has_ipv6_where_that_is_asked_for() -> None:
+    api = Mock()
+    DockerEngine(api).create_network("n")
+    assert api.create_network.call_args.kwargs == {"driver": "bridge", "check_duplicate": True}
+    subnets = set()
+    for _time in range(2):
+        DockerEngine(api, ipv6=True).create_network("n")
+        asked = api.create_network.call_args.kwargs
+        assert asked["enable_ipv6"] is True
+        subnets.add(ipaddress.ip_network(asked["ipam"]["Config"][0]["Subnet"]))
+    assert len(subnets) == 2 and all(subnet.is_private and subnet.prefixlen == 64 for subnet in subnets)
 
 
 def test_a_network_that_another_run_creates_meanwhile_is_there() -> None:
