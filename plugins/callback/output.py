@@ -49,7 +49,8 @@ from ..plugin_utils.results import (
     task_of,
 )
 
-PLAN, LOCK = "caravan.kamal.plan", "caravan.kamal.lock"
+PLAN = "caravan.kamal.plan"
+LOCK = "caravan.kamal.lock"
 # Plans of runs that only look, unless they take the lock.
 LOOKING = ("inspect", "exec")
 CUT_OFF = "the run was cut off"

@@ -54,7 +54,8 @@ from ..plugin_utils.results import (
 )
 from ..plugin_utils.summary import CONTROLLER, Versions, changed_where, closing_line
 
-LOCK, RELEASE = "caravan.kamal.lock", "caravan.kamal.release"
+LOCK = "caravan.kamal.lock"
+RELEASE = "caravan.kamal.release"
 # Seconds that a stage took, from which on they are told.
 NOTICED = 1.0
 # Tasks of the role app that only repeat that a run ends, on hosts that need not have failed.

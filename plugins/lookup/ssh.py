@@ -11,7 +11,7 @@ description:
   - V(agent) is the socket of an ssh-agent of this run, which has the private keys that C(ssh/key_data) names. They come
     from the project's secrets, are in no file and in no argument, and the agent ends with the run.
   - V(config) is a file that includes those of C(ssh/config), where there are several.
-  - The inventory plugin M(caravan.kamal.deploy#inventory) puts this into the connection variables of its hosts, so
+  - The inventory plugin P(caravan.kamal.deploy#inventory) puts this into the connection variables of its hosts, so
     nothing has to be called. Both are made once in a run, when the first host is reached.
 options:
   _terms:

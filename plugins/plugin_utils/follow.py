@@ -140,11 +140,10 @@ class _Follower:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        assert process.stdin and process.stdout and process.stderr
-        for line in process.stdout:
+        for line in process.stdout or ():
             self._hear(line.decode("utf-8", "replace").rstrip("\r\n"))
-        process.stdin.close()
-        reason = process.stderr.read().decode("utf-8", "replace").strip()
+        _held, errors = process.communicate()
+        reason = errors.decode("utf-8", "replace").strip()
         return process.wait(), reason
 
     def _hear(self, line: str) -> None:

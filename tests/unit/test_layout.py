@@ -57,7 +57,8 @@ MAY_ENTER = {
 # These only know: neither they nor what they import touches Ansible or Docker.
 PURE = re.compile(
     r"plugin_utils/(config/.*|plan/(?!action).*)"
-    r"|module_utils/(_(balancing|body|data|names|records|references|shares)|_docker_run/.*|_proxy/(errors|flags|settings|state|values)|_build/(buildx|clone|git))\.py"
+    r"|module_utils/(_(balancing|body|data|names|records|references|shares)|_docker_run/.*"
+    r"|_proxy/(errors|flags|settings|state|values)|_build/(buildx|clone|git))\.py"
 )
 ON_THE_CONTROLLER = {"yaml", "jsonschema"}
 ATTRIBUTES = {"check_mode", "diff_mode", "idempotent"}

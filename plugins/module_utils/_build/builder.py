@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from .._errors import BuildError, EngineError
 from .._host.engine import Engine

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Callable
+from unittest.mock import Mock
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
@@ -24,11 +25,11 @@ ANSWERED = {"changed": False, "actions": [], "failed": False}
 
 
 class Run:
-    """One run on two hosts; `said` is what the module answers or raises, `visits` what was sent."""
+    """One run on two hosts; `module` answers in the place of the module, `visits` what was sent."""
 
     def __init__(self, plan: Plan, tmp_path: Path) -> None:
         self.plan, self.folder = to_data(plan), tmp_path
-        self.said: Any = {}
+        self.module = Mock(return_value={})
         self.given: dict[str, Any] = {}
         self.visits: list[bytes] = []
         self.transport, self.check = "ssh", False
@@ -58,9 +59,7 @@ class Run:
 
     def _execute(self, _module: str, given: dict[str, Any], **_more: Any) -> dict[str, Any]:
         self.given = given
-        if isinstance(self.said, Exception):
-            raise self.said
-        return dict(self.said)
+        return dict(self.module())
 
     def _visit(self, script: str, in_data: bytes = b"", **_options: Any) -> dict[str, Any]:
         self.visits.append(in_data or script.encode())
@@ -134,7 +133,7 @@ def test_what_another_host_has_saved_is_fetched_and_no_copy_stays_there(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(run.folder / "cache"))
-    run.said = {"folder": "/cache/x", "config": "{}", "files": FILES, **ANSWERED}
+    run.module.return_value = {"folder": "/cache/x", "config": "{}", "files": FILES, **ANSWERED}
     result = run.act("saved")
     fetched = Path(result["folder"])
     assert sorted(file.name for file in fetched.iterdir()) == ["1", "2"]
@@ -156,6 +155,6 @@ def test_a_full_disk_and_a_lost_host_are_failures_that_a_rescue_sees(run: Run) -
     saved = {"folder": str(run.folder), "config": "{}", "files": FILES, **ANSWERED}
     full = run.act("loaded", ({**LACKS, "free": 1}, LACKS), _kamal_saved=saved)
     assert full["failed"] and "3 B of layers are to be sent, 1 B are free" in full["msg"]
-    run.said = AnsibleConnectionFailure("gone")
+    run.module.side_effect = AnsibleConnectionFailure("gone")
     lost = run.act("loaded", _kamal_saved=saved)
     assert lost["failed"] and not lost.get("unreachable") and "The connection to host1 was lost: gone." in lost["msg"]

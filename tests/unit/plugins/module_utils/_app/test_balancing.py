@@ -38,7 +38,10 @@ def lb(engine: FakeEngine, home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeE
     """Its host; the targets that answer are in `elsewhere`."""
     engine.add_image("basecamp/kamal-proxy:v0.9.2", "iproxy", service=None)
     engine.elsewhere |= set(TARGETS.values())
-    reason = lambda _pool, target: None if target in engine.elsewhere else f"{target} gave no answer"  # noqa: E731
+
+    def reason(_pool: Pool, target: str) -> str | None:
+        return None if target in engine.elsewhere else f"{target} gave no answer"
+
     monkeypatch.setattr(Pool, "_reason", reason)
     return engine
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import Any
 
 import docker.errors
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import output
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError
 from builds import REFERENCE, Api, run, wanted
+
 
 def test_what_the_engine_is_asked(project: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FROM_OUTSIDE", "x")

@@ -150,7 +150,7 @@ def test_a_builder_that_cannot_be_made(project: Path, api: Api, buildx: DockerCo
 def test_check_mode_makes_no_builder(project: Path, api: Api, buildx: DockerCommand) -> None:
     result = run(api, wanted(project, arch=BOTH), check_mode=True)
     assert (result["actions"], result["image_id"], result["digest"]) == ([BUILD], None, None)
-    assert set(short(buildx)) == {f"buildx imagetools inspect"}
+    assert set(short(buildx)) == {"buildx imagetools inspect"}
 
 
 def test_without_a_registry_a_builder_gives_the_image_to_the_engine(

@@ -139,10 +139,8 @@ def test_a_docker_command_that_does_not_run(
 def test_one_that_stops_to_run_meanwhile(docker_command: DockerCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(docker_command.folder))
     docker_command.program.write_text("\x7fELF")
-    with (
-        client.opened("unix:///var/run/docker.sock", CREDENTIALS) as docker,
-        pytest.raises(BuildError, match="docker cannot be started to build"),
-    ):
+    refused = pytest.raises(BuildError, match="docker cannot be started to build")
+    with client.opened("unix:///var/run/docker.sock", CREDENTIALS) as docker, refused:
         docker.ask("version")
 
 
