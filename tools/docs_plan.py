@@ -27,6 +27,8 @@ FRAGMENTS = {
         "kamal-proxy as the plan of a run has it, RV(caravan.kamal.plan#module:plan.hosts) at C(proxy).",
     ),
 }
+# Shares that the plan holds are described once, as the option of the module that takes them.
+TAKEN_BY = {HostShare: "release", LoadBalancerShare: "loadbalancer", ProxyShare: "proxy"}
 FRAGMENT = '''\
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -122,7 +124,9 @@ def returned(hint: Any, metadata: Any) -> dict[str, Any]:
     if "elements" in spec:
         described["elements"] = spec["elements"]
     inner, key = dataclass_in(hint), metadata["key"]
-    if inner and key:
+    if inner in TAKEN_BY:
+        described["description"] = [metadata["about"], f"See O(caravan.kamal.{TAKEN_BY[inner]}#module:plan)."]
+    elif inner and key:
         described["contains"] = {key: {"description": "One of them.", "type": "dict", "contains": contents(inner)}}
     elif inner and spec["type"] != "raw":
         described["contains"] = contents(inner)
