@@ -5,65 +5,61 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
-COMMANDS = (
-    "deploy",
-    "redeploy",
-    "rollback",
-    "setup",
-    "remove",
-    "proxy",
-    "inspect",
-    "build",
-    "dev",
-    "builder",
-    "prune",
-    "boot",
-    "exec",
-    "bootstrap",
-    "broadcast",
-    "accessory",
-    "accessory_boot",
-    "env_push",
-    "env_delete",
-)
-BOOTING = ("deploy", "redeploy", "rollback", "setup", "boot")
-# They act on single roles, where the operator names any, and on the first host alone, where that is asked for.
-ON_ROLES = ("deploy", "redeploy", "rollback", "boot", "exec", "inspect")
-# They boot accessories.
-WITH_ACCESSORIES = ("setup", "accessory_boot")
-# They are about accessories alone: those that the operator names.
-ABOUT_ACCESSORIES = ("accessory", "accessory_boot")
-BUILDING = ("deploy", "redeploy", "setup", "build", "dev", "builder")
-# They are about the image alone.
-ABOUT_IMAGES = ("build", "dev", "builder")
-# They serve whatever version there is.
-WITHOUT_VERSION = (
-    "builder",
-    "remove",
-    "proxy",
-    "inspect",
-    "prune",
-    "exec",
-    "bootstrap",
-    "broadcast",
-    "accessory",
-    "accessory_boot",
-    "env_push",
-    "env_delete",
-)
-WITHOUT_SECRETS = (
-    "builder",
-    "remove",
-    "proxy",
-    "inspect",
-    "prune",
-    "bootstrap",
-    "broadcast",
-    "accessory",
-    "env_delete",
-)
+
+@dataclass(frozen=True)
+class Command:
+    """What a run of one kind does. `on_roles`: on single roles, where the operator names any, and on the first host
+    alone, where that is asked for; `about` is `accessories` or `image` where it is about those alone. Without a
+    `version` of its own it serves whatever there is."""
+
+    boots: bool = False
+    boots_accessories: bool = False
+    builds: bool = False
+    on_roles: bool = False
+    about: str = ""
+    version: bool = True
+    secrets: bool = True
+
+
+_NEEDS_NOTHING = Command(version=False, secrets=False)
+_COMMANDS = {
+    "deploy": Command(boots=True, builds=True, on_roles=True),
+    "redeploy": Command(boots=True, builds=True, on_roles=True),
+    "rollback": Command(boots=True, on_roles=True),
+    "setup": Command(boots=True, boots_accessories=True, builds=True),
+    "remove": _NEEDS_NOTHING,
+    "proxy": _NEEDS_NOTHING,
+    "inspect": Command(on_roles=True, version=False, secrets=False),
+    "build": Command(builds=True, about="image"),
+    "dev": Command(builds=True, about="image"),
+    "builder": Command(builds=True, about="image", version=False, secrets=False),
+    "prune": _NEEDS_NOTHING,
+    "boot": Command(boots=True, on_roles=True),
+    "exec": Command(on_roles=True, version=False),
+    "bootstrap": _NEEDS_NOTHING,
+    "broadcast": _NEEDS_NOTHING,
+    "accessory": Command(about="accessories", version=False, secrets=False),
+    "accessory_boot": Command(boots_accessories=True, about="accessories", version=False),
+    "env_push": Command(version=False),
+    "env_delete": _NEEDS_NOTHING,
+}
+
+
+def _those(which: Callable[[Command], bool]) -> Tuple[str, ...]:
+    return tuple(name for name, command in _COMMANDS.items() if which(command))
+
+
+COMMANDS = tuple(_COMMANDS)
+BOOTING = _those(lambda command: command.boots)
+ON_ROLES = _those(lambda command: command.on_roles)
+WITH_ACCESSORIES = _those(lambda command: command.boots_accessories)
+ABOUT_ACCESSORIES = _those(lambda command: command.about == "accessories")
+BUILDING = _those(lambda command: command.builds)
+ABOUT_IMAGES = _those(lambda command: command.about == "image")
+WITHOUT_VERSION = _those(lambda command: not command.version)
+WITHOUT_SECRETS = _those(lambda command: not command.secrets)
 
 # Where containers get their secrets from: the controller has them, they lie on the hosts in the env files of today, or
 # there in those of the release.

@@ -341,7 +341,12 @@ REGISTRY = "image: a\nregistry: {server: r.io, username: me, password: [P]}\nenv
         ("deploy", {"kamal_rollback_secrets": "with_release", "kamal_build": False}, "secrets DATABASE_URL, P"),
         ("env_push", {"kamal_env_push": False}, "secret DATABASE_URL"),
         ("env_delete", {}, None),
-        ("remove", {}, None),
+        *((command, {}, None) for command in ("remove", "proxy", "prune", "bootstrap", "broadcast", "inspect")),
+        ("boot", {"kamal_version": "v1"}, "secrets DATABASE_URL, P"),
+        ("exec", {}, "secrets DATABASE_URL, P"),
+        ("build", {}, "secret P"),
+        ("dev", {}, None),
+        ("builder", {}, None),
     ],
 )
 def test_which_secrets_a_run_needs_on_the_controller(project, command, variables, missing):
