@@ -131,7 +131,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 
 from ..module_utils._app import history, turn
 from ..module_utils._data import from_data, options
-from ..module_utils._host import files
+from ..module_utils._host import files, networks
 from ..module_utils._host import module as _module
 from ..module_utils._host.engine import Engine
 from ..module_utils._names import NETWORK, PROXY_CONTAINER, PROXY_TURN
@@ -198,8 +198,7 @@ def booted(request: _module.Request, engine: Engine, boot: Callable[..., None]) 
     run = share.run if share else request.params["run"]
     wanted: Mapping[str, Any] = share.container if share else proxy_container(run)
     asked = Asked(app["name"], run) if app and (share or run) else None
-    if not engine.has_network(NETWORK):
-        request.changes.do(f"create network {NETWORK}", lambda: engine.create_network(NETWORK))
+    networks.ensure(engine, request.changes, NETWORK)
     if asked:
         wanted = asked.wanted(engine, request.changes, wanted, anew=boot is not _proxy.ensure)
     boot(engine, request.changes, wanted, request.credentials)

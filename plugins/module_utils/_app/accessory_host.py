@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
 from .. import _body, _names
 from .._body import Body
-from .._host import files
+from .._host import files, networks
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine, Inspected
 from .._names import DESTINATION_LABEL
@@ -95,9 +95,9 @@ class AccessoryHost:
         self.do(f"start container {self.name}", text, lambda: self.engine.start(self.name))
 
     def ensure_network(self, network: str) -> None:
-        if not self.engine.has_network(network) and network not in self._networks:
+        if network not in self._networks:
             self._networks.add(network)  # in check mode it is still missing when it is asked for again
-            self.changes.do(f"create network {network}", lambda: self.engine.create_network(network))
+            networks.ensure(self.engine, self.changes, network)
 
 
 def is_running(container: Optional[Inspected]) -> bool:

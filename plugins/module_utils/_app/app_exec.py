@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .. import _body
 from .._errors import CaravanError, CommandError
-from .._host import files
+from .._host import files, networks
 from .._host.engine import Container
 from .._names import DEST_LABEL, SERVICE_LABEL, Names, container_hostname
 from .._shares import Built, HostShare, RoleShare
@@ -74,8 +74,7 @@ class AppExec:
         image, version = self._image(role)
         like = self.names.role(role.name)
         name = _command.new_name(f"{like}-exec-{version}")
-        if not engine.has_network(self.share.network):
-            changes.do(f"create network {self.share.network}", lambda: engine.create_network(self.share.network))
+        networks.ensure(engine, changes, self.share.network)
         self._audit(role, version)
         return _command.in_new(engine, changes, like, name, self._body(role, name, image, version), self.command)
 

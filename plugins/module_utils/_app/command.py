@@ -9,7 +9,7 @@ import secrets
 import shlex
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import _body
 from .._errors import CommandError, ConfigError, Problem
@@ -77,7 +77,7 @@ def in_running(engine: Engine, changes: Changes, container: str, command: Comman
         return _opened(container, ["docker", "exec", "-it", *given, container, *command.words])
     text = f"run {command.name} in {container}"
     executed = changes.do(text, lambda: engine.execute(container, command.words, command.env))
-    return _answer(command, container, executed)
+    return answer(command.name, container, executed, command.raw, f"in {container}")
 
 
 def in_new(
@@ -95,7 +95,7 @@ def in_new(
         return {"container": name, "state": "not run" if changes.check_mode else "started", "lines": []}
     place = f"a container like {like}"
     executed = changes.do(f"run {command.name} in {place}", lambda: _to_its_end(engine, name, whole, command.raw))
-    return _answer(command, place, executed)
+    return answer(command.name, place, executed, command.raw, f"in {place}")
 
 
 def new_name(prefix: str) -> str:
@@ -131,11 +131,12 @@ def _opened(container: str, argv: List[str]) -> Dict[str, Any]:
     return {"container": container, "state": "waits for a terminal", "lines": [], "terminal": shlex.join(argv)}
 
 
-def _answer(command: Command, place: str, executed: Any) -> Dict[str, Any]:
+def answer(name: str, place: str, executed: Optional[Executed], raw: bool, where: str) -> Dict[str, Any]:
+    """None is what was not run. CommandError where it ended with another code than 0, with what it wrote."""
     if executed is None:
         return {"container": place, "state": "not run", "lines": []}
     if executed.code:
         output = executed.output.strip() or "It wrote nothing."
-        raise CommandError(f"{command.name} ended with code {executed.code} in {place}.\n{output}")
-    answer = {"container": place, "state": "exit code 0", "lines": executed.output.splitlines()}
-    return {**answer, "stdout": base64.b64encode(executed.stdout).decode()} if command.raw else answer
+        raise CommandError(f"{name} ended with code {executed.code} {where}.\n{output}")
+    said = {"container": place, "state": "exit code 0", "lines": executed.output.splitlines()}
+    return {**said, "stdout": base64.b64encode(executed.stdout).decode()} if raw else said

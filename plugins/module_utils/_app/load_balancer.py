@@ -9,7 +9,7 @@ from functools import partial
 from typing import List, Mapping, Optional, Sequence
 
 from .._balancing import LoadBalancerShare
-from .._host import files
+from .._host import files, networks
 from .._host.changes import Changes
 from .._host.engine import Engine
 from .._names import NETWORK, PROXY_CONTAINER, Names
@@ -137,8 +137,7 @@ class LoadBalancer:
         return None
 
     def _boot(self, changes: Changes) -> None:
-        if not self.engine.has_network(NETWORK):
-            changes.do(f"create network {NETWORK}", lambda: self.engine.create_network(NETWORK))
+        networks.ensure(self.engine, changes, NETWORK)
         asked = Asked(self.names.qualified, self.share.proxy.run)
         asked.ensure(self.engine, changes, self.share.proxy, self.credentials)
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import _records
 from .._errors import CaravanError, HealthError, ImageError
-from .._host import placed
+from .._host import networks, placed
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._names import Names
@@ -162,9 +162,7 @@ class Release:
             self.changes.add(changes)
 
     def _ensure_network_and_proxy(self, changes: Changes) -> None:
-        network = self.share.network
-        if not self.engine.has_network(network):
-            changes.do(f"create network {network}", lambda: self.engine.create_network(network))
+        networks.ensure(self.engine, changes, self.share.network)
         if not self.share.proxy:
             return
         if self.share.command in WITHOUT_PROXY:

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shlex
 import subprocess
 from typing import Any, Dict
 
-from .._errors import CommandError, ConfigError, Problem
+from .._errors import ConfigError, Problem
 from .._host.changes import Changes
+from .._host.engine import Executed
 from . import command as _command
 
 PLACE, SHELL = "shell", "/bin/sh"
@@ -20,16 +20,7 @@ PLACE, SHELL = "shell", "/bin/sh"
 def run(changes: Changes, command: str, host: str, raw: bool) -> Dict[str, Any]:
     """What it wrote, with `raw` also the bytes of its standard output. CommandError where its code is not 0."""
     name = named(command)
-    done = changes.do(f"run {name}", lambda: _run(command, raw))
-    if done is None:
-        return {"container": name, "state": "not run", "lines": []}
-    written = (b"" if raw else done.stdout) + (done.stderr or b"")
-    text = written.decode("utf-8", "replace")
-    if done.returncode:
-        told = text.strip() or "It wrote nothing."
-        raise CommandError(f"{name} ended with code {done.returncode} on {host}.\n{told}")
-    answer = {"container": name, "state": "exit code 0", "lines": text.splitlines()}
-    return {**answer, "stdout": base64.b64encode(done.stdout).decode()} if raw else answer
+    return _command.answer(name, name, changes.do(f"run {name}", lambda: _run(command, raw)), raw, f"on {host}")
 
 
 def named(command: str) -> str:
@@ -42,8 +33,8 @@ def named(command: str) -> str:
         return SHELL
 
 
-def _run(command: str, raw: bool) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
+def _run(command: str, raw: bool) -> Executed:
+    done = subprocess.run(
         [SHELL, "-c", command],
         cwd=os.path.expanduser("~"),
         stdin=subprocess.DEVNULL,
@@ -51,3 +42,5 @@ def _run(command: str, raw: bool) -> subprocess.CompletedProcess[bytes]:
         stderr=subprocess.PIPE if raw else subprocess.STDOUT,
         check=False,
     )
+    written = done.stderr if raw else done.stdout
+    return Executed(done.returncode, written.decode("utf-8", "replace"), done.stdout)

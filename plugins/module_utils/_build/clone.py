@@ -14,6 +14,7 @@ import time
 from typing import Callable, Iterator
 
 from .._errors import BuildError
+from .._host import user
 from . import git
 from .git import GitFailed
 
@@ -24,14 +25,10 @@ PAUSE = 0.2
 UNKNOWN_COMMIT = ("unable to read tree", "not a tree", "unable to find", "not our ref", "needed a single revision")
 
 
-def cache() -> str:
-    return os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-
-
 def default_folder(service: str, root: str) -> str:
     """Where the clone of a project is kept: one folder for each user and each project root."""
     owner = hashlib.sha256(f"{os.getuid()} {os.path.realpath(root)}".encode()).hexdigest()
-    return os.path.join(cache(), "caravan", "clones", f"{service}-{owner[:12]}")
+    return os.path.join(user.cache(), "caravan", "clones", f"{service}-{owner[:12]}")
 
 
 @contextlib.contextmanager

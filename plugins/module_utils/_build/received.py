@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 from .._errors import BuildError
+from .._host import user
 from . import clone, git
 from .git import GitFailed
 
@@ -41,7 +42,7 @@ def folder_name(service: str, root: str) -> str:
 
 
 def folder(service: str, root: str) -> str:
-    return os.path.join(clone.cache(), folder_name(service, root))
+    return os.path.join(user.cache(), folder_name(service, root))
 
 
 @contextlib.contextmanager

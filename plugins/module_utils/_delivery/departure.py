@@ -17,6 +17,7 @@ from typing import IO, Any, Collection, Dict, Optional
 
 from .._errors import ImageError
 from .._host import files as _files
+from .._host import user as _user
 from .._host.engine import Engine
 from .parts import KEPT_FOR, Listed, Pieces, Saved, SavedLayer
 
@@ -50,7 +51,7 @@ def new_folder() -> str:
 
 
 def _cache() -> str:
-    above = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "caravan", "layers")
+    above = os.path.join(_user.cache(), "caravan", "layers")
     os.makedirs(above, mode=0o700, exist_ok=True)
     return above
 

@@ -1,14 +1,21 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Containers on more than one network, which Docker before 25 cannot create at once."""
+"""The networks of containers, also of one on several, which Docker before 25 cannot create at once."""
 
 from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping
 
+from .changes import Changes
 from .engine import Engine, Inspected
 
 CONFIG, ENDPOINTS = "NetworkingConfig", "EndpointsConfig"
+
+
+def ensure(engine: Engine, changes: Changes, network: str) -> None:
+    """The network is there."""
+    if not engine.has_network(network):
+        changes.do(f"create network {network}", lambda: engine.create_network(network))
 
 
 def create(engine: Engine, name: str, body: Mapping[str, Any]) -> str:

@@ -28,6 +28,11 @@ def name() -> str:
     return str(os.geteuid())
 
 
+def cache() -> str:
+    """The folder for what can be made anew, of the user that the task is at work as."""
+    return os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+
+
 def _before_become() -> Optional[pwd.struct_passwd]:
     """Who became root for this task, or None where nobody did."""
     if os.geteuid() != ROOT:
