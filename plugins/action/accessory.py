@@ -44,7 +44,7 @@ class ActionModule(PlannedAction):
         if left_out(arguments, "secrets"):
             needed = _needed(share, arguments.get("state", "present"))
             if needed or is_wanted:
-                filled["secrets"] = handover.values(supply.secrets, needed) if needed else "{}"
+                filled["secrets"] = supply.handed(needed)
         if is_wanted and left_out(arguments, "registry"):
             accessory = supply.plan.accessories.get(name)
             filled["registry"] = json.dumps(supply.login(accessory.registry if accessory else None))

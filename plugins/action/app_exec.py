@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Dict, Mapping, Optional
 
-from ..module_utils._data import from_data, to_data
+from ..module_utils._data import to_data
 from ..module_utils._errors import ConfigError, Problem
 from ..module_utils._shares import HostShare, needed_secrets
 from ..plugin_utils import answers
-from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 ONE_PLACE = (
@@ -29,18 +27,14 @@ class ActionModule(PlannedAction):
         return answers.finished(self, super().run(tmp, task_vars))
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
-        if left_out(arguments, "plan"):
-            share = handover.host_share(supply.plan, supply.host)
-        else:
-            share = from_data(HostShare, arguments["plan"])
+        share = supply.host_share(arguments)
         self._require_one_place(arguments, share, supply)
         filled = {**arguments, "plan": to_data(share)}
         if not arguments.get("reuse"):
             if left_out(arguments, "secrets"):
-                handed = needed_secrets(share.roles)
-                filled["secrets"] = handover.values(supply.secrets, handed) if any(handed) else "{}"
+                filled["secrets"] = supply.handed(needed_secrets(share.roles))
             if left_out(arguments, "registry"):
-                filled["registry"] = json.dumps(supply.login(supply.plan.registry))
+                filled["registry"] = supply.app_login
         return filled
 
     def _require_one_place(self, arguments: Arguments, share: HostShare, supply: Supply) -> None:

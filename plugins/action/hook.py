@@ -13,7 +13,7 @@ from ansible import context
 from ansible.utils.display import Display
 
 from ..module_utils._errors import HookError
-from ..plugin_utils import hooks, invocation
+from ..plugin_utils import hooks, host_line, invocation
 from ..plugin_utils.controller import ControllerAction
 from ..plugin_utils.memory import OF_THIS_RUN
 from ..plugin_utils.plan import handover, occasion, version
@@ -103,7 +103,7 @@ class ActionModule(ControllerAction):
 
         def tell(line: str) -> None:
             if is_shown:
-                Display().display(f"    {name:<12}  {line}")
+                Display().display(host_line.of(name, line))
 
         effect = occasion.effect(name, told.hosts)
         try:

@@ -22,10 +22,11 @@ from ansible.utils.display import Display
 from ..module_utils._build import git
 from ..module_utils._build.source import LEFT_OUT, commit_of
 from ..module_utils._data import to_data
-from ..plugin_utils import build_progress
+from ..plugin_utils import build_progress, host_line
 from ..plugin_utils.background import Background
 from ..plugin_utils.plan import commit_pack
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
+from ..plugin_utils.summary import CONTROLLER
 
 LOCAL = "local"
 # Seconds between two looks at how far the build is; another host is asked over its connection.
@@ -77,8 +78,7 @@ class ActionModule(PlannedAction):
         try:
             return dict(build())
         except AnsibleConnectionFailure as error:
-            host = self._task.delegate_to or task_vars["inventory_hostname"]
-            return {"failed": True, "msg": self._lost(host, error)}
+            return {"failed": True, "msg": self._lost(self.place(task_vars), error)}
         except Exception as error:
             return {"failed": True, "msg": str(error)}
         finally:
@@ -135,13 +135,12 @@ class ActionModule(PlannedAction):
     def _build(self, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         if self._task.check_mode or not left_out(arguments, "progress"):
             return super().execute(self.module, arguments, task_vars)
-        with self._shown(self._task.delegate_to or task_vars["inventory_hostname"]) as progress:
+        with self._shown(self.place(task_vars)) as progress:
             return super().execute(self.module, {**arguments, "progress": progress}, task_vars)
 
     @contextmanager
     def _shown(self, host: str) -> Iterator[str]:
-        name = "the controller" if host == "localhost" else host
-        tell = partial(_tell, name)
+        tell = partial(host_line.tell, CONTROLLER if host == "localhost" else host)
         if self._is_here:
             with tempfile.TemporaryDirectory(prefix="caravan-") as folder:
                 path = os.path.join(folder, "progress")
@@ -160,10 +159,6 @@ class ActionModule(PlannedAction):
         except AnsibleConnectionFailure:
             return None
         return str(answer["stdout"]).encode()
-
-
-def _tell(name: str, line: str) -> None:
-    Display().display(f"    {name:<12}  {line}")
 
 
 def _read(path: str, place: int) -> Optional[bytes]:

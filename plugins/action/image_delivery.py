@@ -7,24 +7,22 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+from dataclasses import fields
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible.utils.display import Display
-
 from ..module_utils._data import from_data, to_data
 from ..module_utils._delivery import departure
-from ..module_utils._delivery.parts import Saved, SavedLayer
+from ..module_utils._delivery.parts import Listed, Saved, SavedLayer
 from ..module_utils._errors import CaravanError, ImageError
 from ..module_utils._names import Names
 from ..module_utils._shares import Built
+from ..plugin_utils import host_line
 from ..plugin_utils.delivery import Place, Sending
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 LISTED, LACKING, SAVED, BUILT = "_kamal_listed", "_kamal_lacking", "_kamal_saved", "_kamal_built"
-LISTED_PARTS = ("reference", "image_id", "created", "layers", "settings")
-PARTS = ("config", "files")
 
 
 class ActionModule(PlannedAction):
@@ -59,12 +57,12 @@ class ActionModule(PlannedAction):
         if arguments["state"] == "listed":
             return {**filled, "reference": arguments.get("reference") or share.image.reference}
         if left_out(arguments, "image"):
-            filled["image"] = _part(supply.value(LISTED), LISTED_PARTS)
+            filled["image"] = _part(supply.value(LISTED), Listed)
         if arguments["state"] == "saved" and left_out(arguments, "layers"):
             filled["layers"] = sorted({layer for each in _of_hosts(self._variables) for layer in each["layers"]})
         if arguments["state"] == "loaded" and left_out(arguments, "saved"):
             answer = supply.value(SAVED)
-            filled["saved"] = _part(answer, PARTS) if answer and "config" in answer else None
+            filled["saved"] = _part(answer, Saved) if answer and "config" in answer else None
         return filled
 
     def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
@@ -87,7 +85,7 @@ class ActionModule(PlannedAction):
         lacking = task_vars[LACKING]
         files = from_data(Saved, arguments["saved"], "saved").of(lacking["layers"])
         place = Place(lacking["folder"], lacking["arrived"], lacking["free"])
-        tell = partial(_show, task_vars["inventory_hostname"])
+        tell = partial(host_line.tell, task_vars["inventory_hostname"])
         folder = task_vars[SAVED]["folder"]
         try:
             return Sending(self, place, tell).send(folder, files)
@@ -111,11 +109,6 @@ class ActionModule(PlannedAction):
         return folder
 
 
-def _show(host: str, text: str) -> None:
-    """As the callback shows what a host does."""
-    Display().display(f"    {host:<12}  {text}")
-
-
 def _of_hosts(task_vars: Mapping[str, Any]) -> List[Mapping[str, Any]]:
     """What the hosts of the play lack."""
     hostvars = task_vars["hostvars"]
@@ -123,8 +116,9 @@ def _of_hosts(task_vars: Mapping[str, Any]) -> List[Mapping[str, Any]]:
     return [answer for answer in answers if answer and "here" in answer]
 
 
-def _part(answer: Any, names: Any) -> Dict[str, Any]:
-    return {name: to_data(answer[name]) for name in names}
+def _part(answer: Any, kind: Any) -> Dict[str, Any]:
+    """Of an answer what its dataclass has: Ansible adds more to it."""
+    return {field.name: to_data(answer[field.name]) for field in fields(kind)}
 
 
 def _skipped(reason: str) -> Dict[str, Any]:

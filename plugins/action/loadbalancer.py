@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-import json
-
 from ..module_utils._balancing import LoadBalancerShare
 from ..module_utils._data import from_data, to_data
 from ..module_utils._errors import ConfigError, Problem
-from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 
@@ -23,9 +20,9 @@ class ActionModule(PlannedAction):
         filled = {**arguments, "plan": to_data(share)}
         if left_out(arguments, "secrets"):
             needed = share.needed_secrets if arguments.get("state", "present") != "absent" else []
-            filled["secrets"] = handover.values(supply.secrets, needed) if needed else "{}"
+            filled["secrets"] = supply.handed(needed)
         if share.proxy.login and left_out(arguments, "registry"):
-            filled["registry"] = json.dumps(supply.login(supply.plan.registry))
+            filled["registry"] = supply.app_login
         return filled
 
     def _share(self, supply: Supply) -> LoadBalancerShare:

@@ -18,7 +18,6 @@ from ..module_utils._errors import CaravanError, ConfigError, Problem
 from ..plugin_utils import hooks, invocation
 from ..plugin_utils.config import source
 from ..plugin_utils.config.load import Config, Settings
-from ..plugin_utils.config.topology import Topology
 from ..plugin_utils.controller import ControllerAction
 from ..plugin_utils.plan import handover, references, version
 from ..plugin_utils.plan.contents import Contents
@@ -113,7 +112,7 @@ class ActionModule(ControllerAction):
         if self._value("_kamal_runs_command"):
             references.require_command(self._value("kamal_cmd"))
         if self._variables.get("ansible_limit") and (run.command == "proxy" or self._value("_kamal_looks_at_proxy")):
-            references.require_proxies(self._variables["ansible_play_hosts_all"], Topology(config.data).proxied_hosts)
+            references.require_proxies(self._variables["ansible_play_hosts_all"], config.topology.proxied_hosts)
 
     def _require_secrets(self, whole: Plan) -> List[str]:
         """All at once, before anything is touched; a run that needs none asks nobody for any. Returns notices."""
@@ -164,7 +163,7 @@ class ActionModule(ControllerAction):
             config = source.from_task_vars(self._variables, self._value, os.getcwd())
         except CaravanError:
             return False
-        return Topology(config.data).boot_order == [LOCALHOST]
+        return config.topology.boot_order == [LOCALHOST]
 
     def _run(self, config: Config, arguments: Mapping[str, Any]) -> Run:
         image = self._image(arguments["command"])
@@ -172,7 +171,7 @@ class ActionModule(ControllerAction):
         return Run(
             version=self._version(config, arguments),
             hosts=self._hosts(config, arguments["command"]),
-            local_hosts=[host for host in Topology(config.data).boot_order if self._is_local(host)],
+            local_hosts=[host for host in config.topology.boot_order if self._is_local(host)],
             inventory=self._variables["groups"]["all"],
             command=arguments["command"],
             performer=git.user(config.project_root),
@@ -192,7 +191,7 @@ class ActionModule(ControllerAction):
 
     def _roles(self, config: Config, command: str) -> List[str]:
         """The roles that alone take part; none means all."""
-        names = [role.name for role in Topology(config.data).roles]
+        names = [role.name for role in config.topology.roles]
         chosen = references.chosen_roles(self._value("kamal_roles"), names)
         if command not in ON_ROLES and (chosen or self._is_for_first_host(command)):
             message = "this playbook is about whole hosts: choose them with --limit"
@@ -213,7 +212,7 @@ class ActionModule(ControllerAction):
 
     def _hosts(self, config: Config, command: str) -> List[str]:
         """The configured hosts that take part: all of them, or those that --limit leaves."""
-        topology = Topology(config.data)
+        topology = config.topology
         part = topology.of_roles(self._roles(config, command)).boot_order
         configured = part[:1] if self._is_for_first_host(command) else part
         inventory = [*self._variables["groups"]["all"], LOCALHOST]
@@ -233,7 +232,7 @@ class ActionModule(ControllerAction):
 
     def _addresses(self, config: Config) -> Dict[str, str]:
         """Where Ansible reaches hosts of roles, which a load balancer may do too."""
-        hostvars, hosts = self._variables["hostvars"], Topology(config.data).boot_order
+        hostvars, hosts = self._variables["hostvars"], config.topology.boot_order
         given = {host: hostvars[host].get("ansible_host") for host in hosts if host in hostvars}
         return {host: str(address) for host, address in given.items() if address}
 
@@ -246,7 +245,7 @@ class ActionModule(ControllerAction):
         if arguments["command"] in WITHOUT_VERSION:
             return version.of_what_runs(wanted, config, arguments["command"])
         histories = {host: HostInfo.of(answer) for host, answer in arguments["histories"].items()}
-        part = Topology(config.data).of_roles(self._roles(config, arguments["command"]))
+        part = config.topology.of_roles(self._roles(config, arguments["command"]))
         roles = {host: [role.name for role in part.on_host(host)] for host in histories}
         if arguments["command"] == "boot":
             return version.to_boot(wanted and str(wanted), histories, roles)

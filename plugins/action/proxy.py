@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import json
-
 from ..module_utils._data import from_data
 from ..module_utils._errors import ConfigError
 from ..module_utils._names import Names
@@ -22,7 +20,7 @@ class ActionModule(PlannedAction):
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         is_open = arguments.get("plan") and left_out(arguments, "registry")
         if is_open and from_data(ProxyShare, arguments["plan"]).login:
-            arguments["registry"] = json.dumps(supply.login(supply.plan.registry))
+            arguments["registry"] = supply.app_login
         try:
             share = handover.host_share(supply.plan, supply.host)
         except ConfigError:

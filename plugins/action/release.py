@@ -4,20 +4,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Mapping, Optional
 
-from ..module_utils._data import from_data, to_data
+from ..module_utils._data import to_data
 from ..module_utils._shares import HostShare, ImageShare, needed_secrets
 from ..plugin_utils.kept.way import BRIEFLY
 from ..plugin_utils.live_line import NO_ROLE_YET
-from ..plugin_utils.plan import handover, pages
+from ..plugin_utils.plan import pages
 from ..plugin_utils.plan.action import Arguments, PassedOver, PlannedAction, Supply, left_out
 
-PULLED = "pulled"
 # What a release needs of what a build answered: Ansible adds warnings to it that cannot be sent to a host.
 OF_A_BUILD = ("repository", "tag", "image_id", "digest", "pushed")
 NEEDS_SECRETS = ("staged", "live")
+NEEDS_LOGIN = ("pulled", *NEEDS_SECRETS)
 
 
 class ActionModule(PlannedAction):
@@ -27,22 +26,16 @@ class ActionModule(PlannedAction):
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         if arguments.get("roles") == []:
             raise PassedOver(NO_ROLE_YET)
-        if left_out(arguments, "plan"):
-            share = handover.host_share(supply.plan, supply.host)
-        else:
-            share = from_data(HostShare, arguments["plan"])
+        share = supply.host_share(arguments)
         arguments = {**_registered(supply, arguments.get("state")), **arguments, **_part(arguments, share)}
         if _is_the_last(arguments, share):
             self.stays = BRIEFLY
         filled = {**arguments, "plan": to_data(share), "built": _built(arguments.get("built"), share.image)}
-        if arguments.get("state") == PULLED and left_out(arguments, "registry"):
-            filled["registry"] = json.dumps(supply.login(supply.plan.registry))
+        if arguments.get("state") in NEEDS_LOGIN and left_out(arguments, "registry"):
+            filled["registry"] = supply.app_login
         if arguments.get("state") in NEEDS_SECRETS:
             if left_out(arguments, "secrets"):
-                handed = needed_secrets(share.roles)
-                filled["secrets"] = handover.values(supply.secrets, handed) if any(handed) else "{}"
-            if left_out(arguments, "registry"):
-                filled["registry"] = json.dumps(supply.login(supply.plan.registry))
+                filled["secrets"] = supply.handed(needed_secrets(share.roles))
             if share.error_pages and left_out(arguments, "error_pages"):
                 filled["error_pages"] = pages.planned(supply.plan.error_pages_path or "", share.error_pages)
         return filled

@@ -37,7 +37,7 @@ from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.utils.vars import load_extra_vars
 
-from ..plugin_utils import ci
+from ..plugin_utils import ci, host_line
 from ..plugin_utils.live_line import NO_ROLE_YET, LiveLine
 from ..plugin_utils.results import (
     SILENT,
@@ -317,7 +317,8 @@ class CallbackModule(Default):
     def _line(self, result: Any, text: str, color: Any) -> None:
         self._announce()
         first, *more = text.splitlines() or [""]
-        self._say(f"    {self._name(result):<12}  {first}", *(f"    {'':<12}  {line}" for line in more), color=color)
+        lines = [host_line.of(self._name(result), first), *(host_line.of("", line) for line in more)]
+        self._say(*lines, color=color)
 
 
 def _extra(playbook: Any) -> Mapping[str, Any]:

@@ -62,7 +62,6 @@ from ..plugin_utils.config.findings import listed, near_miss
 from ..plugin_utils.config.load import Config, Settings, load
 from ..plugin_utils.config.source import CONFIGURATION, DEFAULT_FILE
 from ..plugin_utils.config.ssh import connection
-from ..plugin_utils.config.topology import Topology
 
 try:
     from ansible.template import trust_as_template
@@ -110,7 +109,7 @@ class InventoryModule(BaseInventoryPlugin):
         return path, None if destination is None else str(destination)
 
     def _fill(self, config: Config) -> None:
-        topology = Topology(config.data)
+        topology = config.topology
         groups = GROUPS if topology.balancers else GROUPS[:-1]
         self._taken: Set[str] = {"all", "ungrouped", *groups}
         for group in groups:

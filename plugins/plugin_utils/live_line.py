@@ -13,6 +13,8 @@ import time
 from contextlib import contextmanager
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
+from .summary import named_or_counted
+
 # Why a release is skipped on a host that has roles for a later task.
 NO_ROLE_YET = "no role of this host is asked for"
 NAMED_HOSTS = 4
@@ -101,6 +103,4 @@ class LiveLine:
 
 def _some(places: List[str]) -> str:
     hosts = [place for place in places if place]
-    if not hosts:
-        return ""
-    return f"{', '.join(hosts) if len(hosts) <= NAMED_HOSTS else f'{len(hosts)} hosts'}: "
+    return f"{named_or_counted(hosts, NAMED_HOSTS)}: " if hosts else ""

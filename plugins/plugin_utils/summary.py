@@ -13,6 +13,11 @@ NONE = "nothing"
 CONTROLLER = "the controller"
 
 
+def named_or_counted(hosts: Sequence[str], most: int) -> str:
+    """The names of hosts, unless there are too many to read."""
+    return ", ".join(hosts) if len(hosts) <= most else f"{len(hosts)} hosts"
+
+
 class Versions:
     """Of the roles that went live; of one that did so twice in a run, where it came from first."""
 
@@ -71,4 +76,4 @@ def changed_where(
 
 
 def _some(hosts: Sequence[str]) -> str:
-    return ", ".join(hosts) if len(hosts) <= NAMED_HOSTS else f"{len(hosts)} hosts"
+    return named_or_counted(hosts, NAMED_HOSTS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from ...module_utils._errors import ConfigError, Problem
@@ -18,6 +18,7 @@ from .lines import TOO_DEEP, Document, KeyPath, merge_documents, plain, read_yam
 from .ruby_library import Scope
 from .rules import check_rules
 from .schema import SCHEMA_FILE
+from .topology import Topology
 from .values import Values
 
 NO_REGISTRY = "none"
@@ -50,6 +51,10 @@ class Config:
     destination: Optional[str]
     notices: Tuple[str, ...] = ()
     places: Mapping[KeyPath, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def topology(self) -> Topology:
+        return Topology(self.data)
 
     def where(self, *keys: Union[str, int]) -> str:
         """The file and line of a key, or of the nearest one above it that is written down."""

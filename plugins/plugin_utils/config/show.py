@@ -16,7 +16,6 @@ from ...module_utils._errors import ConfigError, Problem
 from .findings import near_miss
 from .load import Config
 from .schema import load_section, load_sections
-from .topology import Topology
 
 REDACTED = "[REDACTED]"
 OTHER_NAMES = {
@@ -38,7 +37,7 @@ _SECRET_VALUES: Sequence[Tuple[str, ...]] = (
 
 
 def overview(config: Config) -> Dict[str, Any]:
-    topology = Topology(config.data)
+    topology = config.topology
     return {
         "file": config.path,
         "destination": config.destination,

@@ -13,6 +13,7 @@ from ansible.executor import module_common
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from .. import host_line
 from . import sources, way
 
 # What `ask` prints where no module was begun.
@@ -34,10 +35,17 @@ class KeptAction(ActionBase):
     _command = ""
     _content: Optional[bytes] = None
 
+    def place(self, task_vars: Mapping[str, Any]) -> str:
+        """The host that the task runs on, whichever host of the play it runs for."""
+        return str(self._task.delegate_to or task_vars["inventory_hostname"])
+
+    def tell(self, task_vars: Mapping[str, Any], text: str) -> None:
+        """Before the module has answered."""
+        host_line.tell(self.place(task_vars), text)
+
     def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         """As _execute_module does it, but in less time."""
-        host = str(self._task.delegate_to or task_vars["inventory_hostname"])
-        return told(self._executed(module, arguments, task_vars), module, host)
+        return told(self._executed(module, arguments, task_vars), module, self.place(task_vars))
 
     def _executed(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         self._way, self._content = way.to(self, task_vars), None
@@ -53,8 +61,7 @@ class KeptAction(ActionBase):
                 if self._content is not None:
                     raise
                 why = repr(error)
-            host = self._task.delegate_to or task_vars["inventory_hostname"]
-            Display().vv(f"The module is sent to {host}: {why}")
+            Display().vv(f"The module is sent to {self.place(task_vars)}: {why}")
             self._way = None
         return dict(self._execute_module(module, arguments, task_vars=task_vars))
 

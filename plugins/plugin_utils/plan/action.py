@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from functools import cached_property, partial
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
+from ...module_utils._data import from_data
 from ...module_utils._errors import CaravanError
+from ...module_utils._shares import HostShare
 from ..kept.action import KeptAction
 from ..secrets import docker_login
 from ..secrets.sources import Secrets
@@ -55,6 +58,21 @@ class Supply:
         """What a task of this run answered here. There is nothing in it to be templated."""
         answer = self._task_vars.get(name)
         return answer if isinstance(answer, Mapping) else None
+
+    def handed(self, wanted: Sequence[Mapping[str, str]]) -> str:
+        """The secret values that shares name, as the option `secrets` takes them. None is read where none is named."""
+        return handover.values(self.secrets, wanted) if any(wanted) else "{}"
+
+    @property
+    def app_login(self) -> str:
+        """The login to the app's registry, as the option `registry` takes it."""
+        return json.dumps(self.login(self.plan.registry))
+
+    def host_share(self, arguments: Mapping[str, Any]) -> HostShare:
+        """What the task was given as its `plan`, else the share of its host."""
+        if left_out(arguments, "plan"):
+            return handover.host_share(self.plan, self.host)
+        return from_data(HostShare, arguments["plan"])
 
     def login(self, registry: Optional[Registry]) -> Optional[Dict[str, str]]:
         """Username and password for a registry of the plan, if there is one to log in to.
@@ -101,20 +119,15 @@ class PlannedAction(KeptAction):
         except CaravanError as error:
             return {**result, **error.details, "failed": True, "msg": error.message}
         except AnsibleConnectionFailure as error:
-            return {
-                **result,
-                "failed": True,
-                "msg": self._lost(self._task.delegate_to or variables["inventory_hostname"], error),
-            }
+            return {**result, "failed": True, "msg": self._lost(self.place(variables), error)}
 
     def _patiently(self, arguments: Arguments, variables: Mapping[str, Any]) -> Dict[str, Any]:
         """A registry that does not answer is asked again, after longer and longer pauses; that can be seen."""
-        host = self._task.delegate_to or variables["inventory_hostname"]
         for seconds in PAUSES:
             result = self.execute(self.module, arguments, variables)
             if not result.get("registry_silent"):
                 return result
-            Display().display(f"    {host:<12}  waits for {seconds} s, since the registry does not answer")
+            self.tell(variables, f"waits for {seconds} s, since the registry does not answer")
             time.sleep(seconds)
         return self.execute(self.module, arguments, variables)
 

@@ -12,7 +12,6 @@ from ...module_utils._names import short_version
 from ..config import show
 from ..config.load import Config
 from ..config.ssh import connection
-from ..config.topology import Topology
 from . import connections, containers, env, mounts, unsupported, version
 from .images import Images
 
@@ -22,7 +21,7 @@ UNKNOWN = "VERSION"
 def overview(config: Config, wanted: Optional[str]) -> Dict[str, Any]:
     """The configuration as it was understood and what follows from it. `wanted` is a version that was asked for."""
     version.require_tag(wanted)
-    topology = Topology(config.data)
+    topology = config.topology
     whole, reason = _version(config, wanted)
     images = Images(config, whole or UNKNOWN)
     resolved = {

@@ -12,7 +12,7 @@ from ...module_utils._proxy.settings import proxy_container
 from ...module_utils._shares import HostShare, ProxyShare, RoleShare
 from ..config.load import Config
 from ..config.topology import Accessory as AccessorySection
-from ..config.topology import Role, Topology
+from ..config.topology import Role
 from . import accessories as beside
 from . import assets, batches, connections, containers, mounts, pages, recording, secret_names, unsupported
 from . import env as _env
@@ -49,7 +49,7 @@ class _Planner:
         self.names = Names(self.data["service"], config.destination)
         self.images = Images(config, run.version, run.image)
         self.boot: Mapping[str, Any] = self.data["boot"]
-        self.topology = Topology(self.data)
+        self.topology = config.topology
         self.part = self.topology.of_roles(run.roles)
         about, taking_part = run.command in ABOUT_ACCESSORIES, set(run.hosts)
         self.accessories = beside.named(self.topology, run.accessory) if about else self.topology.accessories

@@ -119,6 +119,20 @@ def test_a_build_of_another_version_in_the_same_run_is_left_aside(
     assert given["built"] == (built if known else {})
 
 
+@pytest.mark.parametrize(
+    ("state", "given"),
+    [
+        ("pulled", {"registry"}),
+        ("staged", {"registry", "secrets"}),
+        ("live", {"registry", "secrets"}),
+        ("proven", set()),
+        ("absent", set()),
+    ],
+)
+def test_what_a_release_is_given_of_secrets(variables: dict[str, Any], state: str, given: set[str]) -> None:
+    assert {"registry", "secrets"} & set(act(release, {"state": state}, variables)["given"]) == given
+
+
 @pytest.mark.parametrize("state", ["stopped", "absent"])
 def test_ending_a_service_needs_no_secrets(variables: dict[str, Any], state: str) -> None:
     given = act(release, {"state": state}, {**variables, "kamal_secrets": {}})["given"]
