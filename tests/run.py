@@ -1,6 +1,9 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Runs the checks named on the command line, or all of them: a line for each, its output only when it fails."""
+"""Runs the checks named on the command line, or all of them: a line for each, its output only when it fails.
+
+The stories wait for hosts most of the time, so the other checks run beside them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,17 +97,19 @@ def perform(check: Check) -> tuple[int, int]:
     started = time.monotonic()
     if check.speaks:
         print(f"{check.name}:", flush=True)
-    else:
-        print(f"{check.name:<22}", end="", flush=True)
     code, output = run(check)
     passed, failed = outcome(check, code, output)
     if not check.speaks:
         detail = f"  {passed} passed" if check.counts and passed else ""
-        print(f"{'FAILED' if failed else 'ok':<6}{time.monotonic() - started:7.1f} s{detail}", flush=True)
+        verdict = f"{check.name:<22}{'FAILED' if failed else 'ok':<6}{time.monotonic() - started:7.1f} s{detail}"
         shown = output if failed else "\n".join(re.findall(r"^skipped: .*", output, re.MULTILINE))
-        if shown:
-            print(shown.rstrip(), flush=True)
+        # In one piece: a line of the stories may come at any time.
+        print("\n".join(filter(None, (verdict, shown.rstrip()))), flush=True)
     return passed, failed
+
+
+def perform_all(checks: list[Check]) -> list[tuple[int, int]]:
+    return [perform(check) for check in checks]
 
 
 def main(names: list[str]) -> int:
@@ -111,7 +117,10 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"There is no check named {', '.join(unknown)}; there are: {', '.join(CHECKS)}.", file=sys.stderr)
         return 2
-    results = [perform(check) for name in names or CHECKS for check in CHECKS[name]]
+    checks = [check for name in names or CHECKS for check in CHECKS[name]]
+    lanes = [[check for check in checks if check.speaks == speaks] for speaks in (True, False)]
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        results = [result for lane in pool.map(perform_all, lanes) for result in lane]
     passed = sum(result[0] for result in results)
     failed = sum(result[1] for result in results)
     print(f"{passed} passed, {failed} failed")

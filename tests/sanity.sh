@@ -35,13 +35,9 @@ urllib.request.urlopen(urllib.request.Request(sys.argv[1], method="HEAD"), timeo
 PYTHON
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
-
 provide_shellcheck() {
     if ! command -v shellcheck >/dev/null; then
-        as_root apt-get -qq update && DEBIAN_FRONTEND=noninteractive as_root apt-get -qq -y install shellcheck
+        tools/packages.sh shellcheck
     fi >/dev/null 2>&1 || skip shellcheck "not installed, and apt could not install it"
 }
 

@@ -14,13 +14,6 @@ fail() {
     exit 1
 }
 
-install_busybox() {
-    local sudo=""
-    [ "$(id -u)" -eq 0 ] || sudo="sudo -n"
-    # shellcheck disable=SC2086
-    $sudo apt-get install -qy --no-install-recommends busybox-static >/dev/null 2>&1
-}
-
 static_busybox() {
     local busybox
     busybox="$(command -v busybox)" && ! ldd "$busybox" >/dev/null 2>&1 && printf '%s' "$busybox"
@@ -46,7 +39,7 @@ import() {
 main() {
     docker image inspect "$image" >/dev/null 2>&1 && return
     timeout 120 docker pull -q "$image" >/dev/null 2>&1 && return
-    static_busybox >/dev/null || install_busybox || true
+    static_busybox >/dev/null || "$here/packages.sh" busybox-static >/dev/null 2>&1 || true
     local busybox
     busybox="$(static_busybox)" ||
         fail "$image cannot be pulled and there is no static busybox; install the package busybox-static or let this machine reach Docker Hub"

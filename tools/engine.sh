@@ -5,7 +5,8 @@
 # Makes a Docker engine answer on this machine. One that already answers is used as it is.
 set -euo pipefail
 
-cache="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.cache/engine"
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+cache="$(dirname "$here")/.cache/engine"
 patience=60
 socket=/var/run/docker.sock
 PATH="$PATH:/usr/sbin:/sbin"
@@ -44,10 +45,10 @@ install_packages() {
     say "installing docker.io and iptables"
     local log packages=(docker.io iptables)
     log="$(mktemp)"
-    as_root apt-get update -q >"$log" 2>&1 || true
+    "$here/packages.sh" >"$log" 2>&1 || true
     # Newer Debian has the client in a package of its own.
     [ -z "$(apt-cache show docker-cli 2>/dev/null)" ] || packages+=(docker-cli)
-    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${packages[@]}" >>"$log" 2>&1; then
+    if ! "$here/packages.sh" "${packages[@]}" >"$log" 2>&1; then
         tail -n 5 "$log" >&2
         fail "apt-get could not install docker.io; the full log is $log"
     fi

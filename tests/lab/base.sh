@@ -7,6 +7,7 @@ set -euo pipefail
 
 image="$1"
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+packages="$here/../../tools/packages.sh"
 suite=trixie
 
 fail() {
@@ -29,11 +30,11 @@ command -v apt-get >/dev/null || fail "debian:trixie-slim cannot be pulled and t
 as_root true 2>/dev/null || fail "debootstrap needs root; run as root or allow sudo without a password"
 mirror="$(debian_mirror)"
 if [ -z "$mirror" ]; then
-    as_root apt-get update -q >/dev/null
+    "$packages" >/dev/null
     mirror="$(debian_mirror)"
 fi
 [ -n "$mirror" ] || fail "apt here knows no Debian mirror; let this machine reach Docker Hub for debian:trixie-slim"
-command -v debootstrap >/dev/null || as_root apt-get install -qy --no-install-recommends debootstrap >/dev/null 2>&1 ||
+command -v debootstrap >/dev/null || "$packages" debootstrap >/dev/null 2>&1 ||
     fail "the package debootstrap could not be installed; install it and run this again"
 
 printf 'lab: no registry in reach; making Debian %s with debootstrap (about 90 s)\n' "$suite"
