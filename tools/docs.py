@@ -142,8 +142,7 @@ def here(command: table.Command) -> str:
     """What is typed after `ansible-playbook -i config/deploy.yml`."""
     if not command.playbook:
         return "–"
-    needed = [f"{name.replace(table.REST, '')}=…" for name in command.arguments] if command.needs else []
-    words = "".join(f" -e {said}" for said in [*command.sets, *needed])
+    words = "".join(f" -e {said}" for said in [*command.sets, *(f"{name}=…" for name in command.needed)])
     without = " (without `-i`)" if command.playbook in takes.WITHOUT_INVENTORY else ""
     return f"`caravan.kamal.{command.playbook}{words}`{without}"
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Sequence
 
 from ansible.utils.display import Display
 
+from ..module_utils._errors import SecretError
 from ..plugin_utils import invocation
 from ..plugin_utils.controller import ControllerAction
 from ..plugin_utils.secrets import kamal_command, pre_init, store
@@ -18,7 +19,7 @@ from ..plugin_utils.secrets import kamal_command, pre_init, store
 class ActionModule(ControllerAction):
     options = {
         **store.OPTIONS,
-        "name": {"type": "str", "required": True},
+        "name": {"type": "list", "elements": "str", "required": True},
         "fetched": {"type": "raw", "no_log": True},
         "show": {"type": "bool", "default": False},
     }
@@ -26,7 +27,7 @@ class ActionModule(ControllerAction):
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         value_of = partial(self.value_of, task_vars)
         invocation.require_sound(task_vars, self._loader, value_of)
-        name, fetched = arguments["name"], arguments["fetched"]
+        name, fetched = _only(arguments["name"]), arguments["fetched"]
         if fetched is None:
             pre_init.begin(task_vars, value_of, Display().display)
             (value,) = store.pick([name], store.find(arguments, [name], value_of))
@@ -36,3 +37,12 @@ class ActionModule(ControllerAction):
         text = store.shown(value, arguments["show"])
         Display().display(text)
         return {"text": text}
+
+
+def _only(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    raise SecretError(
+        f"secrets.extract takes one name, not {', '.join(names) or 'none'}. Run it for each with -e "
+        "kamal_secrets_names=NAME, or see all of them with caravan.kamal.secrets.fetch."
+    )

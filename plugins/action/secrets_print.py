@@ -41,7 +41,7 @@ class ActionModule(ControllerAction):
             lines = _values(known)
         else:
             known = sources.of_project(*place, without_commands, tell, Memory())
-            lines = [f"{name}={REDACTED}  ({where})" for name, where in known.places.items()]
+            lines = _names(known)
         text = "\n".join(lines or [f"There are no secrets. {_where_to(config.project_root, place[1])}"])
         if value_of("kamal_format") == "json":
             text = _as_json(known, arguments["show"])
@@ -49,16 +49,30 @@ class ActionModule(ControllerAction):
         return {"text": text, "names": list(known.places)}
 
 
+def _names(known: Secrets) -> List[str]:
+    """A line for each, as far as can be said without a command."""
+    without = known.without_value
+    return [
+        _none(name, where) if name in without else f"{name}={REDACTED}  ({where})"
+        for name, where in known.places.items()
+    ]
+
+
 def _values(known: Secrets) -> List[str]:
-    """A line for each value, and below them what is wrong with those that have none."""
+    """A line for each, and below them what is wrong with those that have no value."""
     lines: List[str] = []
     problems: Dict[str, None] = {}
-    for name in known.places:
+    for name, where in known.places.items():
         try:
             lines.append(f"{name}={known[name]}")
         except SecretError as error:
+            lines.append(_none(name, where))
             problems[error.message] = None
     return [*lines, *problems]
+
+
+def _none(name: str, where: str) -> str:
+    return f"{name}  has no value that can be used  ({where})"
 
 
 def _as_json(known: Secrets, show: bool) -> str:

@@ -57,9 +57,10 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._errors import ConfigError, Problem
-from ..plugin_utils.commands.help import show_and_end
+from ..plugin_utils.commands import alias
+from ..plugin_utils.commands.help import require_playbooks, show_and_end
 from ..plugin_utils.config.findings import listed, near_miss
-from ..plugin_utils.config.load import Config, Settings, load
+from ..plugin_utils.config.load import Config, Settings, load, load_aliases
 from ..plugin_utils.config.source import CONFIGURATION, DEFAULT_FILE
 from ..plugin_utils.config.ssh import connection
 
@@ -87,11 +88,14 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
         extra = load_extra_vars(loader)
-        if boolean(extra.get("kamal_help", False), strict=False):
-            show_and_end()
         try:
-            file, destination = self._source(path, extra)
-            self._fill(load(file, destination, Settings.of(os.environ, extra.get)))
+            require_playbooks()
+            if boolean(extra.get("kamal_help", False), strict=False):
+                show_and_end()
+            which = (*self._source(path, extra), Settings.of(os.environ, extra.get))
+            if alias.is_asked_for():
+                alias.run(load_aliases(*which), str(extra.get("kamal_alias") or ""))
+            self._fill(load(*which))
         except Exception as error:
             # An error that is raised here only becomes a warning, the next plugin invents hosts from the same file,
             # and the run ends well without having done anything.

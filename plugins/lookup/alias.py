@@ -55,8 +55,8 @@ class LookupModule(LookupBase):
             return ["localhost"]
         known = variables or {}
         try:
-            config = source.from_task_vars(known, partial(self._value, known), os.getcwd())
-            alias.run(config.data.get("aliases") or {}, next(filter(None, map(str, terms)), ""))
+            aliases = source.aliases(known, partial(self._value, known), os.getcwd())
+            alias.run(aliases, next(filter(None, map(str, terms)), ""))
         except CaravanError as error:
             # As an error of a template it would be told with the place in our playbook.
             Display().error(error.message, wrap_text=False)

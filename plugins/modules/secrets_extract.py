@@ -14,8 +14,9 @@ description:
   - Runs on the controller and connects to no host.
 options:
   name:
-    description: The name of the secret, or the end of it after a slash.
-    type: str
+    description: The name of the secret, or the end of it after a slash. More than one name is an error.
+    type: list
+    elements: str
     required: true
   fetched:
     description: What C(kamal secrets fetch) printed, as text or as a map. Without it O(adapter) is asked.

@@ -109,6 +109,14 @@ def test_extract_without_a_name_says_how_it_is_given(folder: Path, vendors: Vend
     assert vendors.asked == []
 
 
+@pytest.mark.parametrize("names", ["A,B", ["A", "B"]], ids=["with a comma", "a list"])
+def test_extract_takes_one_name(folder: Path, vendors: Vendors, names: str | list[str]) -> None:
+    asked = ("-e", json.dumps({"kamal_secrets_names": names}))
+    code, output = play("caravan.kamal.secrets.extract", folder, vendors, *OF_THE_ITEM, *asked)
+    assert code == 2 and "secrets.extract takes one name, not A, B. Run it for each" in output, output
+    assert vendors.asked == []
+
+
 def test_extract_of_what_was_fetched_before(folder: Path, vendors: Vendors) -> None:
     fetched = {"kamal_secrets_fetched": {"F/A": VALUE}, "kamal_secrets_names": "A"}
     (folder / "fetched.json").write_text(json.dumps(fetched))
@@ -144,6 +152,8 @@ def test_print_lists_names_and_places_and_runs_nothing(project: Path, vendors: V
     assert code == 0, output
     assert f"\nWORD=[REDACTED]  ({project}/.kamal/secrets:1)\n" in output
     assert "\nMORE=[REDACTED]  (kamal_secrets)\n" in output
+    assert f"\nSHELL=[REDACTED]  ({project}/.kamal/secrets:4)\n" in output
+    assert f"\nUNSET  has no value that can be used  ({project}/.kamal/secrets:5)\n" in output
     assert VALUE not in output
     assert (vendors.asked, (project / "ran").exists()) == ([], False)
 
@@ -152,7 +162,7 @@ def test_print_shows_values_to_those_who_ask_and_what_is_wrong_with_others(proje
     code, output = play("caravan.kamal.secrets.print", project, vendors, *SHOW)
     assert code == 0, output
     assert f"\nWORD={VALUE}-1\nITEM={{" in output
-    assert f"\nA={VALUE}\nSHELL={VALUE}-2\n" in output
+    assert f"\nA={VALUE}\nSHELL={VALUE}-2\nUNSET  has no value that can be used  (" in output
     assert f"{project}/.kamal/secrets:5: UNSET refers to NOBODY_SETS_THIS, which is not set here." in output
 
 

@@ -12,9 +12,10 @@ from typing import List, NoReturn, Sequence
 from ansible import context
 from ansible.utils.display import Display
 
+from ...module_utils._errors import ConfigError, Problem
 from .. import invocation
 from ..variables import Variable
-from .table import REST, UNUSED, Command, of_playbook
+from .table import UNUSED, Command, of_playbook
 from .takes import TAKES, WITHOUT_INVENTORY, in_common, of_its_own
 
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
@@ -22,6 +23,17 @@ PREFIX = "caravan.kamal."
 WIDTH, LINE = 24, 100
 # Of whose meaning the table of all variables says first which playbooks take them.
 TAKEN_BY = re.compile(r"^(?:the same|(?:the playbooks )?`[\w.…]+`(?:, `[\w.…]+`)*): ")
+
+
+def require_playbooks() -> None:
+    """Ansible takes a folder of playbooks for one, and says of it only that it is a directory."""
+    problems = []
+    for name in invocation.running(context.CLIARGS.get("args") or ()):
+        within = [f"{PREFIX}{each}" for each in TAKES if each.startswith(f"{name}.")]
+        if within:
+            problems.append(Problem(f"no playbook, but a folder of them: {', '.join(within)}", where=PREFIX + name))
+    if problems:
+        raise ConfigError(problems)
 
 
 def show_and_end() -> NoReturn:
@@ -69,13 +81,8 @@ def summary(playbook: str) -> str:
 def call(playbook: str) -> str:
     """The line that runs it, with what it cannot do without."""
     inventory = [] if playbook in WITHOUT_INVENTORY else ["-i", "config/deploy.yml"]
-    needed = [f"-e {name.replace(REST, '')}=…" for name in _needed(playbook)]
+    needed = [f"-e {name}=…" for command in of_playbook(playbook)[:1] for name in command.needed]
     return " ".join(["ansible-playbook", *inventory, f"{PREFIX}{playbook}", *needed])
-
-
-def _needed(playbook: str) -> Sequence[str]:
-    first = of_playbook(playbook)[:1]
-    return first[0].arguments if first and first[0].needs else ()
 
 
 def _variable(variable: Variable) -> List[str]:

@@ -76,6 +76,7 @@ def _options(command: Command) -> Dict[str, str]:
 
 def _said(command: Command, known: Mapping[str, str], word: str, left: Iterator[str]) -> List[Pair]:
     name, equals, value = word.partition("=")
+    name = name.replace("_", "-")
     if name not in known:
         near = get_close_matches(name, known, n=1)
         meant = f"; did you mean {near[0]}?" if near else f"; {SEE}"
@@ -96,8 +97,9 @@ def _placed(command: Command, words: Sequence[str]) -> List[Pair]:
     found: List[Pair] = []
     for name in command.arguments:
         taken, left = (left, []) if name.endswith(REST) else (left[:1], left[1:])
+        variable = name.replace(REST, "")
         if taken:
-            found.append((name.replace(REST, ""), " ".join(taken)))
+            found.append((variable, ("," if BY_NAME[variable].type == "list" else " ").join(taken)))
     if left:
         raise _problem(f"kamal {command.words} takes no {' '.join(left)} here; {SEE}")
     if command.needs and len(found) < len(command.arguments):

@@ -20,7 +20,8 @@ class Command:
     """`options` says for an option of Kamal's, with its short form behind a slash, which variable takes its value, or
     `VARIABLE=VALUE` for a switch; nothing where the switch makes no difference here. `arguments` are the variables that
     take what has no option; one that ends with REST takes all that is left. `sets` belongs to the command itself.
-    `needs` says if these have to be given. `note` is what is different; without a `playbook` what to do instead."""
+    `needs` says if these have to be given, `also` which variables of options have to. `note` is what is different, or
+    without a `playbook` what to do instead."""
 
     words: str
     playbook: str = ""
@@ -28,7 +29,13 @@ class Command:
     arguments: Tuple[str, ...] = ()
     sets: Tuple[str, ...] = ()
     needs: bool = True
+    also: Tuple[str, ...] = ()
     note: str = ""
+
+    @property
+    def needed(self) -> Tuple[str, ...]:
+        """The variables that it cannot do without."""
+        return (*self.also, *(name.replace(REST, "") for name in self.arguments if self.needs))
 
 
 # Of every command. What begins with a dash is an option of Ansible's.
@@ -67,10 +74,11 @@ _STORE = {
 _ACCESSORY = ("kamal_accessory",)
 _PART = "a part of `remove`, which takes all of it"
 _DATA = "data goes with `-e kamal_accessory_data=delete -e kamal_confirm_data=true`"
-_LOGIN = "tries the login from every host; it is kept nowhere"
+_SKIP_LOCAL = {"--skip-local/-L": ""}
+_LOGIN = "tries the login from every host, so no `--skip-remote`; it is kept nowhere"
 
 COMMANDS: Tuple[Command, ...] = (
-    Command("init", "init", note="no `bundle`: there is no gem"),
+    Command("init", "init", note="no `--bundle`: there is no gem"),
     Command("setup", "setup", _PUSH),
     Command("deploy", "deploy", _PUSH),
     Command("redeploy", "redeploy", _PUSH),
@@ -184,10 +192,20 @@ COMMANDS: Tuple[Command, ...] = (
     Command("build remove", "build.remove"),
     Command("build details", "build.details"),
     Command("build dev", "build.dev", _NO_CACHE, note="no `--output`: into the engine only"),
-    Command("registry setup", "registry.setup", note=_LOGIN),
-    Command("registry login", "registry.login", note=_LOGIN),
-    Command("registry logout", "registry.logout", note="removes what `docker login` or Kamal left on hosts"),
-    Command("registry remove", "registry.remove", note="also a registry that Kamal started on this machine"),
+    Command("registry setup", "registry.setup", _SKIP_LOCAL, note=_LOGIN),
+    Command("registry login", "registry.login", _SKIP_LOCAL, note=_LOGIN),
+    Command(
+        "registry logout",
+        "registry.logout",
+        _SKIP_LOCAL,
+        note="removes what `docker login` or Kamal left on hosts, so no `--skip-remote`",
+    ),
+    Command(
+        "registry remove",
+        "registry.remove",
+        note="also a registry that Kamal started on this machine; for `--skip-local` take `registry.logout`; no "
+        "`--skip-remote`",
+    ),
     Command("server bootstrap", "server.bootstrap"),
     Command(
         "server exec",
@@ -200,13 +218,14 @@ COMMANDS: Tuple[Command, ...] = (
     Command("prune containers", "prune.containers", {"--retain": "kamal_prune_retain"}),
     Command("prune images", "prune.images"),
     Command("lock status", "lock.status"),
-    Command("lock acquire", "lock.acquire", {"--message/-m": "kamal_lock_message"}),
+    Command("lock acquire", "lock.acquire", {"--message/-m": "kamal_lock_message"}, also=("kamal_lock_message",)),
     Command("lock release", "lock.release", note="whoever holds it"),
     Command(
         "secrets fetch",
         "secrets.fetch",
         _STORE,
         (f"kamal_secrets_names{REST}",),
+        also=("kamal_secrets_adapter",),
         note="values with `-e kamal_secrets_show=true`",
     ),
     Command(

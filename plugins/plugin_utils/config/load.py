@@ -62,6 +62,22 @@ class Config:
 
 
 def load(path: str, destination: Optional[str], settings: Settings, project_root: Optional[str] = None) -> Config:
+    return _check(*_read_all(path, destination, settings, project_root))
+
+
+def load_aliases(
+    path: str, destination: Optional[str], settings: Settings, project_root: Optional[str] = None
+) -> Dict[str, str]:
+    """Without a look at the rest: an alias may name the destination that the rest makes sense with."""
+    document, _config = _read_all(path, destination, settings, project_root)
+    aliases = document.data.get("aliases")
+    return {str(name): str(command) for name, command in aliases.items()} if isinstance(aliases, dict) else {}
+
+
+def _read_all(
+    path: str, destination: Optional[str], settings: Settings, project_root: Optional[str]
+) -> Tuple[Document, Config]:
+    """What is written, and a configuration that has nothing of it yet but says whose it is."""
     base, destination = split_destination(os.path.abspath(path), destination)
     root = os.path.abspath(project_root) if project_root else project_root_of(base)
     scope = Scope(dict(settings.environ), root, settings.erb_commands)
@@ -71,7 +87,7 @@ def load(path: str, destination: Optional[str], settings: Settings, project_root
     if destination:
         overlay = _read(_destination_file(base, destination, root), root, scope, settings.erb, may_be_empty=True)
         document = merge_documents(document, overlay)
-    return _check(document, Config({}, {}, base, root, destination))
+    return document, Config({}, {}, base, root, destination)
 
 
 def from_mapping(

@@ -14,7 +14,7 @@ import re
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ...module_utils._errors import ConfigError, Problem
-from .load import Config, Settings, from_mapping, load, project_root_of, split_destination
+from .load import Config, Settings, from_mapping, load, load_aliases, project_root_of, split_destination
 
 # A file by this name is a configuration, also for the inventory plugin.
 CONFIGURATION = re.compile(r"^deploy(\.[\w-]+)*\.ya?ml$")
@@ -25,17 +25,28 @@ Value = Callable[[str], Any]
 
 def from_task_vars(task_vars: Mapping[str, Any], templar_value: Value, cwd: str) -> Config:
     mapping = templar_value("kamal_config")
-    file = templar_value("kamal_config_file")
-    destination = templar_value("kamal_destination") or None
-    folder = templar_value("kamal_project_root")
-    if mapping is not None and file:
+    if mapping is None:
+        return load(*_file_and_how(task_vars, templar_value, cwd))
+    if templar_value("kamal_config_file"):
         raise ConfigError([Problem("kamal_config and kamal_config_file are both set; keep the one that is meant")])
-    if mapping is not None:
-        groups = _role_groups(templar_value("kamal_role_groups"), task_vars.get("groups") or {})
-        root = os.path.abspath(os.path.join(cwd, str(folder or ".")))
-        return from_mapping(mapping, _text(destination), root, role_groups=groups)
-    path = _file(task_vars, file, cwd)
-    return load(path, _text(destination), Settings.of(os.environ, templar_value), _below(cwd, folder))
+    groups = _role_groups(templar_value("kamal_role_groups"), task_vars.get("groups") or {})
+    root = os.path.abspath(os.path.join(cwd, str(templar_value("kamal_project_root") or ".")))
+    return from_mapping(mapping, _text(templar_value("kamal_destination") or None), root, role_groups=groups)
+
+
+def aliases(task_vars: Mapping[str, Any], templar_value: Value, cwd: str) -> Dict[str, str]:
+    if templar_value("kamal_config") is None:
+        return load_aliases(*_file_and_how(task_vars, templar_value, cwd))
+    return dict(from_task_vars(task_vars, templar_value, cwd).data.get("aliases") or {})
+
+
+def _file_and_how(
+    task_vars: Mapping[str, Any], templar_value: Value, cwd: str
+) -> Tuple[str, Optional[str], Settings, Optional[str]]:
+    """What a file is loaded with."""
+    path = _file(task_vars, templar_value("kamal_config_file"), cwd)
+    settings, root = Settings.of(os.environ, templar_value), _below(cwd, templar_value("kamal_project_root"))
+    return path, _text(templar_value("kamal_destination") or None), settings, root
 
 
 def place(task_vars: Mapping[str, Any], templar_value: Value, cwd: str) -> Tuple[str, Optional[str]]:

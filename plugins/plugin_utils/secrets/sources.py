@@ -97,6 +97,11 @@ class Secrets:
         known = [*(file.secrets for file in self._files), self._variable]
         return {name: secret.where for secrets in known for name, secret in secrets.items()}
 
+    @property
+    def without_value(self) -> List[str]:
+        """Those that have none of use, whatever commands print that did not run."""
+        return [name for name in self.places if any(_reasons({name: self._find(name)}))]
+
     def require(self, names: Iterable[str]) -> None:
         """All of `names` have a value, or one error that lists those that have not, and why."""
         wanted = {name: self._find(name) for name in sorted(set(names))}

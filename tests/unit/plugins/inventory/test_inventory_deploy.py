@@ -334,5 +334,16 @@ def test_a_mistake_ends_the_run(project, arguments, said):
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("more", [[], ["-e", "kamal_help=true"]])
+def test_a_folder_of_playbooks_is_told_with_those_that_are_in_it(project, more):
+    """Ansible itself would only say that it is a directory."""
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "config/deploy.yml", "caravan.kamal.lock"]
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run([*command, *more], cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == deploy.PARSER_ERROR
+    there = "caravan.kamal.lock.status, caravan.kamal.lock.acquire, caravan.kamal.lock.release"
+    assert f"caravan.kamal.lock: no playbook, but a folder of them: {there}" in done.stdout + done.stderr
+
+
 def test_the_plugin_knows_the_keys_that_it_documents():
     assert set(deploy.OPTIONS) == set(yaml.safe_load(deploy.DOCUMENTATION)["options"])

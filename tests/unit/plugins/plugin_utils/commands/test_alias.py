@@ -87,3 +87,17 @@ def test_one_that_cannot_be_run_is_an_error(project: Path) -> None:
     code, output = play(project, "-e", "kamal_alias=bad")
     assert code == 1
     assert "aliases/bad: app logz: there is no command kamal app logz; did you mean kamal app logs?" in output
+
+
+@pytest.mark.parametrize("inventory", [(), ("-i", "config/deploy.yml")], ids=["without -i", "with -i"])
+def test_one_names_the_destination_without_which_nothing_else_is_right(project: Path, inventory: tuple[str]) -> None:
+    (project / "ansible.cfg").write_text("[inventory]\nenable_plugins = caravan.kamal.deploy, host_list\n")
+    whole = "require_destination: true\naliases: {st: config -d staging}\n"
+    (project / "config/deploy.yml").write_text(CONFIG.replace("servers: [localhost]\n", "") + whole)
+    (project / "config/deploy.staging.yml").write_text("servers: [localhost]\n")
+    code, output = play(project, *inventory, "-e", "kamal_alias=st")
+    assert code == 0, output
+    assert "st: ansible-playbook -e kamal_destination=staging caravan.kamal.config" in output
+    assert "\ndestination: staging\n" in output
+    code, output = play(project, *inventory)
+    assert code == 0 and "The aliases of the configuration:\n  st: config -d staging\n" in output

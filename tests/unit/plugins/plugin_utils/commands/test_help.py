@@ -63,6 +63,18 @@ def test_which_playbooks_take_a_variable_is_not_said_by_one_of_them(playbook: st
     assert f"\n      {line}\n" in texts.of([playbook])
 
 
+@pytest.mark.parametrize(
+    ("playbook", "needed"),
+    [
+        ("lock.acquire", "-i config/deploy.yml caravan.kamal.lock.acquire -e kamal_lock_message=…"),
+        ("secrets.fetch", "caravan.kamal.secrets.fetch -e kamal_secrets_adapter=… -e kamal_secrets_names=…"),
+        ("accessory.exec", "-i config/deploy.yml caravan.kamal.accessory.exec -e kamal_accessory=… -e kamal_cmd=…"),
+    ],
+)
+def test_how_it_is_run_has_what_it_cannot_do_without(playbook: str, needed: str) -> None:
+    assert f"\nHow:\n  ansible-playbook {needed}\n" in texts.of([playbook])
+
+
 def test_without_a_playbook_all_are_listed() -> None:
     lines = texts.of([]).splitlines()
     assert [line.split()[0] for line in lines[2:]] == list(TAKES)

@@ -29,6 +29,7 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.variables import BY_
         ("rollback", "caravan.kamal.rollback"),
         ("rollback v1", "-e kamal_version=v1 caravan.kamal.rollback"),
         ("accessory exec db 'psql -c x' y", None),
+        ("deploy --skip_hooks", "-e kamal_skip_hooks=true caravan.kamal.deploy"),
         ("accessory boot-config", None),
         ("proxy boot-config get", "-e kamal_proxy_boot_config=get caravan.kamal.proxy.boot_config"),
         (
@@ -46,7 +47,7 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.variables import BY_
         ),
         (
             "secrets fetch -a 1password --from V A B",
-            '-e kamal_secrets_adapter=1password -e kamal_secrets_from=V -e \'{"kamal_secrets_names": "A B"}\' '
+            "-e kamal_secrets_adapter=1password -e kamal_secrets_from=V -e kamal_secrets_names=A,B "
             "caravan.kamal.secrets.fetch",
         ),
     ],

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,43 @@ TREE = {
     "secrets": "extract fetch print",
     "server": "bootstrap exec",
 }
+_PUSH = "--skip-push --no-cache"
+_LOGS = "--since --lines --grep --grep-options --follow --skip-timestamps"
+_REGISTRY = "--skip-local --skip-remote"
+OPTIONS = {
+    "setup": _PUSH,
+    "deploy": _PUSH,
+    "redeploy": _PUSH,
+    "init": "--bundle",
+    "remove": "--confirmed",
+    "app exec": "--interactive --reuse --env --detach --raw",
+    "app logs": f"{_LOGS} --container-id",
+    "app maintenance": "--drain-timeout --message",
+    "app stale_containers": "--stop",
+    "proxy reboot": "--rolling --confirmed",
+    "proxy upgrade": "--rolling --confirmed",
+    "proxy logs": _LOGS,
+    "proxy remove": "--force",
+    "accessory exec": "--interactive --reuse --env --raw",
+    "accessory logs": _LOGS,
+    "accessory remove": "--confirmed",
+    "accessory upgrade": "--rolling --confirmed",
+    "build deliver": "--no-cache",
+    "build push": "--output --no-cache",
+    "build dev": "--output --no-cache",
+    "registry setup": _REGISTRY,
+    "registry login": _REGISTRY,
+    "registry logout": _REGISTRY,
+    "registry remove": _REGISTRY,
+    "server exec": "--interactive --raw",
+    "prune containers": "--retain",
+    "lock acquire": "--message",
+    "secrets fetch": "--adapter --account --from",
+}
+OF_ALL = (
+    "--version --destination --config-file --hosts --roles --primary --skip-hooks --lock-wait --lock-wait-timeout "
+    "--lock-wait-interval --verbose --quiet"
+)
 OF_KAMAL_1 = {"broadcast", "env push", "env delete"}
 PARTS_AND_FORMER = {"rollout", "switch", "logs"}
 
@@ -40,6 +78,17 @@ def test_every_line_of_kamals_tree_has_a_row_and_only_one() -> None:
     words = [command.words for command in COMMANDS]
     tree = {f"{group} {name}".strip() for group, names in TREE.items() for name in names.split()}
     assert sorted(words) == sorted(tree | OF_KAMAL_1)
+
+
+@each_command()
+def test_every_option_of_a_line_is_taken_or_its_note_says_why_not(command: Command) -> None:
+    taken = [name.partition("/")[0] for name in command.options]
+    told = [*taken, *re.findall(r"`(--[\w-]+)`", command.note)]
+    assert sorted(told) == sorted(OPTIONS.get(command.words, "").split())
+
+
+def test_every_option_of_all_lines_is_taken() -> None:
+    assert [name.partition("/")[0] for name in FRAME] == OF_ALL.split()
 
 
 @each_command()
