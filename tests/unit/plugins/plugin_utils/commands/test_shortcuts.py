@@ -8,10 +8,12 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.plugin_utils.commands import shortcuts
+from ansible_collections.caravan.kamal.plugins.plugin_utils.commands.help import summary
 from ansible_collections.caravan.kamal.plugins.plugin_utils.commands.takes import TAKES
 
 
@@ -64,12 +66,28 @@ def test_make_lists_them(tmp_path: Path) -> None:
     assert len(listed) == len(TAKES)
 
 
-def test_every_playbook_is_a_recipe() -> None:
-    text = shortcuts.justfile()
-    assert "set positional-arguments\n" in text
-    for name in TAKES:
-        assert f'caravan.kamal.{name} "$@"\n' in text
-        assert f"\n{name.replace('.', '-').replace('_', '-')} *args:\n" in text
+def just(folder: Path, *arguments: str) -> list[str]:
+    """What just prints, and the arguments that a playbook gets in place of ansible-playbook."""
+    (folder / "justfile").write_text("import 'caravan.just'\n")
+    (folder / "caravan.just").write_text(shortcuts.justfile())
+    (folder / "ansible-playbook").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (folder / "ansible-playbook").chmod(0o755)
+    path = os.pathsep.join((str(folder), str(Path(sys.executable).parent), os.environ["PATH"]))
+    done = subprocess.run(
+        ["just", *arguments], cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def test_every_playbook_is_a_recipe(tmp_path: Path) -> None:
+    recipes = {line.split()[0]: line.partition("# ")[2] for line in just(tmp_path, "--list") if line.startswith(" ")}
+    assert recipes == {name.replace(".", "-").replace("_", "-"): summary(name) for name in TAKES}
+
+
+def test_what_a_recipe_runs(tmp_path: Path) -> None:
+    ran = just(tmp_path, "app-exec", "-e", """{"kamal_cmd": "echo 'a  b' $HOME"}""", "--check")
+    wanted = ["-i", "config/deploy.yml", "caravan.kamal.app.exec", "-e", """{"kamal_cmd": "echo 'a  b' $HOME"}"""]
+    assert ran == [*wanted, "--check"]
 
 
 def completed(folder: Path, *words: str) -> list[str]:
