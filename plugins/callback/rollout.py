@@ -28,20 +28,20 @@ notes:
 
 import atexit
 import os
-import shutil
-import sys
 import time
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Mapping, Optional, Set, Tuple
 
 from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.utils.vars import load_extra_vars
 
-from ..plugin_utils import ci, host_line
+from ..plugin_utils import ci, host_line, screen
+from ..plugin_utils.held_lock import HeldLock
 from ..plugin_utils.live_line import NO_ROLE_YET, LiveLine
 from ..plugin_utils.results import (
     SILENT,
     answer_of,
+    begins_at,
     done,
     has_items,
     host_of,
@@ -51,10 +51,11 @@ from ..plugin_utils.results import (
     reason_of,
     short_name,
     task_of,
+    wait_of,
 )
-from ..plugin_utils.summary import CONTROLLER, Versions, changed_where, closing_line
+from ..plugin_utils.summary import CONTROLLER, Versions
+from ..plugin_utils.tally import Tally
 
-LOCK = "caravan.kamal.lock"
 RELEASE = "caravan.kamal.release"
 # Seconds that a stage took, from which on they are told.
 NOTICED = 1.0
@@ -78,17 +79,10 @@ class CallbackModule(Default):
         self._waiting: Any = None
         # What was shown of the task at hand, so that many hosts with one failure tell it once.
         self._shown: Set[Tuple[str, str]] = set()
-        self._causes: Dict[str, List[str]] = {}
-        # How often a task for a host of the play changed others, that it was delegated to, by all these names. None of
-        # them stand for a task that only looked ahead and changed nothing.
-        self._elsewhere: Dict[Tuple[str, Tuple[str, ...]], int] = {}
-        # Where items of the loop at hand failed and changed something, by the host of the play that it runs for.
-        self._failed_items: Dict[str, List[str]] = {}
-        self._changed_items: Dict[str, List[str]] = {}
-        self._lock: Optional[Mapping[str, Any]] = None
+        self._tally, self._lock = Tally(), HeldLock()
         # Ctrl-C ends a run without a word to callbacks.
         atexit.register(self._tell_of_the_lock)
-        is_first, self._live = not hasattr(self, "_live"), LiveLine(_write, _width(os.environ, self._ci))
+        is_first, self._live = not hasattr(self, "_live"), LiveLine(screen.write, screen.width(os.environ, self._ci))
         if not self._verbose and not self._is_aside:
             self._live.start()
         if is_first:
@@ -109,8 +103,7 @@ class CallbackModule(Default):
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         self._shown = set()
-        self._failed_items = {}
-        self._changed_items = {}
+        self._tally.begin_task()
         if self._verbose:
             return super().v2_playbook_on_task_start(task, is_conditional)
         if self._stage != self._shown_stage:
@@ -126,34 +119,34 @@ class CallbackModule(Default):
         if self._verbose:
             super().v2_runner_on_start(host, task)
         elif task.action not in SILENT:
-            self._live.begin(str(host.get_name()), short_name(task), _place(task))
+            self._live.begin(str(host.get_name()), short_name(task), begins_at(task))
 
     def v2_runner_on_ok(self, result: Any) -> None:
         answer = answer_of(result)
         self._live.end(host_of(result))
         if task_of(result).action == RELEASE and not looks_ahead(task_of(result)):
             self._versions.add(self._name(result), answer)
-        self._remember_the_lock(task_of(result), answer)
+        self._lock.remember(task_of(result), answer)
         if self._verbose:
             return super().v2_runner_on_ok(result)
         self._announce()
         self._handle_warnings(answer)
         if answer.get("changed"):
-            self._note_the_place(result)
+            self._tally.changed(result, self._name(result))
         for line in done(answer, task_of(result)):
             self._line(result, line, _color(answer))
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
         answer = answer_of(result)
         if answer.get("changed"):
-            self._changed_items.setdefault(host_of(result), []).append(self._name(result))
+            self._tally.item_changed(result, self._name(result))
         if self._verbose:
             return super().v2_runner_item_on_ok(result)
         for line in done(answer, task_of(result)):
             self._line(result, f"{self._item(result)}{line}", _color(answer))
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
-        self._failed_items.setdefault(host_of(result), []).append(self._name(result))
+        self._tally.item_failed(result, self._name(result))
         if self._verbose:
             return super().v2_runner_item_on_failed(result)
         answer = answer_of(result)
@@ -167,10 +160,9 @@ class CallbackModule(Default):
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         self._live.end(host_of(result))
-        is_stop = bool(self._causes) and short_name(task_of(result)) in STOPS
+        is_stop = bool(self._tally.causes) and short_name(task_of(result)) in STOPS
         if not ignore_errors:
-            culprits = sum(self._causes.values(), []) if is_stop else self._to_blame(result)
-            self._causes.setdefault(host_of(result), culprits)
+            self._tally.failed(result, self._name(result), is_stop)
         if self._verbose:
             return super().v2_runner_on_failed(result, ignore_errors)
         if is_stop:
@@ -184,7 +176,7 @@ class CallbackModule(Default):
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self._live.end(host_of(result))
-        self._causes.setdefault(host_of(result), self._to_blame(result))
+        self._tally.failed(result, self._name(result))
         if self._verbose:
             return super().v2_runner_on_unreachable(result)
         self._line(result, f"cannot be reached: {plain(answer_of(result).get('msg'))}", C.COLOR_UNREACHABLE)
@@ -201,11 +193,10 @@ class CallbackModule(Default):
         """A task with `until` waits: what for is said once, and again only if it is something else by then."""
         if self._verbose:
             return super().v2_runner_retry(result)
-        answer = answer_of(result)
-        text = f"waits for up to {_seconds_left(answer, task_of(result))} s: {reason_of(answer)}"
-        if (self._name(result), reason_of(answer)) not in self._shown:
-            self._shown.add((self._name(result), reason_of(answer)))
-            self._line(result, text, C.COLOR_SKIP)
+        answer, place = answer_of(result), self._name(result)
+        if (place, reason_of(answer)) not in self._shown:
+            self._shown.add((place, reason_of(answer)))
+            self._line(result, wait_of(answer, task_of(result)), C.COLOR_SKIP)
 
     def v2_playbook_on_include(self, included_file: Any) -> None:
         if self._verbose:
@@ -216,32 +207,20 @@ class CallbackModule(Default):
             super().v2_playbook_on_no_hosts_remaining()
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        self._lock = None
+        self._lock.forget()
         if self._verbose:
             return super().v2_playbook_on_stats(stats)
         self._live.forget()
         self._end_stage()
         for line in self._versions.lines():
             self._say(line, color=C.COLOR_CHANGED)
-        counts = changed_where({host: stats.summarize(host) for host in sorted(stats.processed)}, self._elsewhere)
         seconds = time.monotonic() - self._began
-        failed, outcome = closing_line(counts, self._causes)
+        failed, outcome = self._tally.closing_line({host: stats.summarize(host) for host in sorted(stats.processed)})
         self._say(f"\n{outcome} ({seconds:.1f} s)", color=C.COLOR_ERROR if failed else C.COLOR_OK)
 
-    # The lock of a run that is cut off
-
-    def _remember_the_lock(self, task: Any, answer: Mapping[str, Any]) -> None:
-        if task.action == LOCK and not task.check_mode and task.args.get("state") in ("held", "free"):
-            self._lock = answer if answer.get("held") and answer.get("status") == "ours" else None
-
     def _tell_of_the_lock(self) -> None:
-        if self._lock:
-            self._say(
-                f"\nThis run still holds the deploy lock of {self._lock.get('name')} on {self._lock.get('host')}. "
-                "The next run of the same user on this machine takes it over at once, any other when it has expired; "
-                "ansible-playbook caravan.kamal.lock.status shows when that is.",
-                color=C.COLOR_WARN,
-            )
+        if self._lock.told:
+            self._say(self._lock.told, color=C.COLOR_WARN)
 
     # Lines
 
@@ -281,19 +260,6 @@ class CallbackModule(Default):
         is_controller = host == "localhost" and host_of(result) != "localhost"
         return CONTROLLER if is_controller else host
 
-    def _note_the_place(self, result: Any) -> None:
-        """Where a task changed something, if that is not the host of the play that it runs for."""
-        host = host_of(result)
-        places = self._changed_items.get(host) or [self._name(result)]
-        there = () if looks_ahead(task_of(result)) else tuple(dict.fromkeys(places))
-        if there != (host,):
-            self._elsewhere[host, there] = self._elsewhere.get((host, there), 0) + 1
-
-    def _to_blame(self, result: Any) -> List[str]:
-        """The hosts that a failed task speaks of or whose items failed, else the one that it ran on."""
-        of_items = self._failed_items.get(host_of(result))
-        return list(answer_of(result).get("missing") or of_items or [self._name(result)])
-
     def _item(self, result: Any) -> str:
         """What a line of a loop begins with; nothing in a loop over hosts, as each line has the name of its host."""
         label = str(self._get_item_label(answer_of(result)))
@@ -325,27 +291,5 @@ def _extra(playbook: Any) -> Mapping[str, Any]:
     return dict(load_extra_vars(playbook.get_loader())) if playbook else {}
 
 
-def _width(environ: Mapping[str, str], where: ci.Plain) -> Optional[int]:
-    """Of the terminal; None where lines cannot be drawn anew."""
-    is_terminal = sys.stdout.isatty() and environ.get("TERM") not in (None, "dumb") and not where.is_ci
-    return shutil.get_terminal_size().columns if is_terminal else None
-
-
-def _write(text: str) -> None:
-    os.write(1, text.encode(sys.stdout.encoding or "utf-8", "replace"))
-
-
-def _place(task: Any) -> Optional[str]:
-    """Where a task that begins will run, if not on its host; empty where a variable decides."""
-    if not task.delegate_to:
-        return None
-    return CONTROLLER if task.delegate_to == "localhost" else ""
-
-
 def _color(answer: Mapping[str, Any]) -> Any:
     return C.COLOR_CHANGED if answer.get("changed") else C.COLOR_OK
-
-
-def _seconds_left(answer: Mapping[str, Any], task: Any) -> int:
-    attempts = int(answer.get("retries") or 0) - int(answer.get("attempts") or 0)
-    return max(0, attempts) * int(float(task.delay or 0))

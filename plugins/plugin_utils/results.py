@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from ansible import context
+
+from .summary import CONTROLLER
 
 # A hook says itself what it runs, before it does. What tasks a file brings are announced one by one.
 SILENT = (
@@ -55,6 +57,13 @@ def place_of(result: Any, label: str) -> str:
     return host_of(result) if "{{" in host else host  # It failed before it was known where it runs.
 
 
+def begins_at(task: Any) -> Optional[str]:
+    """Where a task that begins will run, if not on its host; empty where a variable decides."""
+    if not task.delegate_to:
+        return None
+    return CONTROLLER if task.delegate_to == "localhost" else ""
+
+
 def has_items(answer: Mapping[str, Any]) -> bool:
     """Of a task with a loop, each item of which was told already."""
     return any("ansible_loop_var" in item for item in answer.get("results") or () if isinstance(item, dict))
@@ -79,6 +88,12 @@ def reason_of(answer: Mapping[str, Any]) -> str:
     """One telling of what went wrong; modules that are not ours keep some of it in other fields."""
     parts = (plain(answer.get("msg")), answer.get("module_stderr"), answer.get("stderr"))
     return "\n".join(str(part).strip() for part in parts if part)
+
+
+def wait_of(answer: Mapping[str, Any], task: Any) -> str:
+    """What a task with `until` waits for, before it is tried again."""
+    attempts = int(answer.get("retries") or 0) - int(answer.get("attempts") or 0)
+    return f"waits for up to {max(0, attempts) * int(float(task.delay or 0))} s: {reason_of(answer)}"
 
 
 def plain(message: Any) -> str:

@@ -22,6 +22,8 @@ MODULES = sorted((PLUGINS / "modules").glob("*.py"))
 PLUGIN_FILES = sorted(PLUGINS.rglob("*.py"))
 HOST_FILES = [path for path in PLUGIN_FILES if UTILS in path.parents or path in MODULES]
 UTIL_FILES = [path for path in PLUGIN_FILES if "_utils" in path.relative_to(PLUGINS).parts[0]]
+# Of what has as much to say to people as a module, most is documentation.
+CODE_FILES = [path for path in PLUGIN_FILES if path not in MODULES]
 PLAYBOOKS = sorted((ROOT / "playbooks").rglob("*.yml"))
 TASK_FILES = sorted((ROOT / "roles").glob("*/*/**/*.yml"))
 
@@ -184,7 +186,7 @@ def test_no_file_needs_itself(path: Path) -> None:
     assert path not in beneath(path)
 
 
-@each(UTIL_FILES)
+@each(CODE_FILES)
 def test_files_are_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST_FILE
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.callback import rollout
-from ansible_collections.caravan.kamal.plugins.plugin_utils import results
+from ansible_collections.caravan.kamal.plugins.plugin_utils import held_lock, results
 
 OK = {"failures": 0, "unreachable": 0, "changed": 0}
 CHANGED, FAILED = {**OK, "changed": 2}, {**OK, "failures": 1, "changed": 1}
@@ -207,14 +207,14 @@ LOCKS: dict[str, tuple[list[tuple[str, dict[str, Any]]], bool]] = {
 @pytest.mark.parametrize(("steps", "told"), LOCKS.values(), ids=LOCKS)
 def test_a_run_that_is_cut_off_tells_of_its_lock(callback: Callback, steps: Any, told: bool) -> None:
     for state, result in steps:
-        task = callback.task("Lock", action=rollout.LOCK, args={"state": state})
+        task = callback.task("Lock", action=held_lock.LOCK, args={"state": state})
         callback.v2_runner_on_ok(answer(task, "web1", name="hello", host="web1", **result))
     callback._tell_of_the_lock()
     assert ("still holds the deploy lock of hello on web1" in " ".join(callback.lines)) is told
 
 
 def test_a_run_that_ends_tells_nothing_of_its_lock(callback: Callback) -> None:
-    task = callback.task("Lock", action=rollout.LOCK, args={"state": "held"})
+    task = callback.task("Lock", action=held_lock.LOCK, args={"state": "held"})
     callback.v2_runner_on_ok(answer(task, "web1", held=True, status="ours"))
     callback.v2_playbook_on_stats(SimpleNamespace(processed={"web1": 1}, summarize=lambda host: OK))
     callback._tell_of_the_lock()
