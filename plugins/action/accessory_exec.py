@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional
 
-from ..plugin_utils import answers
+from ..plugin_utils import aloud, answers
 from ..plugin_utils.kept.action import AsAsked
+from ..plugin_utils.plan import command_places
 
 
 class ActionModule(AsAsked):
@@ -15,3 +16,7 @@ class ActionModule(AsAsked):
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
         return answers.finished(self, super().run(tmp, task_vars))
+
+    def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        names = command_places.of_accessories(task_vars)
+        return aloud.execute(self, super().execute, module, arguments, task_vars, names)

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
-from contextlib import contextmanager
 from functools import partial
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -22,15 +20,13 @@ from ansible.utils.display import Display
 from ..module_utils._build import git
 from ..module_utils._build.source import LEFT_OUT, commit_of
 from ..module_utils._data import to_data
-from ..plugin_utils import build_progress, host_line
+from ..plugin_utils import host_line, progress
 from ..plugin_utils.background import Background
+from ..plugin_utils.build_progress import Teller
 from ..plugin_utils.plan import commit_pack
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 from ..plugin_utils.summary import CONTROLLER
 
-LOCAL = "local"
-# Seconds between two looks at how far the build is; another host is asked over its connection.
-NEAR, FAR = 0.2, 2.0
 # Made when the main process loads this file, before it forks.
 BUILDS = Background()
 
@@ -102,7 +98,7 @@ class ActionModule(PlannedAction):
 
     @property
     def _is_here(self) -> bool:
-        return bool(self._connection.transport == LOCAL)
+        return bool(self._connection.transport == progress.LOCAL)
 
     def _is_to_be_sent(self, arguments: Arguments) -> bool:
         root = arguments["project_root"]
@@ -135,35 +131,7 @@ class ActionModule(PlannedAction):
     def _build(self, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         if self._task.check_mode or not left_out(arguments, "progress"):
             return super().execute(self.module, arguments, task_vars)
-        with self._shown(self.place(task_vars)) as progress:
-            return super().execute(self.module, {**arguments, "progress": progress}, task_vars)
-
-    @contextmanager
-    def _shown(self, host: str) -> Iterator[str]:
-        tell = partial(host_line.tell, CONTROLLER if host == "localhost" else host)
-        if self._is_here:
-            with tempfile.TemporaryDirectory(prefix="caravan-") as folder:
-                path = os.path.join(folder, "progress")
-                with build_progress.shown(partial(_read, path), tell, NEAR):
-                    yield path
-        else:
-            path = self._remote("progress")
-            with build_progress.shown(partial(self._read_there, path), tell, FAR):
-                yield path
-
-    def _read_there(self, path: str, place: int) -> Optional[bytes]:
-        """A terminal on the way, as for sudo, would end lines otherwise."""
-        command = f"tail -c +{place + 1} {path} 2>/dev/null || true"
-        try:
-            answer = self._low_level_execute_command(command, sudoable=False)
-        except AnsibleConnectionFailure:
-            return None
-        return str(answer["stdout"]).encode()
-
-
-def _read(path: str, place: int) -> Optional[bytes]:
-    if not os.path.exists(path):
-        return b""
-    with open(path, "rb") as file:
-        file.seek(place)
-        return file.read()
+        host = self.place(task_vars)
+        teller = Teller(partial(host_line.tell, CONTROLLER if host == "localhost" else host))
+        with progress.heard(self, teller.hear) as reading:
+            return super().execute(self.module, {**arguments, "progress": reading.path}, task_vars)

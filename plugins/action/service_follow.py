@@ -7,15 +7,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Dict, List, Mapping
 
-from ansible.utils.color import stringc
-from ansible.utils.display import Display
-
 from ..module_utils._durations import duration, moment
 from ..module_utils._errors import CommandError
-from ..plugin_utils import follow, terminal
+from ..plugin_utils import follow, places, terminal
 from ..plugin_utils.controller import ControllerAction
 
-COLORS = ("cyan", "yellow", "green", "purple", "blue", "bright cyan", "bright yellow", "bright green", "bright purple")
 DEFAULT_LINES = 10
 
 
@@ -39,12 +35,13 @@ class ActionModule(ControllerAction):
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         if arguments["state"] == "ready":
             return {"way": asdict(terminal.way(self)), "places": _filters(arguments)}
-        places = _places(str(arguments["answers"]), task_vars)
-        if not places:
+        followed = _places(str(arguments["answers"]), task_vars)
+        if not followed:
             raise CommandError("There is nothing to follow on any of these hosts.")
+        names = [place.name for place in followed]
         if not self._task.check_mode:
-            follow.follow(places, _wish(arguments), _tell([place.name for place in places]))
-        return {"places": [place.name for place in places]}
+            follow.follow(followed, _wish(arguments), places.teller(names))
+        return {"places": names}
 
 
 def _filters(arguments: Mapping[str, Any]) -> Dict[str, List[str]]:
@@ -77,14 +74,3 @@ def _since(word: str) -> str:
     except ValueError:
         return str(moment(word, 0)) if word else ""
     return word
-
-
-def _tell(names: List[str]) -> Any:
-    width = max(map(len, names))
-    hosts = list(dict.fromkeys(name.partition(" ")[0] for name in names))
-    color = {name: COLORS[hosts.index(name.partition(" ")[0]) % len(COLORS)] for name in names}
-
-    def tell(name: str, line: str) -> None:
-        Display().display(f"{stringc(name.ljust(width), color[name])} | {line}")
-
-    return tell

@@ -37,7 +37,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils import ci, host_line, screen
 from ..plugin_utils.held_lock import HeldLock
-from ..plugin_utils.live_line import NO_ROLE_YET, LiveLine
+from ..plugin_utils.live_line import NO_ROLE_YET, LiveLine, make_room
 from ..plugin_utils.results import (
     SILENT,
     answer_of,
@@ -86,7 +86,7 @@ class CallbackModule(Default):
         if not self._verbose and not self._is_aside:
             self._live.start()
         if is_first:
-            self._make_room()
+            make_room(self._display, lambda: self._live)
         if self._verbose:
             super().v2_playbook_on_start(playbook)
 
@@ -233,16 +233,6 @@ class CallbackModule(Default):
         seconds, self._stage_began = time.monotonic() - self._stage_began, time.monotonic()
         if self._shown_stage is not None:
             self._say(*([f"  ({seconds:.1f} s)"] if seconds >= NOTICED else []), *self._ci.end())
-
-    def _make_room(self) -> None:
-        """Warnings, and what tasks say themselves, are shown by others than this callback."""
-        display = self._display.display
-
-        def shown(*arguments: Any, **options: Any) -> None:
-            with self._live.aside():
-                display(*arguments, **options)
-
-        self._display.display = shown
 
     def _announce(self) -> None:
         """A task with a condition is only announced when it is not skipped."""

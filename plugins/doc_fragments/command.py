@@ -29,6 +29,11 @@ options:
         anew, and only its owner may read it.
       - For a command that runs in one place.
     type: path
+  progress:
+    description:
+      - A file that gets a line of JSON for what the command writes, while it runs. Of a long output the answer then has
+        the end alone. Left out, the action shows it as it comes, except with O(raw) or as JSON.
+    type: path
 notes:
   - The parts of O(terminal) and O(raw) that are done on the controller are those of an action plugin.
 """

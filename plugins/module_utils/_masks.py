@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, List, Mapping
 
 MASK = "********"
 # Shorter ones would black out unrelated text.
@@ -13,10 +13,16 @@ SHORTEST_MASKED = 4
 
 def masked(value: Any, secrets: Mapping[str, str]) -> Any:
     """`value` with every secret in it blacked out; a multi-line secret also line by line."""
+    words = hidden_words(secrets)
+    return _mask(value, words) if words else value
+
+
+def hidden_words(secrets: Mapping[str, str]) -> List[str]:
+    """What is blacked out, the longest first."""
     words = {
         line for secret in secrets.values() for line in (secret, *secret.splitlines()) if len(line) >= SHORTEST_MASKED
     }
-    return _mask(value, sorted(words, key=len, reverse=True)) if words else value
+    return sorted(words, key=len, reverse=True)
 
 
 def _mask(value: Any, words: Any) -> Any:

@@ -62,6 +62,11 @@ terminal:
   returned: with O(terminal)
   type: str
   sample: ssh -t root@db1 'docker exec -it hello-db psql'
+streamed:
+  description: Whether all that it wrote was shown while it ran.
+  returned: where it was to be shown
+  type: bool
+  sample: true
 actions:
   description: What was run, or would be in check mode.
   returned: always
@@ -73,6 +78,7 @@ actions:
 from typing import Any, Dict
 
 from ..module_utils._app import accessory_exec, command
+from ..module_utils._host import listening
 from ..module_utils._host import module as _module
 
 OPTIONS: Dict[str, Any] = {
@@ -86,7 +92,9 @@ OPTIONS: Dict[str, Any] = {
 def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
     engine, wanted = request.engine(command.LONGEST), command.of_options(params)
-    ran = accessory_exec.run(engine, request.changes, params["service"], wanted, params["reuse"])
+    with listening.told(request) as telling:
+        heard = wanted.told_by(telling).at(params["name"])
+        ran = accessory_exec.run(engine, request.changes, params["service"], heard, params["reuse"])
     return {"logs": {params["name"]: ran}}
 
 

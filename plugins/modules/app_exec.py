@@ -80,6 +80,11 @@ terminal:
   returned: with O(terminal)
   type: str
   sample: ssh -t root@web1 'docker exec -it hello-web-3f2a9c1 bash'
+streamed:
+  description: Whether all that it wrote was shown while it ran.
+  returned: where it was to be shown
+  type: bool
+  sample: true
 actions:
   description: What was run, or would be in check mode.
   returned: always
@@ -95,6 +100,7 @@ from ..module_utils._app.app_exec import AppExec
 from ..module_utils._app.context import Context
 from ..module_utils._data import from_data, options
 from ..module_utils._errors import ConfigError, Problem
+from ..module_utils._host import listening
 from ..module_utils._host import module as _module
 from ..module_utils._shares import HostShare
 
@@ -120,7 +126,9 @@ def act(request: _module.Request) -> Dict[str, Any]:
     for values in found.values():
         request.hide(values)
     context = Context(request.engine(command.LONGEST), request.changes, share, request.secrets, found=found)
-    return {"logs": AppExec(context, request.credentials, command.of_options(params), reuse).run(params["roles"])}
+    with listening.told(request) as telling:
+        wanted = command.of_options(params).told_by(telling)
+        return {"logs": AppExec(context, request.credentials, wanted, reuse).run(params["roles"])}
 
 
 def main() -> None:

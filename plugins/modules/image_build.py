@@ -288,10 +288,10 @@ step:
 from typing import Any, Dict
 
 from ..module_utils._build.build import Build
-from ..module_utils._build.progress import Progress
 from ..module_utils._build.received import Received
 from ..module_utils._build.wanted import Wanted
 from ..module_utils._host import module as _module
+from ..module_utils._progress import Progress
 
 OPTIONS: Dict[str, Any] = {
     "service": {"type": "str", "required": True},

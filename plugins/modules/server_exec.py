@@ -34,6 +34,11 @@ options:
       - A file on the controller that gets, byte for byte, what the command writes to its standard output. It is written
         anew, and only its owner may read it.
     type: path
+  progress:
+    description:
+      - A file that gets a line of JSON for what the command writes, while it runs. Of a long output the answer then has
+        the end alone. Left out, the action shows it as it comes, except with O(raw) or as JSON.
+    type: path
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.service
@@ -70,6 +75,11 @@ terminal:
   returned: with O(terminal)
   type: str
   sample: ssh -t root@web1 top
+streamed:
+  description: Whether all that it wrote was shown while it ran.
+  returned: where it was to be shown
+  type: bool
+  sample: true
 actions:
   description: What was run, or would be in check mode.
   returned: always
@@ -81,7 +91,7 @@ actions:
 from typing import Any, Dict
 
 from ..module_utils._app import history, server_exec
-from ..module_utils._host import files
+from ..module_utils._host import files, listening
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
@@ -93,6 +103,7 @@ OPTIONS: Dict[str, Any] = {
     "performer": {"type": "str", "default": ""},
     "terminal": {"type": "bool", "default": False},
     "raw": {"type": "path"},
+    "progress": {"type": "path"},
 }
 
 
@@ -106,7 +117,8 @@ def act(request: _module.Request) -> Dict[str, Any]:
     if params["terminal"]:
         ran = {"container": name, "state": "waits for a terminal", "lines": [], "terminal": command}
     else:
-        ran = server_exec.run(request.changes, command, params["host"], bool(params["raw"]))
+        with listening.told(request) as telling:
+            ran = server_exec.run(request.changes, command, params["host"], bool(params["raw"]), telling)
     return {"logs": {server_exec.PLACE: ran}}
 
 

@@ -7,12 +7,9 @@ The lines are the same in a terminal and in a log.
 
 from __future__ import annotations
 
-import json
 import re
-import threading
 import time
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Sequence
 
 # A step is told when it ends after this many seconds, and while it runs at these times and then each minute.
 WORTH_TELLING = 1.0
@@ -30,13 +27,11 @@ class Teller:
         self._began: Dict[str, float] = {}
         self._told: Dict[str, int] = {}
         self._amounts: Dict[str, str] = {}
-        self._rest = ""
 
-    def hear(self, text: str) -> None:
-        """The next piece of the file, which may end within a line."""
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            self._take(json.loads(line))
+    def hear(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """What came since the last call, if anything."""
+        for event in events:
+            self._take(event)
         self._tell_of_what_runs()
 
     def _take(self, event: Mapping[str, Any]) -> None:
@@ -65,27 +60,3 @@ class Teller:
 def _short(step: str) -> str:
     name = MOUNTS.sub("", step)
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-
-
-@contextmanager
-def shown(read: Callable[[int], Optional[bytes]], tell: Callable[[str], None], pause: float) -> Iterator[None]:
-    """While the block lasts `tell` gets the lines. `read` gives the file from a place on, or None to be left alone."""
-    ended = threading.Event()
-    watching = threading.Thread(target=_watch, args=(read, Teller(tell), pause, ended), daemon=True)
-    watching.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watching.join()
-
-
-def _watch(read: Callable[[int], Optional[bytes]], teller: Teller, pause: float, ended: threading.Event) -> None:
-    place, is_last = 0, False
-    while not is_last:
-        is_last = ended.wait(pause)
-        piece = read(place)
-        if piece is None:
-            return
-        place += len(piece)
-        teller.hear(piece.decode("utf-8", "replace"))

@@ -13,3 +13,21 @@ def of(name: str, text: str) -> str:
 
 def tell(name: str, text: str) -> None:
     Display().display(of(name, text))
+
+
+class At(str):
+    """What a task is at on a host of the play, on its way to a callback that shows such things. For all others it is a
+    line of Ansible's log file."""
+
+    host = ""
+    what = ""
+
+    @classmethod
+    def of(cls, host: str, what: str) -> At:
+        made = cls(f"{host}: {what}")
+        made.host, made.what = host, what
+        return made
+
+
+def at(host: str, what: str) -> None:
+    Display().display(At.of(host, what), log_only=True)

@@ -8,11 +8,13 @@ It is written past Python's buffers and by a thread that shares nothing but its 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from .host_line import At
 from .summary import named_or_counted
 
 # Why a release is skipped on a host that has roles for a later task.
@@ -47,6 +49,12 @@ class LiveLine:
         """A task for a host, which runs in another `place` perhaps; an empty one is not known yet."""
         with self.aside():
             self._at[host] = (task, host if place is None else place, self._now())
+
+    def at(self, host: str, what: str) -> None:
+        """What the task is at on a host."""
+        with self._lock:
+            if host in self._at:
+                self._at[host] = (what, self._at[host][1], self._now())
 
     def end(self, host: str) -> None:
         with self.aside():
@@ -94,7 +102,7 @@ class LiveLine:
             hosts.setdefault(task, []).append(place)
         parts = [f"{_some(there)}{task}, {self._seconds(task)} s" for task, there in hosts.items()]
         if self._waiting:
-            parts.append(f"waiting for that: {', '.join(self._waiting)}")
+            parts.append(f"{_some(self._waiting)}waiting for the barrier")
         return "  … " + "; ".join(parts)
 
     def _seconds(self, task: str) -> int:
@@ -104,3 +112,22 @@ class LiveLine:
 def _some(places: List[str]) -> str:
     hosts = [place for place in places if place]
     return f"{named_or_counted(hosts, NAMED_HOSTS)}: " if hosts else ""
+
+
+def make_room(display: Any, live: Callable[[], LiveLine]) -> None:
+    """Warnings, and what tasks say themselves, are shown by others than the callback: each has a line of its own, at
+    once, wherever it goes to. In a fork it is only handed on."""
+    show, process = display.display, os.getpid()
+
+    def shown(*arguments: Any, **options: Any) -> None:
+        if os.getpid() != process:
+            show(*arguments, **options)
+        elif arguments and isinstance(arguments[0], At):
+            live().at(arguments[0].host, arguments[0].what)
+            show(*arguments, **options)
+        else:
+            with live().aside():
+                show(*arguments, **options)
+                sys.stdout.flush()
+
+    display.display = shown

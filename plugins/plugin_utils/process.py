@@ -76,7 +76,7 @@ def run(
             os.close(readable)
     if writable is not None:
         threading.Thread(target=_write, args=(writable, script), daemon=True).start()
-    with _ending_with_us(process):
+    with ending_with_us(lambda: _signal(process, signal.SIGTERM)):
         return _hear(process, time.monotonic() + seconds, output, errors)
 
 
@@ -125,8 +125,9 @@ def _listen(process: subprocess.Popen[bytes], deadline: float, heard: Mapping[in
 
 
 @contextmanager
-def _ending_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """What ends us, such as Ctrl-C or a closed terminal, ends it too: in a group of its own it would not notice.
+def ending_with_us(end: Callable[[], object]) -> Iterator[None]:
+    """What ends us, such as Ctrl-C or a closed terminal, has `end` called first: what would not notice, in a group of
+    its own or on another host, ends too.
 
     What we ignore, as with nohup, it does not hear of.
     """
@@ -135,7 +136,7 @@ def _ending_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
         for number in ENDING:
             if signal.getsignal(number) == signal.SIG_IGN:
                 continue
-            before[number] = signal.signal(number, lambda number, _frame: _pass_on(process, number, before[number]))
+            before[number] = signal.signal(number, lambda number, _frame: _pass_on(end, number, before[number]))
     try:
         yield
     finally:
@@ -143,8 +144,8 @@ def _ending_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
             signal.signal(kept, handler)
 
 
-def _pass_on(process: subprocess.Popen[bytes], number: int, handler: Any) -> None:
-    _signal(process, signal.SIGTERM)
+def _pass_on(end: Callable[[], object], number: int, handler: Any) -> None:
+    end()
     signal.signal(number, handler)
     os.kill(os.getpid(), number)
 

@@ -201,10 +201,18 @@ def logs(answers: Answers) -> str:
 
 
 def output(answers: Answers) -> str:
-    """What a command wrote, or how a terminal is opened. Of hosts where it failed that was told with the failure."""
+    """What a command wrote, or how a terminal is opened. Of hosts where it failed that was told with the failure.
+
+    The lines of one place were shown as they came, and are not repeated: nothing was between them.
+    """
     told = {host: answer for host, answer in answers.items() if answer}
-    ways = [result["terminal"] for answer in told.values() for result in _results(answer) if "terminal" in result]
-    return "\n".join(["This opens it:", "", *ways]) if ways else logs(told)
+    results = [result for answer in told.values() for result in _results(answer)]
+    ways = [result["terminal"] for result in results if "terminal" in result]
+    if ways:
+        return "\n".join(["This opens it:", "", *ways])
+    sections = list(_log_sections(told))
+    is_shown = len(answers) == len(sections) == 1 and all(result.get("streamed") for result in results)
+    return sections[0][0] if is_shown else _sections(sections)
 
 
 def _log_sections(answers: Answers) -> Iterator[Tuple[str, Optional[List[str]]]]:

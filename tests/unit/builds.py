@@ -13,10 +13,10 @@ import docker.errors
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import client
 from ansible_collections.caravan.kamal.plugins.module_utils._build.build import Build
-from ansible_collections.caravan.kamal.plugins.module_utils._build.progress import Progress
 from ansible_collections.caravan.kamal.plugins.module_utils._build.wanted import Wanted
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
+from ansible_collections.caravan.kamal.plugins.module_utils._progress import Progress
 
 REPOSITORY = "registry.example.com/app"
 REFERENCE = f"{REPOSITORY}:v1"

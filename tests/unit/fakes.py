@@ -17,7 +17,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ansible_collections.caravan.kamal.plugins.module_utils._durations import duration
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ImageError
-from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container, Executed, Image
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container, Executed, Hears, Image
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags as _flags
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import values
 
@@ -269,6 +269,10 @@ class FakeEngine:
     def stdout(self, name: str) -> bytes:
         return self.logs(name, None).encode()
 
+    def follow(self, container: str) -> Iterator[bytes]:
+        """What it wrote is known when it has been started."""
+        return (self.logs(container, None).encode() for _piece in range(1))
+
     def exit_codes(self, name: str) -> list[int]:
         return self._exits.get(self._find(name)[1]["Id"], [])
 
@@ -409,6 +413,12 @@ class FakeEngine:
             self.state_file = None  # which kamal-proxy writes anew after each such command, refused ones too
         executed: Executed = getattr(self, f"_proxy_{argv[1]}")(*argv[2:])
         return executed
+
+    def execute_aloud(self, container: str, argv: Sequence[str], env: Mapping[str, str], hears: Hears) -> int:
+        executed = self.execute(container, argv, env)
+        with hears.ending(lambda: None):
+            hears(executed.output.encode())
+        return executed.code
 
     def _proxy_list(self) -> Executed:
         return Executed(0, "")

@@ -47,7 +47,7 @@ class AppExec:
         troubles = []
         for role in self._chosen(roles):
             try:
-                logs[role.name] = self._in_running(role) if self.reuse else self._in_new(role)
+                logs[role.name] = (self._in_running if self.reuse else self._in_new)(role, self.command.at(role.name))
             except CaravanError as error:
                 troubles.append(error.message)
         if troubles:
@@ -59,7 +59,7 @@ class AppExec:
         chosen = self.context.roles(roles)
         return chosen[:1] if self.command.how == _command.TERMINAL else chosen
 
-    def _in_running(self, role: RoleShare) -> Dict[str, Any]:
+    def _in_running(self, role: RoleShare, command: Command) -> Dict[str, Any]:
         container = self._current(role)
         if container is None:
             raise CommandError(
@@ -67,16 +67,16 @@ class AppExec:
                 "or run the command in a new one: without kamal_reuse."
             )
         self._audit(role, info.version(self.names, container))
-        return _command.in_running(self.context.engine, self.context.changes, container.name, self.command)
+        return _command.in_running(self.context.engine, self.context.changes, container.name, command)
 
-    def _in_new(self, role: RoleShare) -> Dict[str, Any]:
+    def _in_new(self, role: RoleShare, command: Command) -> Dict[str, Any]:
         engine, changes = self.context.engine, self.context.changes
         image, version = self._image(role)
         like = self.names.role(role.name)
         name = _command.new_name(f"{like}-exec-{version}")
         networks.ensure(engine, changes, self.share.network)
         self._audit(role, version)
-        return _command.in_new(engine, changes, like, name, self._body(role, name, image, version), self.command)
+        return _command.in_new(engine, changes, like, name, self._body(role, name, image, version), command)
 
     def _image(self, role: RoleShare) -> Tuple[str, str]:
         """The image and its version: those that run, unless the run is about a version that was named."""

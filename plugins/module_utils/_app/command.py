@@ -8,7 +8,7 @@ import base64
 import secrets
 import shlex
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import _body
@@ -16,6 +16,8 @@ from .._errors import CommandError, ConfigError, Problem
 from .._host import networks
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine, Executed
+from .._host.listening import Listener
+from .._progress import Progress
 from . import command_leftovers as leftovers
 
 POLL = 0.2  # seconds
@@ -29,22 +31,36 @@ OPTIONS: Dict[str, Any] = {
     "env": {"type": "dict", "default": {}},
     "terminal": {"type": "bool", "default": False},
     "raw": {"type": "path"},
+    "progress": {"type": "path"},
 }
 
 
 @dataclass(frozen=True)
 class Command:
     """What is run, with which variables beside those of the container, and how: `WAITED_FOR`, `DETACHED`, or prepared
-    for a `TERMINAL`. With `raw` the bytes of its standard output are answered."""
+    for a `TERMINAL`. With `raw` the bytes of its standard output are answered. With `progress` what it writes is told
+    while it runs, as that of `place`."""
 
     words: List[str]
     env: Mapping[str, str] = field(default_factory=dict)
     how: str = WAITED_FOR
     raw: bool = False
+    progress: Optional[Progress] = None
+    place: str = ""
 
     @property
     def name(self) -> str:
         return shown(self.words)
+
+    def told_by(self, progress: Optional[Progress]) -> Command:
+        return replace(self, progress=progress)
+
+    def at(self, place: str) -> Command:
+        return replace(self, place=place)
+
+    @property
+    def listener(self) -> Optional[Listener]:
+        return Listener(self.progress, self.place) if self.progress else None
 
 
 def of_options(params: Mapping[str, Any]) -> Command:
@@ -76,7 +92,7 @@ def in_running(engine: Engine, changes: Changes, container: str, command: Comman
         given = [word for name, value in command.env.items() for word in ("--env", f"{name}={value}")]
         return _opened(container, ["docker", "exec", "-it", *given, container, *command.words])
     text = f"run {command.name} in {container}"
-    executed = changes.do(text, lambda: engine.execute(container, command.words, command.env))
+    executed = changes.do(text, lambda: _run(engine, container, command))
     return answer(command.name, container, executed, command.raw, f"in {container}")
 
 
@@ -94,7 +110,7 @@ def in_new(
         changes.do(f"run {command.name} in {name}, detached", lambda: _start(engine, name, whole))
         return {"container": name, "state": "not run" if changes.check_mode else "started", "lines": []}
     place = f"a container like {like}"
-    executed = changes.do(f"run {command.name} in {place}", lambda: _to_its_end(engine, name, whole, command.raw))
+    executed = changes.do(f"run {command.name} in {place}", lambda: _to_its_end(engine, name, whole, command))
     return answer(command.name, place, executed, command.raw, f"in {place}")
 
 
@@ -116,15 +132,37 @@ def _start(engine: Engine, name: str, body: _body.Body) -> None:
         raise
 
 
-def _to_its_end(engine: Engine, name: str, body: _body.Body, raw: bool) -> Executed:
+def _run(engine: Engine, container: str, command: Command) -> Executed:
+    listener = command.listener
+    if listener is None:
+        return engine.execute(container, command.words, command.env)
+    code = engine.execute_aloud(container, command.words, command.env, listener)
+    return Executed(code, listener.end())
+
+
+def _to_its_end(engine: Engine, name: str, body: _body.Body, command: Command) -> Executed:
+    listener = command.listener
     with leftovers.none_of(engine, name):
         new = networks.create(engine, name, body)
+        if listener is None:
+            engine.start(new)
+            code = _exit_code(engine, new)
+            return Executed(code, engine.logs(new, None), engine.stdout(new) if command.raw else b"")
+        pieces = engine.follow(new)
         engine.start(new)
-        while True:
-            state = (engine.inspect(new) or {"State": {"Status": "gone", "ExitCode": 1}})["State"]
-            if state["Status"] not in RUNNING:
-                return Executed(int(state["ExitCode"]), engine.logs(new, None), engine.stdout(new) if raw else b"")
-            time.sleep(POLL)
+        with listener.ending(lambda: engine.remove(new, volumes=True)):
+            for piece in pieces:
+                listener(piece)
+            return Executed(_exit_code(engine, new), listener.end())
+
+
+def _exit_code(engine: Engine, container: str) -> int:
+    """When it has ended."""
+    while True:
+        state = (engine.inspect(container) or {"State": {"Status": "gone", "ExitCode": 1}})["State"]
+        if state["Status"] not in RUNNING:
+            return int(state["ExitCode"])
+        time.sleep(POLL)
 
 
 def _opened(container: str, argv: List[str]) -> Dict[str, Any]:

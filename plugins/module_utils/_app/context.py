@@ -12,6 +12,7 @@ from .._host import files, networks
 from .._host.changes import Changes
 from .._host.engine import Container, Engine, Image, Inspected
 from .._host.health import is_connected
+from .._progress import Tell, nobody
 from .._records import Record, live_container
 from .._shares import HostShare, RoleShare, values
 from . import history
@@ -32,7 +33,7 @@ class Context:
     """`secrets` has the values by secret name, `found` those that lie in files on this host, by role and variable, and
     `records` the history of this host as it was before.
 
-    With `force` no container counts as the wanted one.
+    With `force` no container counts as the wanted one. `tell` says what is waited for.
     """
 
     engine: Engine
@@ -42,6 +43,7 @@ class Context:
     records: Sequence[Record] = ()
     force: bool = False
     found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tell: Tell = nobody
 
     def roles(self, names: Optional[List[str]]) -> List[RoleShare]:
         """The roles of this host with these names; None means all."""

@@ -15,6 +15,7 @@ from .._host import networks, placed
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._names import Names
+from .._progress import Tell, nobody
 from .._proxy import commands
 from .._proxy import container as _proxy
 from .._proxy.asked import Asked
@@ -40,7 +41,7 @@ class Release:
 
     `found`: values that lie in files on this host, by role and variable; of those roles `secrets` says nothing.
     `foretold`: the actions that an earlier task of the run has listed for the network and kamal-proxy.
-    `error_pages` by their names.
+    `error_pages` by their names. `tell` says what is waited for.
     `image_id`: the image that was staged, empty where it is still to come (check mode), None where nobody says.
     """
 
@@ -55,6 +56,7 @@ class Release:
     image_id: Optional[str] = None
     found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     error_pages: Mapping[str, str] = field(default_factory=dict)
+    tell: Tell = nobody
 
     def __post_init__(self) -> None:
         self.records = history.read(self.share.history_file, self.changes.notice)
@@ -66,6 +68,7 @@ class Release:
         `roles` None means all of this host. Returns `version` and `image_id`.
         """
         image = self._image()
+        self.tell("making containers ready")
         self._ensure_surroundings()
         context = self._context(self.changes)
         served.ensure(context, self.error_pages)
@@ -87,6 +90,7 @@ class Release:
         version, is_of_before = self.share.version, self.share.command in OF_BEFORE
         kept = _records.images_of(self.records, version) if is_of_before else None
         trusting = any(role.secrets_file for role in self.share.roles)
+        self.tell(f"waiting for the image {self.share.image.reference}")
         return _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept, trusting)
 
     def live(self, roles: Optional[List[str]]) -> Dict[str, Any]:
@@ -128,7 +132,7 @@ class Release:
         stale.stop(self._context(self.changes), roles)
 
     def _context(self, changes: Changes) -> Context:
-        return Context(self.engine, changes, self.share, self.secrets, self.records, self.force, self.found)
+        return Context(self.engine, changes, self.share, self.secrets, self.records, self.force, self.found, self.tell)
 
     def _answer(self, image: Optional[Image]) -> Dict[str, Any]:
         return {"version": self.share.version, "image_id": image.id if image else None}

@@ -4,13 +4,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional, Tuple
 
+from .._errors import CaravanError
 from .._host import health
 from .._host.changes import Changes
 from .._host.engine import Engine
 from .._names import short_id
+from .._progress import Tell, nobody
 from .._proxy import commands, flags, route
 from .._proxy.deployment import Deployment
 from .._proxy.state import Service, routes_to
@@ -18,6 +23,8 @@ from .._shares import RoleShare
 
 # What kamal-proxy routed before the release, by the name of the route.
 Routes = Callable[[], Mapping[str, Service]]
+# Seconds between two looks at whether kamal-proxy has switched.
+LOOKS_AFTER = 1.0
 
 
 @dataclass
@@ -30,6 +37,7 @@ class Routing:
     routes: Routes
     paths: Mapping[str, Any] = field(default_factory=dict)
     deployment: Optional[Deployment] = field(default=None, init=False)
+    _looks_at: float = field(default=0.0, init=False)
 
     @property
     def name(self) -> str:
@@ -51,12 +59,24 @@ class Routing:
     def target(self, container: str) -> str:
         return self._wanted(container)[0]
 
-    def switch(self, container: str) -> None:
+    def switch(self, container: str, tell: Tell = nobody) -> None:
         """Send requests to a container as soon as kamal-proxy has found it healthy. HealthError if it dies before."""
         self.routes()  # what was before is known before anything changes
         target, options = self._wanted(container)
         self.deployment = Deployment(self.engine, flags.deploy_argv(self.name, target, options))
-        self.deployment.wait(lambda: health.alive(self.engine, container))
+        self._looks_at = time.monotonic() + LOOKS_AFTER
+        self.deployment.wait(lambda: self._watch(container, tell))
+
+    def _watch(self, container: str, tell: Tell) -> None:
+        """kamal-proxy writes down where a route leads before what served before drains, and answers after that."""
+        health.alive(self.engine, container)
+        if tell is nobody or self.leads_to(container) or time.monotonic() < self._looks_at:
+            return
+        self._looks_at = time.monotonic() + LOOKS_AFTER
+        with contextlib.suppress(CaravanError):
+            if leads_to(commands.services(self.engine).get(self.name), container):
+                tell(f"draining what served before, for up to {self.role.drain_timeout} s")
+                self._looks_at = math.inf
 
     @property
     def has_ended(self) -> bool:

@@ -12,7 +12,7 @@ from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from . import builder, client, push
 from .builder import Bench, Way
-from .progress import Progress
+from .._progress import Progress
 from .source import Source, find
 from .wanted import Wanted
 

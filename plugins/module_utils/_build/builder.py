@@ -16,7 +16,7 @@ from . import builders, buildx, client, packs
 from .builders import Builder
 from .client import Client
 from .output import BuildKitOutput, EngineOutput, Output
-from .progress import Progress
+from .._progress import Progress
 from .source import Source
 from .wanted import Wanted, choice
 

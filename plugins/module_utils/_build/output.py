@@ -10,7 +10,7 @@ from collections import deque
 from typing import Deque, Dict, Optional, Tuple
 
 from .._errors import BuildError
-from .progress import Progress
+from .._progress import Progress
 
 TAIL = 30
 NO_SPACE = "no space left on device"

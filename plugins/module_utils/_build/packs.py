@@ -11,7 +11,7 @@ from typing import List
 from .._errors import BuildError
 from .handed import Handed
 from .output import Output
-from .progress import Progress
+from .._progress import Progress
 from .source import Source
 
 PHASE = re.compile(r"===> (\w+)")

@@ -12,7 +12,7 @@ from .. import _references
 from .._errors import BuildError, EngineError
 from .._host.engine import Engine, Image
 from .client import Client
-from .progress import Progress
+from .._progress import Progress
 from .wanted import Wanted
 
 DESCRIPTION = '{"manifest": {{json .Manifest}}, "image": {{json .Image}}}'

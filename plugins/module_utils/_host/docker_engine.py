@@ -8,17 +8,19 @@ import contextlib
 import secrets
 import sys
 import time
+from functools import partial
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from .. import _references
 from .._errors import EngineError
 from . import docker_answers as _answers
+from . import docker_streams as _streams
 from . import refusals
 from .docker_errors import UNANSWERED
 from .docker_errors import asking as _asking
 from .docker_errors import asking_registry as _asking_registry
 from .docker_errors import pulling as _pulling
-from .engine import Container, Executed, Image, Inspected
+from .engine import Container, Executed, Hears, Image, Inspected
 
 try:
     import docker
@@ -28,9 +30,6 @@ except ImportError:
     HAS_DOCKER = False
 else:
     HAS_DOCKER = True
-
-NOT_EXECUTED = "OCI runtime exec failed"
-SETTLES_WITHIN = 0.5  # seconds
 
 
 class DockerEngine:
@@ -91,22 +90,19 @@ class DockerEngine:
             self.api.remove_container(container, force=True, v=volumes)
 
     def execute(self, container: str, argv: Sequence[str], env: Optional[Mapping[str, str]] = None) -> Executed:
-        """A container that has only just been started may refuse a command once. What was refused never ran."""
         with _asking(f"run {argv[0]} in container {container}"):
-            with contextlib.suppress(docker.errors.APIError):
-                executed = self._execute(container, argv, env)
-                if not executed.output.startswith(NOT_EXECUTED):
-                    return executed
-            time.sleep(SETTLES_WITHIN)
-            return self._execute(container, argv, env)
+            return _streams.tried_twice(partial(self._execute, container, argv, env), _was_refused)
+
+    def execute_aloud(self, container: str, argv: Sequence[str], env: Mapping[str, str], hears: Hears) -> int:
+        with _asking(f"run {argv[0]} in container {container}"):
+            return _streams.execute(self.api, container, argv, env, hears)
 
     def _execute(self, container: str, argv: Sequence[str], env: Optional[Mapping[str, str]]) -> Executed:
         command = self.api.exec_create(container, list(argv), environment=dict(env or {}))["Id"]
         pieces = list(self.api.exec_start(command, stream=True, demux=True))
         output = b"".join(piece for pair in pieces for piece in pair if piece)
         stdout = b"".join(piece for piece, _other in pieces if piece)
-        code = int(self.api.exec_inspect(command)["ExitCode"] or 0)
-        return Executed(code, output.decode("utf-8", "replace"), stdout)
+        return Executed(_streams.exit_code(self.api, command), output.decode("utf-8", "replace"), stdout)
 
     def read_file(self, container: str, path: str) -> Optional[bytes]:
         archive = self.archive(container, path)
@@ -139,6 +135,9 @@ class DockerEngine:
     def stdout(self, container: str) -> bytes:
         with _asking(f"read the output of container {container}"):
             return bytes(self.api.logs(container, stdout=True, stderr=False))
+
+    def follow(self, container: str) -> Iterator[bytes]:
+        return _streams.follow(self.api, container)
 
     def exit_codes(self, container: str) -> List[int]:
         """From the engine's events: the state of a container that was restarted forgets how it ended."""
@@ -272,6 +271,10 @@ class DockerEngine:
     def id(self) -> str:
         with _asking("say which engine it is"):
             return str(self.api.info()["ID"])
+
+
+def _was_refused(executed: Executed) -> bool:
+    return executed.output.startswith(_streams.NOT_EXECUTED.decode())
 
 
 def _with_ipv6() -> Dict[str, Any]:

@@ -18,7 +18,9 @@ try:
     from urllib3.exceptions import HTTPError
 except ImportError:
     UNANSWERED: Tuple[Any, ...] = ()
+    REFUSALS: Tuple[Any, ...] = ()
 else:
+    REFUSALS = (docker.errors.APIError,)
     # A connection that breaks while an answer is read shows what is below the SDK, and half an answer is no JSON.
     UNANSWERED = (docker.errors.DockerException, RequestException, HTTPError, OSError, ValueError)
 

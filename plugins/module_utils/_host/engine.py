@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence
 
 RUNNING = ("running", "restarting")
 STOPPED = ("created", "exited", "dead")
@@ -65,6 +65,16 @@ class Executed:
     stdout: bytes = b""
 
 
+class Hears(Protocol):
+    """Who listens to a command while it runs, and may want it to end."""
+
+    def __call__(self, piece: bytes) -> None:
+        """The next piece of what it writes, to either output."""
+
+    def ending(self, end: Callable[[], object]) -> ContextManager[None]:
+        """Within the with block `end` is called as soon as nobody wants the command to go on."""
+
+
 class Engine(Protocol):
     """Verbs on the container engine of one host.
 
@@ -98,6 +108,9 @@ class Engine(Protocol):
     def execute(self, container: str, argv: Sequence[str], env: Optional[Mapping[str, str]] = None) -> Executed:
         """Run a command in a running container, with more variables if given, and wait for its end."""
 
+    def execute_aloud(self, container: str, argv: Sequence[str], env: Mapping[str, str], hears: Hears) -> int:
+        """The same, heard while it runs. Returns the exit code."""
+
     def read_file(self, container: str, path: str) -> Optional[bytes]:
         """A file out of a container's filesystem, running or not; None where there is no container or no file."""
 
@@ -115,6 +128,9 @@ class Engine(Protocol):
 
     def stdout(self, container: str) -> bytes:
         """All that a container wrote to its standard output."""
+
+    def follow(self, container: str) -> Iterator[bytes]:
+        """All that a container will write to both outputs, from its start, which is still to come, to its end."""
 
     def exit_codes(self, container: str) -> List[int]:
         """With which codes a container exited, oldest first, as far as the engine remembers."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import suppress
 from typing import Any, Dict, Mapping, Optional
 
 from ansible.errors import AnsibleConnectionFailure
@@ -42,6 +43,11 @@ class KeptAction(ActionBase):
     def tell(self, task_vars: Mapping[str, Any], text: str) -> None:
         """Before the module has answered."""
         host_line.tell(self.place(task_vars), text)
+
+    def kept_folder(self, task_vars: Mapping[str, Any]) -> Optional[str]:
+        """Of the process that runs the module, where that is one of the user who is connected."""
+        is_there = way.to(self, task_vars) is not None and not self._connection.become
+        return way.FOLDER if is_there else None
 
     def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         """As _execute_module does it, but in less time."""
@@ -93,6 +99,11 @@ class KeptAction(ActionBase):
         if reason is not None:
             raise NotBegun(reason)
         return done
+
+    def cleanup(self, force: bool = False) -> None:
+        """What became of the module is told, also where its folder cannot be removed because the host is lost."""
+        with suppress(AnsibleConnectionFailure):
+            super().cleanup(force)
 
 
 class AsAsked(KeptAction):

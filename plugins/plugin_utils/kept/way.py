@@ -20,6 +20,8 @@ from . import sources
 VARIABLE = "kamal_kept_process"
 BY_DEFAULT = True
 FACT = "discovered_interpreter_python"
+# On a host; also what the run of a module that was killed leaves there goes after some days.
+FOLDER = "$HOME/.cache/caravan.kamal"
 # Seconds that the process stays after a call, and after one that may be the last.
 STAYS, BRIEFLY = 60, 10
 

@@ -32,14 +32,19 @@ def plan_of(task_vars: Mapping[str, Any], whole: bool = False) -> Plan:
     Unless the `whole` of it is wanted, the shares of other hosts are left out: a hundred hosts would each read a
     hundred of them. Raises ConfigError where there is none, PlanError where it is none of this version's.
     """
+    fact = data_of(task_vars)
+    if not fact:
+        raise ConfigError([Problem(NO_PLAN)])
+    return from_data(Plan, fact if whole else _as_seen_by(task_vars.get("inventory_hostname"), fact), FACT)
+
+
+def data_of(task_vars: Mapping[str, Any]) -> Any:
+    """The same as plain data; None where there is none."""
     hostvars, host = task_vars["hostvars"], task_vars.get("inventory_hostname")
     # A plan has nothing to be templated, which takes longer than all of the rest.
     raw = getattr(hostvars, "raw_get", hostvars.__getitem__)
-    for name in (host, "localhost"):
-        fact = raw(name).get(FACT) if name in hostvars else None
-        if fact:
-            return from_data(Plan, fact if whole else _as_seen_by(host, fact), FACT)
-    raise ConfigError([Problem(NO_PLAN)])
+    facts = (raw(name).get(FACT) for name in (host, "localhost") if name in hostvars)
+    return next(filter(None, facts), None)
 
 
 def _as_seen_by(host: Optional[str], fact: Any) -> Any:

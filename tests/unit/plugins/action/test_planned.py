@@ -68,7 +68,8 @@ def act(
     def execute(module: str, given: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         if answer:
             raise answer
-        return {"module": module, "given": given, "process": os.getpid()}
+        heard = {name: value for name, value in given.items() if name != "progress"}
+        return {"module": module, "given": heard, "process": os.getpid()}
 
     made._execute_module = execute
     return dict(made.run(task_vars=variables))

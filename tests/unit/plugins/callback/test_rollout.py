@@ -259,7 +259,7 @@ def test_what_hosts_are_at(callback: Callback) -> None:
         callback.v2_runner_on_start(SimpleNamespace(get_name=lambda host=host: host), task)
     callback.v2_runner_on_skipped(answer(task, "worker1", skip_reason=rollout.NO_ROLE_YET))
     callback.v2_runner_on_ok(answer(task, "web1", version="v1"))
-    assert callback._live.text() == "  … web2: Bring it live, 0 s; waiting for that: worker1"
+    assert callback._live.text() == "  … web2: Bring it live, 0 s; worker1: waiting for the barrier"
     callback.v2_runner_on_failed(answer(task, "web2", msg="No."))
     callback.v2_runner_on_ok(answer(task, "web1", version="v2", before={"web": "v1"}))
     task = callback.task("Bring the others live", action=rollout.RELEASE)

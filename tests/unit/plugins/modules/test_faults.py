@@ -164,6 +164,14 @@ CASES = {
         lambda share, _db: {"plan": to_data(share("v1")), "command": "dump all", "reuse": True, "roles": ["web"]},
         ("release staged", "release live"),
     ),
+    "app_exec, aloud": Case(
+        "app_exec",
+        lambda share, _db: {
+            **{"plan": to_data(share("v1")), "command": "dump all", "reuse": True, "roles": ["web"]},
+            "progress": "progress",
+        },
+        ("release staged", "release live"),
+    ),
     "app_exec, detached": Case(
         "app_exec",
         lambda share, _db: {"plan": to_data(share("v1")), "command": "dump all", "detached": True, "secrets": SECRETS},

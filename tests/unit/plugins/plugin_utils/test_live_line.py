@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import os
+import pickle
+from types import SimpleNamespace
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.plugin_utils.live_line import CLEAR, LiveLine
+from ansible_collections.caravan.kamal.plugins.plugin_utils.host_line import At
+from ansible_collections.caravan.kamal.plugins.plugin_utils.live_line import CLEAR, LiveLine, make_room
 
 
 class Screen:
@@ -43,7 +46,7 @@ def test_a_host_that_waits_for_the_others_is_shown_as_that(terminal: Screen) -> 
     for host in ("web1", "worker1"):
         terminal.line.begin(host, "Bring the role that the others wait for live")
     terminal.line.waits("worker1")
-    assert terminal.line.text().endswith("wait for live, 0 s; waiting for that: worker1")
+    assert terminal.line.text().endswith("wait for live, 0 s; worker1: waiting for the barrier")
     terminal.line.forget()
     terminal.line.begin("worker1", "Bring the other roles live")
     assert "waiting" not in terminal.line.text()
@@ -97,3 +100,31 @@ def test_a_task_may_run_elsewhere(terminal: Screen) -> None:
     assert terminal.line.text() == "  … the controller: Plan, 0 s"
     terminal.line.begin("web1", "Build", "")
     assert terminal.line.text() == "  … Build, 0 s"
+
+
+def test_what_a_host_is_at_stands_in_the_place_of_its_task(terminal: Screen) -> None:
+    for host in ("web1", "web2"):
+        terminal.line.begin(host, "Bring it live")
+    terminal.now += 5
+    terminal.line.at("web1", "draining what served before")
+    terminal.now += 2
+    assert terminal.line.text() == "  … web1: draining what served before, 2 s; web2: Bring it live, 7 s"
+    terminal.line.end("web1")
+    terminal.line.at("web1", "nothing any more")
+    assert terminal.line.text() == "  … web2: Bring it live, 7 s"
+
+
+def test_others_have_room_and_what_a_host_is_at_is_no_line(
+    terminal: Screen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[tuple[str, bool]] = []
+    display = SimpleNamespace(display=lambda text, log_only=False: shown.append((text, log_only)))
+    make_room(display, lambda: terminal.line)
+    terminal.line.begin("web1", "Stage it")
+    terminal.drawn()
+    line = pickle.loads(pickle.dumps(At.of("web1", "waiting for the image")))
+    display.display(line, log_only=True)
+    assert terminal.written == [] and "waiting for the image" in terminal.line.text()
+    display.display("Look!")
+    assert terminal.written == [CLEAR]
+    assert shown == [("web1: waiting for the image", True), ("Look!", False)]

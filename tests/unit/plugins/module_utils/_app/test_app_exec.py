@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
@@ -17,6 +19,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._app.context import 
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import CommandError, EngineError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
+from ansible_collections.caravan.kamal.plugins.module_utils._progress import Progress
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from fakes import FakeEngine
 
@@ -164,3 +167,30 @@ def test_a_terminal_is_made_ready(engine: Ending, run: Callable[..., Any]) -> No
 def test_bytes_are_answered_as_they_are(engine: Ending, run: Callable[..., Any], reuse: bool) -> None:
     engine.answers["report"] = Executed(0, "", b"a\nb")
     assert base64.b64decode(run(reuse=reuse, raw=True)[0]["web"]["stdout"]) == b"a\nb"
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_what_it_writes_is_told_by_role(engine: Ending, run: Callable[..., Any], tmp_path: Path, reuse: bool) -> None:
+    engine.answers["report"] = Executed(0, "a\nb\n")
+    logs, _actions = run(reuse=reuse, roles=None, progress=Progress(str(tmp_path / "progress"), SECRETS))
+    told = [json.loads(line) for line in (tmp_path / "progress").read_text().splitlines()]
+    lines = [(event["place"], line) for event in told for line in event["text"].split("\n")]
+    assert lines == [("web", "a"), ("web", "b"), ("worker", "a"), ("worker", "b")]
+    assert [log["lines"] for log in logs.values()] == [["a", "b"]] * 2
+    assert list(engine.here) == ["hello-web-v1", "hello-worker-v1"]
+
+
+def test_one_that_nobody_wants_any_more_is_ended_and_leaves_nothing(
+    engine: Ending, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    def follow(container: str) -> Any:
+        """It runs until its container is gone."""
+        yield b"begun\n"
+        (tmp_path / "progress.stop").touch()
+        while engine.inspect(container):
+            time.sleep(0.01)
+
+    engine.follow = follow  # type: ignore[method-assign]
+    with pytest.raises(CommandError, match="report ended with code 1"):
+        run(progress=Progress(str(tmp_path / "progress"), SECRETS))
+    assert list(engine.here) == ["hello-web-v1", "hello-worker-v1"]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,19 @@ def test_a_dry_run_and_a_terminal_run_nothing(home: Path, more: dict[str, Any]) 
 
 def test_an_empty_one_is_told(home: Path) -> None:
     assert run(" ")["msg"] == "command: it is empty"
+
+
+def test_what_it_writes_is_told_while_it_runs(home: Path, tmp_path: Path) -> None:
+    """It goes on when its first line was told."""
+    progress = tmp_path / "progress"
+    answer = run(
+        f"echo 'a b'; until grep -q 'a b' {progress}; do sleep 0.02; done; echo oh >&2", progress=str(progress)
+    )
+    told = [json.loads(line) for line in progress.read_text().splitlines()]
+    assert [event.get("text") for event in told] == ["a b", "oh", None]
+    assert answer["logs"]["shell"]["lines"] == ["a b", "oh"]
+
+
+def test_one_that_nobody_wants_any_more_is_ended_with_all_that_it_started(home: Path, tmp_path: Path) -> None:
+    answer = run(f"touch {tmp_path}/progress.stop; sleep 600 & sleep 600; echo on", progress=str(tmp_path / "progress"))
+    assert answer["failed"] and answer["msg"].startswith("touch ended with code -15 on web1.")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build.output import BuildKitOutput, EngineOutput, Output
 from ansible_collections.caravan.kamal.plugins.module_utils._build.packs import PackOutput
-from ansible_collections.caravan.kamal.plugins.module_utils._build.progress import Progress
+from ansible_collections.caravan.kamal.plugins.module_utils._progress import Progress
 from builds import REFERENCE
 
 ENGINE_OUTPUT = ["Step 1/2 : FROM busybox", " ---> 0123", "Step 2/2 : RUN make", " ---> Running in 4567"]

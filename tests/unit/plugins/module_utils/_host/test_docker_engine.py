@@ -7,7 +7,10 @@ from __future__ import annotations
 import inspect
 import io
 import ipaddress
+import signal
+import subprocess
 import tarfile
+from contextlib import contextmanager
 from typing import Any, Callable, Iterator
 from unittest.mock import MagicMock, Mock
 
@@ -19,11 +22,24 @@ from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
     LoginError,
     PortError,
 )
-from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine
+from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_streams
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Engine
 from fakes import FakeEngine
 from faults import FAULTS, VERBS, refused
+
+
+class Ear(bytearray):
+    """Hears; `over` is what ends what is heard."""
+
+    def __call__(self, piece: bytes) -> None:
+        self.extend(piece)
+
+    @contextmanager
+    def ending(self, end: Callable[[], object]) -> Iterator[None]:
+        self.over = end
+        yield
+
 
 # Each verb that asks the engine, as a call.
 CALLS: dict[str, Callable[[Engine], Any]] = {
@@ -35,11 +51,13 @@ CALLS: dict[str, Callable[[Engine], Any]] = {
     "rename": lambda engine: engine.rename("c", "d"),
     "remove": lambda engine: engine.remove("c"),
     "execute": lambda engine: engine.execute("c", ["ls"]),
+    "execute_aloud": lambda engine: engine.execute_aloud("c", ["ls"], {}, Ear()),
     "read_file": lambda engine: engine.read_file("c", "/f"),
     "archive": lambda engine: engine.archive("c", "/f/."),
     "put": lambda engine: engine.put("c", "/f", b""),
     "logs": lambda engine: engine.logs("c", 3),
     "stdout": lambda engine: engine.stdout("c"),
+    "follow": lambda engine: list(engine.follow("c")),
     "exit_codes": lambda engine: engine.exit_codes("c"),
     "image": lambda engine: engine.image("i"),
     "images": lambda engine: engine.images("service=a"),
@@ -79,7 +97,7 @@ class Broken:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker_engine, "SETTLES_WITHIN", 0)
+    monkeypatch.setattr(docker_streams, "SETTLES_WITHIN", 0)
 
 
 def test_every_verb_is_called_here() -> None:
@@ -201,12 +219,41 @@ def test_a_command_that_is_refused_right_after_a_start_is_tried_once_more(first:
         DockerEngine(api).execute("c", ["ls"])
 
 
-def test_a_command_that_may_have_run_is_not_run_twice() -> None:
+@pytest.mark.parametrize("first", [refused(409, "container is not running"), [b"OCI runtime exec failed: exec failed"]])
+def test_what_is_heard_of_a_command_is_nothing_of_one_that_was_refused_at_first(first: Any) -> None:
+    api, ear = MagicMock(), Ear()
+    api.exec_start.side_effect = [first, [b"do", b"ne"]]
+    api.exec_inspect.return_value = {"ExitCode": 3}
+    assert DockerEngine(api).execute_aloud("c", ["ls"], {"A": "1"}, ear) == 3
+    assert ear == b"done" and api.exec_create.call_args.kwargs["environment"] == {"A": "1"}
+
+
+def test_a_command_that_is_refused_twice_says_why() -> None:
+    api, ear = MagicMock(), Ear()
+    api.exec_start.side_effect = [[b"OCI runtime exec failed: no ls"], [b"OCI runtime exec failed: no ls"]]
+    api.exec_inspect.return_value = {"ExitCode": 126}
+    assert DockerEngine(api).execute_aloud("c", ["ls"], {}, ear) == 126
+    assert ear == b"OCI runtime exec failed: no ls"
+
+
+@pytest.mark.parametrize("fails", ["exec_start", "exec_inspect"])
+@pytest.mark.parametrize("verb", ["execute", "execute_aloud"])
+def test_a_command_that_may_have_run_is_not_run_twice(verb: str, fails: str) -> None:
     api = MagicMock()
-    api.exec_start.side_effect = FAULTS["timeout"]
-    with pytest.raises(EngineError, match="too long"):
-        DockerEngine(api).execute("c", ["ls"])
+    getattr(api, fails).side_effect = FAULTS["timeout" if fails == "exec_start" else "refused"]
+    with pytest.raises(EngineError, match="too long|driver failed"):
+        CALLS[verb](DockerEngine(api))
     assert api.exec_start.call_count == 1
+
+
+def test_a_command_that_is_to_end_is_ended_with_what_it_started() -> None:
+    api, ear = MagicMock(), Ear()
+    api.exec_inspect.return_value = {"ExitCode": 143, "Pid": 0}
+    with subprocess.Popen(["sh", "-c", "sleep 600 & wait"], start_new_session=True) as process:
+        api.exec_inspect.return_value["Pid"] = process.pid
+        api.exec_start.side_effect = lambda *_what, **_how: (ear.over() or each for each in [b"begun", b"more"])
+        assert DockerEngine(api).execute_aloud("c", ["ls"], {}, ear) == 143
+        assert process.wait(60) == -signal.SIGTERM
 
 
 def test_a_file_that_cannot_be_given_to_the_engine_is_no_fault_of_the_engine() -> None:

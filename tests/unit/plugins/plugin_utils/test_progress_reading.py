@@ -1,0 +1,100 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a module says while it runs, as it is read: here and on another host, in one file and several, to its end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.caravan.kamal.plugins.module_utils import _progress
+from ansible_collections.caravan.kamal.plugins.module_utils._progress import Progress
+from ansible_collections.caravan.kamal.plugins.plugin_utils import progress
+
+
+def action(folder: Path, transport: str, says: str = "", lost: bool = False) -> Any:
+    """On another host, which is this one, it has this folder."""
+
+    def execute(script: str, **_options: Any) -> dict[str, Any]:
+        if lost:
+            raise AnsibleConnectionFailure("gone")
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        return {"stdout": says + done.stdout}
+
+    shell = SimpleNamespace(tmpdir=None, join_path=os.path.join)
+    connection = SimpleNamespace(transport=transport, _shell=shell)
+    return SimpleNamespace(
+        _connection=connection, _low_level_execute_command=execute, _make_tmp_path=lambda: str(folder)
+    )
+
+
+def texts(events: list[Any]) -> list[str]:
+    return [event["text"] for event in events]
+
+
+@pytest.mark.parametrize("transport", ["local", "ssh"])
+def test_it_is_heard_while_the_module_runs_and_to_its_end(
+    tmp_path: Path, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_progress, "SEGMENT", 100)
+    told: list[str] = []
+    came = threading.Event()
+
+    def hear(events: list[Any]) -> None:
+        told.extend(texts(events))
+        if "first" in told:
+            came.set()
+
+    with progress.heard(action(tmp_path, transport), hear) as reading:
+        module = Progress(reading.path, {})
+        module.wrote("web", "first")
+        assert came.wait(60)
+        for number in range(20):
+            module.wrote("web", f"é {number}")
+        module.over()
+    assert told == ["first", *(f"é {number}" for number in range(20))]
+    assert reading.is_whole
+    assert len(list(tmp_path.iterdir())) <= 1
+
+
+@pytest.mark.parametrize("transport", ["local", "ssh"])
+def test_one_that_was_killed_is_heard_as_far_as_it_came(tmp_path: Path, transport: str) -> None:
+    told: list[str] = []
+    with progress.heard(action(tmp_path, transport), lambda events: told.extend(texts(events))) as reading:
+        Progress(reading.path, {}).wrote("web", "last")
+        with open(reading.path, "a", encoding="utf-8") as file:
+            file.write('{"state": "wro')
+    assert told == ["last"] and not reading.is_whole
+
+
+@pytest.mark.parametrize("transport", ["local", "ssh"])
+def test_one_that_says_nothing_holds_nobody_up(tmp_path: Path, transport: str) -> None:
+    with progress.heard(action(tmp_path, transport), print) as reading:
+        pass
+    assert not reading.is_whole
+
+
+@pytest.mark.parametrize("trouble", [{"lost": True}, {"says": "Welcome!\n"}], ids=["lost", "greeting"])
+def test_a_host_that_cannot_be_heard_is_left_alone(tmp_path: Path, trouble: dict[str, Any]) -> None:
+    told: list[Any] = []
+    with progress.heard(action(tmp_path, "ssh", **trouble), told.extend) as reading:
+        module = Progress(reading.path, {})
+        module.wrote("web", "text")
+        module.over()
+    assert told == [] and not reading.is_whole
+
+
+@pytest.mark.parametrize("transport", ["local", "ssh"])
+def test_the_work_is_ended_from_afar(tmp_path: Path, transport: str) -> None:
+    with progress.heard(action(tmp_path, transport), print) as reading:
+        module = Progress(reading.path, {})
+        assert not module.is_to_stop
+        reading.stop()
+        assert module.is_to_stop
+        module.over()
