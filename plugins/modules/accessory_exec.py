@@ -62,6 +62,11 @@ terminal:
   returned: with O(terminal)
   type: str
   sample: ssh -t root@db1 'docker exec -it hello-db psql'
+key_ends:
+  description: Whether the run came with a key of C(ssh/key_data), which is not there any more when a person runs that.
+  returned: with O(terminal)
+  type: bool
+  sample: false
 streamed:
   description: Whether all that it wrote was shown while it ran.
   returned: where it was to be shown

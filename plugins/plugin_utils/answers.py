@@ -17,9 +17,14 @@ def finished(action: ActionBase, result: Dict[str, Any]) -> Dict[str, Any]:
     """The result of a module that answers `logs` by the role or the accessory that a command was run for."""
     logs = result.get("logs") or {}
     opened = [answer["terminal"] for answer in logs.values() if "terminal" in answer]
-    more = {"terminal": terminal.way(action).line(opened[0])} if opened else {}
+    more = _opening(action, opened[0]) if opened else {}
     path = action._task.args.get("raw")
     return {**result, **more, "logs": {name: _written(answer, path) for name, answer in logs.items()}}
+
+
+def _opening(action: ActionBase, command: str) -> Dict[str, Any]:
+    way = terminal.way(action)
+    return {"terminal": way.line(command), "key_ends": way.has_key_of_run}
 
 
 def _written(answer: Dict[str, Any], path: Any) -> Dict[str, Any]:

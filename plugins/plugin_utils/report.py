@@ -16,6 +16,11 @@ ABSENT = "absent"
 # What boots a container whose logs were asked for.
 BOOTS, BOOTED_BY = "caravan.kamal.accessory.boot", {PROXY_CONTAINER: "caravan.kamal.proxy.boot"}
 
+KEY_ENDS = (
+    "The key of ssh/key_data that this run came with ends with it. Have a key of your own there, or run this in a "
+    "terminal: the run opens it itself then."
+)
+
 Answers = Mapping[str, Optional[Mapping[str, Any]]]
 
 
@@ -209,7 +214,8 @@ def output(answers: Answers) -> str:
     results = [result for answer in told.values() for result in _results(answer)]
     ways = [result["terminal"] for result in results if "terminal" in result]
     if ways:
-        return "\n".join(["This opens it:", "", *ways])
+        ends = any(result.get("key_ends") for result in results)
+        return "\n".join(["This opens it:", "", *ways, *(["", KEY_ENDS] if ends else [])])
     sections = list(_log_sections(told))
     is_shown = len(answers) == len(sections) == 1 and all(result.get("streamed") for result in results)
     return sections[0][0] if is_shown else _sections(sections)

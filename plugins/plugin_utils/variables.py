@@ -195,7 +195,7 @@ VARIABLES: Tuple[Variable, ...] = (
         "kamal_interactive",
         "bool",
         "`false`",
-        "`…exec`: run nothing, but print the one command that opens a terminal, on the first host",
+        "`…exec`: open a terminal for it on the first host, or print the one command that does",
     ),
     Variable(
         "kamal_raw",

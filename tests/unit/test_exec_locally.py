@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import time
@@ -138,3 +139,23 @@ def test_a_long_output_is_shown_whole_and_held_in_no_memory(folder: Path) -> Non
     assert text.count("\n" + "x" * 99) >= lines - 1 and text.index("\nthe end\n") < text.index("exit code 0)")
     grown = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss - max(before, 100_000)
     assert grown < 100_000, "as much as it wrote, and more"
+
+
+def test_a_person_at_a_terminal_gets_it_and_nobody_else(folder: Path) -> None:
+    there = ("-l", "h1", "-e", "kamal_interactive=true")
+    code, text = Running(folder, "tty; exit 3", *there).wait()
+    assert code == 0 and "This opens it:\n\nsh -c 'tty; exit 3'\n" in text and "not a tty" not in text
+    variables = {"kamal_hosts": "shop", "kamal_cmd": "tty; exit 3"}
+    words = [str(BIN / "ansible-playbook"), "-i", "hosts.yml", "caravan.kamal.server.exec", "-e", json.dumps(variables)]
+    clean = {name: value for name, value in os.environ.items() if name not in ("CI", "GITHUB_ACTIONS", "GITLAB_CI")}
+    done = subprocess.run(
+        ["script", "-qec", shlex.join([*words, *there]), "/dev/null"],
+        cwd=folder,
+        env={**clean, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "HOME": str(folder), "PWD": str(folder), "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == 3 and "\n/dev/pts/" in done.stdout.replace("\r", ""), done.stdout

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import signal
 import time
 
@@ -112,3 +113,14 @@ def test_a_hundred_megabytes_pass_by_and_are_held_by_nobody(project: Project) ->
     run = project.play("app.exec", kamal_cmd=f"sh -c 'yes {line} | head -n {lines}'", kamal_primary=True)
     assert run.ok and run.output.count(f"\n{line}") == lines
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 250_000)
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_person_at_a_terminal_gets_it(project: Project, web1: Host, reuse: bool) -> None:
+    project.withheld = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
+    variables = {"kamal_cmd": "sh -c 'tty && exit 3'", "kamal_interactive": True, "kamal_reuse": reuse}
+    asked = ("ansible-playbook", "-i", "config/deploy.yml", "caravan.kamal.app.exec", "-e", json.dumps(variables))
+    run = project.run("env", "TERM=xterm", "script", "-qec", shlex.join(asked), "/dev/null")
+    assert "ssh -t " in run.output and "\n/dev/pts/" in run.output.replace("\r", "")
+    assert run.code == 3
+    no_command_is_left(web1)

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import base64
+import io
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.plugin_utils import answers
+from ansible_collections.caravan.kamal.plugins.plugin_utils import answers, report, terminal
 
 BY_KEY = {"port": 2222, "remote_user": "sam", "private_key_file": "/k y", "ssh_common_args": "-F 'a b'"}
 
@@ -34,6 +36,11 @@ def action(options: dict[str, Any], transport: str = "ssh", become: Any = None, 
             "ssh -t -C -oProxyJump=b -o StrictHostKeyChecking=no 10.0.0.1 'docker exec -it a sh'",
         ),
         (action({}, "local"), "sh -c 'docker exec -it a sh'"),
+        (
+            action({"ssh_extra_args": "-o IdentityAgent=/tmp/x/ssh-agent -C"}),
+            "ssh -t -C 10.0.0.1 'docker exec -it a sh'",
+        ),
+        (action({"ssh_args": "-oIdentityAgent=/mine"}), "ssh -t -oIdentityAgent=/mine 10.0.0.1 'docker exec -it a sh'"),
     ],
 )
 def test_a_terminal_is_opened_as_ansible_connects(arranged: Any, line: str) -> None:
@@ -52,3 +59,49 @@ def test_a_file_gets_the_bytes_and_only_its_owner_reads_it(tmp_path: Path) -> No
 
 def test_a_failure_is_handed_on_as_it_is() -> None:
     assert answers.finished(action({}), {"failed": True, "msg": "no"})["msg"] == "no"
+
+
+def test_a_key_that_ends_with_the_run_is_told() -> None:
+    result = {"logs": {"web": {"lines": [], "terminal": "docker exec -it a sh"}}}
+    of_run, own = ({"ssh_extra_args": f"-o IdentityAgent=/tmp/{name}"} for name in ("ssh-agent", "mine"))
+    answers_of = {name: answers.finished(action(each), dict(result)) for name, each in (("run", of_run), ("own", own))}
+    assert [answer["key_ends"] for answer in answers_of.values()] == [True, False]
+    assert "This opens it:\n\nssh -t 10.0.0.1" in report.output({"h": answers_of["run"]})
+    assert report.KEY_ENDS in report.output({"h": answers_of["run"]})
+    assert report.KEY_ENDS not in report.output({"h": answers_of["own"]})
+
+
+class Stream(io.StringIO):
+    def __init__(self, is_terminal: bool) -> None:
+        super().__init__()
+        self.is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+
+@pytest.mark.parametrize(
+    ("environ", "stdin", "stdout", "there"),
+    [
+        ({"TERM": "xterm"}, True, True, True),
+        ({"TERM": "xterm"}, False, True, False),
+        ({"TERM": "xterm"}, True, False, False),
+        ({"TERM": "dumb"}, True, True, False),
+        ({}, True, True, False),
+        ({"TERM": "xterm", "CI": "true"}, True, True, False),
+        ({"TERM": "xterm", "GITHUB_ACTIONS": "true"}, True, True, False),
+        ({"TERM": "xterm", "AWX_ISOLATED_DATA_DIR": "/runner"}, True, True, False),
+    ],
+)
+def test_where_a_person_sits(environ: dict[str, str], stdin: bool, stdout: bool, there: bool) -> None:
+    assert terminal.is_there(environ, Stream(stdin), Stream(stdout)) is there
+
+
+def test_what_was_made_ready_is_opened_once_and_its_code_counts(tmp_path: Path) -> None:
+    (tmp_path / "ssh-agent").touch()
+    line = shlex.join(["sh", "-c", f"echo $SSH_AUTH_SOCK >> {tmp_path}/opened; exit 3"])
+    known = {"hostvars": {"h1": {}, "h2": {"answered": {"results": [{"skipped": True}, {"terminal": line}]}}}}
+    assert terminal.made_ready(known, "answered") == line
+    assert terminal.made_ready(known, "nothing") == ""
+    assert [terminal.opened(line, str(tmp_path)) for _time in range(2)] == [3, 3]
+    assert (tmp_path / "opened").read_text() == f"{tmp_path}/ssh-agent\n"
