@@ -7,6 +7,7 @@ RUNS (5) is how often each is done; the report is written anew after each group 
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import chart
 
@@ -28,6 +29,7 @@ COLLECTIONS = ROOT / ".cache" / "collections"
 PROJECT = ROOT / ".cache" / "bench"
 REPORT = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "performance.svg"
+LEAST_PLAYBOOK = ROOT / "tests" / "bench" / "least_playbook.yml"
 IMAGE = "hello"
 RUNS = int(os.environ.get("RUNS") or 5)
 # How many hosts, and the milliseconds between them and the controller.
@@ -35,7 +37,7 @@ COLUMNS = ((1, 0), (3, 0), (3, 25), (3, 50))
 # How many hosts, near by, for what each of them adds, the one that says least last. There are rows for what people do
 # with many.
 FLEETS = (8, 20, 10)
-IN_FLEETS = ("least work", "deploy", "rollback", "second run")
+IN_FLEETS = ("least work", "least playbook", "deploy", "rollback", "second run")
 FLEET_RUNS = min(3, RUNS)
 PLANNED_HOSTS = 1000
 
@@ -180,6 +182,7 @@ class Fleet:
         self.least_work()
         acts: Dict[str, Callable[[], None]] = {
             "least work": self.least_work,
+            "least playbook": self.least_playbook,
             "deploy": lambda: self.play("deploy", self.next()),
             "redeploy": lambda: self.play("redeploy", self.next()),
             "rollback": lambda: self.play("rollback"),
@@ -216,21 +219,27 @@ class Fleet:
         return f"b{self.number}"
 
     def play(self, playbook: str, version: str = "") -> None:
-        command = [
-            "ansible-playbook",
-            "-i",
-            "config/deploy.yml",
-            f"caravan.kamal.{playbook}",
-            "-e",
-            "kamal_build=false",
-        ]
-        if version:
-            command += ["-e", f"kamal_version={version}"]
+        given = {"kamal_build": False, **({"kamal_version": version} if version else {})}
+        self._play(f"caravan.kamal.{playbook}", "config/deploy.yml", given)
+
+    def _play(self, playbook: str, inventory: str, variables: Dict[str, Any], **environ: str) -> None:
+        command = ["ansible-playbook", "-i", inventory, playbook, "-e", json.dumps(variables)]
         with tempfile.TemporaryDirectory(prefix="caravan") as cold:
-            environment = {**os.environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": cold}
+            environment = {**os.environ, **environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": cold}
             done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+
+    def least_playbook(self) -> None:
+        """The same by Ansible's own tasks, one shell command each, in the stages of a deploy."""
+        version = self.next()
+        (PROJECT / "hosts").write_text("".join(f"{host}\n" for host in self.hosts))
+        given = {"version": version, "image": self.image, "ansible_ssh_common_args": f"-F {self.ssh_config}"}
+        # Their format strings for docker look like templates, which an environment is not read as.
+        scripts = {name: self._commands(name, version) for name in ("web", "worker")}
+        plain = PROJECT / "plain.cfg"
+        plain.write_text("[defaults]\nforks = 50\nstdout_callback = ansible.builtin.minimal\n")
+        self._play(str(LEAST_PLAYBOOK), "hosts", given, **scripts, ANSIBLE_CONFIG=str(plain))
 
     def least_work(self) -> None:
         """The same containers and the same switch by one shell script per host, all hosts at once."""
@@ -240,15 +249,18 @@ class Fleet:
             raise SystemExit("The script of the least work failed.")
 
     def _script(self, host: str, version: str) -> List[str]:
-        web = host.startswith("web")
-        text = LEAST_WORK.format(
-            role="web" if web else "worker",
+        role = "web" if host.startswith("web") else "worker"
+        return ["ssh", "-F", str(self.ssh_config), host, self._commands(role, version)]
+
+    def _commands(self, role: str, version: str) -> str:
+        is_web = role == "web"
+        return LEAST_WORK.format(
+            role=role,
             version=version,
             image=self.image,
-            cmd="" if web else "hello worker",
-            switch=SWITCH % version if web else ":",
+            cmd="" if is_web else "hello worker",
+            switch=SWITCH % version if is_web else ":",
         )
-        return ["ssh", "-F", str(self.ssh_config), host, text]
 
 
 def median(act: Callable[[], None], runs: int) -> Cost:
@@ -291,7 +303,7 @@ def report(rows: Costs, fleets: Fleets, planning: float) -> str:
 
     def seconds(name: str, column: str) -> str:
         found = rows[name][column].seconds
-        return f"{found:.1f}" if name == "least work" else f"{found:.1f} ({found / least[column]:.1f}×)"
+        return f"{found:.1f}" if name.startswith("least") else f"{found:.1f} ({found / least[column]:.1f}×)"
 
     passed = table("seconds", columns, {name: [seconds(name, column) for column in columns] for name in rows})
     needed = {name: [f"{rows[name][column].processor:.1f}" for column in columns] for name in rows}
@@ -304,7 +316,7 @@ def report(rows: Costs, fleets: Fleets, planning: float) -> str:
 
 def per_host(fleets: Fleets) -> str:
     """What more hosts cost; of the controller's processor also how much each that is added to the row above needs."""
-    names = [name for name in IN_FLEETS if name != "least work"]
+    names = [name for name in IN_FLEETS if not name.startswith("least")]
     columns = [*IN_FLEETS, *(f"{name}: processor, per added host" for name in names)]
     rows = {}
     before = 0
@@ -331,10 +343,11 @@ Written by `make bench`. Medians of {runs} runs, each with cold SSH connections,
 (web hosts and, with three and more, one worker; each with its own Docker engine), all of them and the controller on
 one machine with two cores. The image is on the hosts, which ask the registry whether it has another one; every run but
 the second one deploys a new version; `readiness_delay` is 0. In brackets: how many times the least work, which is one
-shell script per host over
-ssh that runs the container, switches kamal-proxy, stops the old one and moves `latest`, with no plan, lock,
-check, history or undo. Their sshd agrees on a key exchange that costs little (curve25519 or
-mlkem768); with sntrup761, the default of OpenSSH 9.0 to 9.8, every cold connection took 70 ms more here.
+shell script per host over ssh that runs the container, switches kamal-proxy, stops the old one and moves `latest`,
+with no plan, lock, check, history or undo. The *least playbook* does the same with tasks of Ansible in the stages of a
+deploy (reach, lock, look for the image, renew the lock, web hosts, barrier, workers, unlock), each of them one shell
+command. Their sshd agrees on a key exchange that costs little (curve25519 or mlkem768); with sntrup761, the default of
+OpenSSH 9.0 to 9.8, every cold connection took 70 ms more here.
 
 """
 

@@ -31,8 +31,8 @@ def test_what_was_measured_is_written_as_tables_and_bars() -> None:
     text = bench.report(rows, fleets, 0.5)
     assert "| deploy | 3.0 (3.0×) | 6.0 (3.0×) |" in text
     assert "| deploy | 0.5 | 1.0 |" in text
-    assert "\n| 1 | 0.5 | 0.5 | 0.5 | 0.5 | 1.2 | 1.2 | 1.2 |\n" in text
-    assert "\n| 20 | 10.0 | 10.0 | 10.0 | 10.0 | 6.0, 0.25 | 6.0, 0.25 | 6.0, 0.25 |\n" in text
+    assert "\n| 1 | 0.5 | 0.5 | 0.5 | 0.5 | 0.5 | 1.2 | 1.2 | 1.2 |\n" in text
+    assert "\n| 20 | 10.0 | 10.0 | 10.0 | 10.0 | 10.0 | 6.0, 0.25 | 6.0, 0.25 | 6.0, 0.25 |\n" in text
     picture = ElementTree.fromstring(chart.bars({name: columns for name in rows}))
     assert [element.text for element in picture if element.text and element.text.endswith(" s")] == [
         "1.0 s",
