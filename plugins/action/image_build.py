@@ -15,7 +15,6 @@ from typing import Any, Dict, List, Mapping
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.utils.display import Display
 
 from ..module_utils._build import git
 from ..module_utils._build.source import LEFT_OUT, commit_of
@@ -55,15 +54,16 @@ class ActionModule(PlannedAction):
         return filled
 
     def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
-        waits = boolean(arguments.pop("wait", True))
+        """By a process of its own, which ends with the run and ends what it has started, here and elsewhere."""
+        waits, nothing = boolean(arguments.pop("wait", True)), {"changed": False, "actions": []}
         build = partial(self._build_there, arguments, task_vars)
-        name = self._name(arguments)
+        if self._task.check_mode:
+            return build() if waits else nothing
+        name, in_the_background = self._name(arguments), partial(self._in_the_background, build, task_vars)
         if waits:
-            begun = BUILDS.answer(name)
-            return build() if begun is None else begun
-        if not self._task.check_mode:
-            BUILDS.begin(name, partial(self._in_the_background, build, task_vars))
-        return {"changed": False, "actions": []}
+            return BUILDS.done(name, in_the_background)
+        BUILDS.begin(name, in_the_background)
+        return nothing
 
     def _name(self, arguments: Mapping[str, Any]) -> str:
         """What is built, whoever is told how far it is."""
@@ -90,8 +90,8 @@ class ActionModule(PlannedAction):
         if answer.get("lacks") and known:
             answer = self._send_and_build(arguments, [], task_vars)
         if git.uncommitted(arguments["project_root"]):
-            answer = {**answer, "notices": [*(answer.get("notices") or ()), LEFT_OUT]}
-            Display().warning(LEFT_OUT)
+            told = {name: [*(answer.get(name) or ()), LEFT_OUT] for name in ("notices", "warnings")}
+            answer = {**answer, **told}
         return answer
 
     # A commit for a host that is not this one

@@ -19,6 +19,7 @@ description:
   - Builders of buildx have Kamal's names and are created where they are missing. Such a builder pushes the image itself
     and leaves none in the engine of this host; the engine's own builder leaves it there, and the engine pushes it.
   - The login of O(registry) is also used for base images in that registry.
+  - A build ends with the run that asked for it, however that ends, on another host too.
 options:
   service:
     description: The service that the image belongs to. It becomes the image's label C(service), by which hosts know it.
@@ -182,7 +183,7 @@ options:
   wait:
     description:
       - With V(false) the task begins to build and does not wait. The same task with V(true), later in the run, waits
-        for that build and answers for it. A build ends with the run.
+        for that build and answers for it.
       - In check mode nothing is begun.
     type: bool
     default: true
@@ -287,6 +288,7 @@ step:
 
 from typing import Any, Dict
 
+from ..module_utils._build import hangup
 from ..module_utils._build.build import Build
 from ..module_utils._build.received import Received
 from ..module_utils._build.wanted import Wanted
@@ -352,7 +354,8 @@ def act(request: _module.Request) -> Dict[str, Any]:
     given = {name: request.params[name] for name in OPTIONS if name not in ("progress", "wait")}
     wanted = Wanted(**{**given, "secrets": request.secrets, "received": Received.of(given["received"])})
     engine, progress = request.engine(timeout=LONGEST_STEP), Progress(request.params["progress"], request.hidden)
-    return Build(engine, request.changes, wanted, request.params["docker_host"], progress).ensure()
+    with hangup.noticed():
+        return Build(engine, request.changes, wanted, request.params["docker_host"], progress).ensure()
 
 
 def main() -> None:

@@ -7,13 +7,15 @@ It is a fork of the process of the first task, and ends with the run. What it an
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import glob
 import json
 import os
 import signal
 import threading
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Iterator, Optional
 
 from .memory import OF_THIS_RUN, Memory, nameless_file
 
@@ -48,6 +50,14 @@ class Background:
         finally:
             os._exit(0)
 
+    def done(self, name: str, act: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
+        """The answer of what was begun by this name, or of what is begun now."""
+        answer = self.answer(name)
+        if answer is None:
+            self.begin(name, act)
+            answer = self.answer(name)
+        return LOST if answer is None else answer
+
     def answer(self, name: str) -> Optional[Dict[str, Any]]:
         """Wait for what was begun by this name; None where nothing was, or where that was answered already."""
         fcntl.lockf(self._lock, fcntl.LOCK_EX)
@@ -57,10 +67,23 @@ class Background:
 
 
 def _end_with(run: int) -> None:
-    """And with it what this process has started."""
+    """And with it what this process has started, be it in a session of its own, as an ssh that gets a password."""
     while _is_there(run):
         time.sleep(WATCHED)
+    for child in _children_elsewhere():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGTERM)
     os.killpg(0, signal.SIGTERM)
+
+
+def _children_elsewhere() -> Iterator[int]:
+    """Those of this process that lead a group of their own. Only Linux shows them."""
+    for status in glob.glob("/proc/[0-9]*/stat"):
+        with contextlib.suppress(OSError), open(status, encoding="utf-8", errors="replace") as file:
+            _name, _end, fields = file.read().rpartition(")")
+            parent, group = (int(field) for field in fields.split()[1:3])
+            if parent == os.getpid() and group != os.getpgrp():
+                yield int(status.split("/")[2])
 
 
 def _is_there(process: int) -> bool:

@@ -65,11 +65,22 @@ def test_what_ends_without_an_answer_has_failed(background: Background, end: Cal
     assert background.answer("build") == LOST
 
 
-def test_it_ends_with_the_run_and_with_all_that_it_started(background: Background, tmp_path: Path) -> None:
+def test_what_nobody_has_begun_is_begun_by_who_wants_it(background: Background) -> None:
+    in_a_process(lambda: background.begin("build", lambda: {"by": "the first"}))
+    assert background.done("build", lambda: {"by": "the second"}) == {"by": "the first"}
+    by_another = background.done("build", lambda: {"by": os.getpid()})
+    assert by_another["by"] != os.getpid()
+
+
+@pytest.mark.parametrize("own_session", [False, True])
+def test_it_ends_with_the_run_and_with_all_that_it_started(
+    background: Background, tmp_path: Path, own_session: bool
+) -> None:
     started = tmp_path / "started"
 
     def act() -> dict[str, Any]:
-        subprocess.run(["sh", "-c", f"echo $$ > {started}.new; mv {started}.new {started}; sleep 600"], check=False)
+        script = f"echo $$ > {started}.new; mv {started}.new {started}; exec sleep 600"
+        subprocess.run(["sh", "-c", script], check=False, start_new_session=own_session)
         return {}
 
     def run() -> None:
@@ -79,4 +90,4 @@ def test_it_ends_with_the_run_and_with_all_that_it_started(background: Backgroun
     in_a_process(run)
     sleeper = Path("/proc") / started.read_text().strip()
     wait_for(lambda: not sleeper.exists() or "\nState:\tZ" in (sleeper / "status").read_text())
-    assert background.answer("build") == LOST
+    assert own_session or background.answer("build") == LOST
