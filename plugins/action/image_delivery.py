@@ -9,7 +9,7 @@ import shlex
 import shutil
 from dataclasses import fields
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..module_utils._data import from_data, to_data
 from ..module_utils._delivery import departure
@@ -70,7 +70,9 @@ class ActionModule(PlannedAction):
         if state == "listed" and self._is_to_be_built(arguments["reference"], task_vars):
             return {"changed": False, "reference": arguments["reference"], "image_id": None, "pending": True}
         if state == "loaded" and arguments.get("saved") and not self._task.check_mode:
-            arguments["sent"] = self._sent(arguments, task_vars)
+            arguments["sent"], is_all = self._sent(arguments, task_vars)
+            if not is_all:
+                return {"changed": False, "actions": [], "sent": arguments["sent"], "unfinished": True}
         result = super().execute(module, arguments, task_vars)
         if state == "saved" and not result.get("failed") and self._connection.transport != "local":
             result["folder"] = self._fetched(result)
@@ -81,14 +83,14 @@ class ActionModule(PlannedAction):
         built = f"{answer.get('repository')}:{answer.get('tag')}" == reference
         return built and Built.of(answer).pending
 
-    def _sent(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> int:
+    def _sent(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Tuple[int, bool]:
         lacking = task_vars[LACKING]
         files = from_data(Saved, arguments["saved"], "saved").of(lacking["layers"])
         place = Place(lacking["folder"], lacking["arrived"], lacking["free"])
         tell = partial(host_line.tell, task_vars["inventory_hostname"])
         folder = task_vars[SAVED]["folder"]
         try:
-            return Sending(self, place, tell).send(folder, files)
+            return Sending(self, place, tell, arguments.get("send_until")).send(folder, files)
         except PermissionError as error:
             raise ImageError(
                 f"The layers were saved in {folder} by another user than that of this run, who cannot read them: the "

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -117,11 +118,13 @@ class ActionModule(ControllerAction):
     # Holding
 
     def _hold(self, asked: Request) -> Dict[str, Any]:
+        begun = time.time()
         answer, notices = self._attempt(asked)
         if answer.outcome in ("acquired", "renewed"):
             run = {"number": answer.number, **asked.run}
             held = {"held": True, "status": lease.OURS, "holder": None, "msg": answer.outcome}
-            return {**held, "run": run, "notices": notices}
+            renew_by = begun + asked.ttl / 2 if asked.ttl else None
+            return {**held, "renew_by": renew_by, "run": run, "notices": notices}
         verdict = asked.judge(answer)
         raise _lost(asked, answer, verdict) if asked.only_renew else _held_by_another(asked, answer, verdict)
 

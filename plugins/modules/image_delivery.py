@@ -45,6 +45,12 @@ options:
     description: With O(state=loaded), how many bytes were sent, for what is told. It is filled in on the controller.
     type: int
     default: 0
+  send_until:
+    description:
+      - With O(state=loaded), until when layers are sent, in seconds since 1970 by the clock of the controller. It is
+        for a run that has the deploy lock, which has to be renewed meanwhile. Each time it sends at least a piece.
+      - What is left is sent by the next delivery, and until then the image is not loaded, RV(unfinished).
+    type: float
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
@@ -166,6 +172,11 @@ sent:
   returned: with O(state=loaded)
   type: int
   sample: 1200000
+unfinished:
+  description: That there was no time to send all of it, so that nothing was loaded.
+  returned: with O(send_until) where it was so
+  type: bool
+  sample: true
 actions:
   description: What was done, in order, or would be in check mode.
   returned: always
@@ -198,6 +209,7 @@ OPTIONS: Dict[str, Any] = {
     "saved": {"type": "dict"},
     "folder": {"type": "str", "default": ".kamal/layers"},
     "sent": {"type": "int", "default": 0},
+    "send_until": {"type": "float"},
 }
 REQUIRED = [
     ("state", "listed", ["reference"]),

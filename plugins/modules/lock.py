@@ -139,6 +139,13 @@ host:
   returned: success
   type: str
   sample: web1
+renew_by:
+  description:
+    - When half of the lease is over, in seconds since 1970 by the clock of the controller. What takes longer renews the
+      lock by then. Null without a lease.
+  returned: when the lock was taken or renewed
+  type: float
+  sample: 1764054210.5
 run:
   description: The run as the option O(caravan.kamal.release#module:run) of the modules that change a service takes it.
   returned: when the lock was taken or renewed

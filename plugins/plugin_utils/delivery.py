@@ -8,7 +8,7 @@ import os
 import shlex
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
@@ -41,16 +41,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Sending:
-    """`tell` hears every now and then how far it is."""
+    """`tell` hears every now and then how far it is. From the moment `until` on, of `time.time`, nothing more is sent
+    than one piece."""
 
     action: ActionBase
     place: Place
     tell: Callable[[str], None]
+    until: Optional[float] = None
     pause: Callable[[float], None] = time.sleep
-    now: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
 
-    def send(self, folder: str, files: Sequence[SavedLayer]) -> int:
-        """Send files of a folder of the controller. Returns how many bytes that took.
+    def send(self, folder: str, files: Sequence[SavedLayer]) -> Tuple[int, bool]:
+        """Send files of a folder of the controller. Returns how many bytes that took, and whether it was all of them.
 
         Raises ImageError where there is no room, and AnsibleConnectionFailure where the host is lost.
         """
@@ -66,11 +68,14 @@ class Sending:
         for file in files:
             for number, piece in self._pieces(os.path.join(folder, file.name), self.place.begins(file)):
                 self._write(file, number, piece)
-                done += len(piece)
-                if self.now() - told >= TOLD_EVERY:
-                    told = self.now()
+                done, moment = done + len(piece), self.now()
+                if self.until is not None and moment >= self.until and done < wanted:
+                    self.tell(f"{size(done)} of {size(wanted)} sent; the deploy lock is renewed before the rest")
+                    return done, False
+                if moment - told >= TOLD_EVERY:
+                    told = moment
                     self.tell(f"{size(done)} of {size(wanted)} sent")
-        return wanted
+        return wanted, True
 
     def _require_way(self) -> None:
         if not self.action._connection.has_pipelining:

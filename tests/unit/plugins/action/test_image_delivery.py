@@ -15,6 +15,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.caravan.kamal.plugins.action import image_delivery
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
+from ansible_collections.caravan.kamal.plugins.plugin_utils import delivery
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 
 IMAGE = {"reference": "hello:v1", "image_id": "sha256:i", "created": "then", "layers": ["a", "b", "c"], "settings": "s"}
@@ -34,7 +35,9 @@ class Run:
         self.visits: list[bytes] = []
         self.transport, self.check = "ssh", False
 
-    def act(self, state: str, lacking: tuple[Any, Any] = (LACKS, LACKS), **known: Any) -> dict[str, Any]:
+    def act(
+        self, state: str, lacking: tuple[Any, Any] = (LACKS, LACKS), until: float | None = None, **known: Any
+    ) -> dict[str, Any]:
         hosts = dict(zip(("host1", "host2"), ({"_kamal_lacking": each} for each in lacking), strict=True))
         variables = {
             "hostvars": {"localhost": {"kamal_plan": self.plan}, **hosts},
@@ -46,7 +49,12 @@ class Run:
         }
         action = image_delivery.ActionModule.__new__(image_delivery.ActionModule)
         action._task = SimpleNamespace(
-            args={"state": state}, async_val=0, check_mode=self.check, diff=False, environment=None, delegate_to=None
+            args={"state": state, "send_until": until},
+            async_val=0,
+            check_mode=self.check,
+            diff=False,
+            environment=None,
+            delegate_to=None,
         )
         action._connection = SimpleNamespace(
             _shell=SimpleNamespace(tmpdir=None), transport=self.transport, has_pipelining=True, fetch_file=self._fetch
@@ -122,6 +130,17 @@ def test_a_host_is_sent_what_it_lacks_and_no_more(run: Run) -> None:
     assert run.given["saved"] == {"config": "{}", "files": FILES}
     assert run.given["image"] == IMAGE
     assert run.given["folder"] == ".kamal/apps/hello/layers"
+
+
+def test_what_there_was_no_time_to_send_is_not_loaded_yet(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "PIECE", 2)
+    saved = {"folder": str(run.folder), "config": "{}", "files": FILES, **ANSWERED}
+    begun = run.act("loaded", until=1.0, _kamal_saved=saved)
+    assert (begun["unfinished"], begun["sent"], begun["changed"]) == (True, 2, False)
+    assert (run.visits, run.given) == ([b"ab"], {})
+    rest = {**LACKS, "arrived": {"1": 2}}
+    assert "unfinished" not in run.act("loaded", (rest, LACKS), until=1.0, _kamal_saved=saved)
+    assert (run.visits, run.given["sent"]) == ([b"ab", b"c"], 1)
 
 
 def test_a_host_that_has_the_image_is_sent_nothing(run: Run) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -77,6 +78,15 @@ def test_everything_comes_from_the_plan(host):
 def test_the_owner_is_the_same_in_every_task_of_a_run(host):
     assert run(host, state="held")["owner"] == run(host, state="held")["owner"]
     assert run(host, state="held")["msg"] == "renewed"
+
+
+def test_it_is_to_be_renewed_when_half_of_the_lease_is_over(host):
+    before = time.time()
+    for renew in (False, True):
+        renew_by = run(host, state="held", ttl=600, renew=renew)["renew_by"]
+        assert before + 300 <= renew_by <= time.time() + 300
+    run(host, state="free")
+    assert run(host, state="held", ttl=0)["renew_by"] is None
 
 
 def test_a_service_is_enough_without_a_plan(host):

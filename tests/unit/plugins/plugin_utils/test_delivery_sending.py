@@ -55,16 +55,19 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "saved"
 
 
-def send(host: Host, source: Path, arrived: int = 0, free: int = ROOM) -> tuple[int, bytes]:
+def send(
+    host: Host, source: Path, arrived: int = 0, free: int = ROOM, until: float | None = None
+) -> tuple[int, bool, bytes]:
+    """What was sent, whether that was all, and what is there then. Each piece takes six seconds."""
     folder = source.parent / "it's there"
     if arrived:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / FILE.name).write_bytes((CONTENT + b"?" * arrived)[:arrived])
     pauses: list[float] = []
     place, clock = Place(str(folder), {FILE.name: arrived}, free), iter(range(0, 1000, 6))
-    sending = Sending(host, place, host.told.append, pauses.append, lambda: next(clock))  # type: ignore[arg-type]
-    count = sending.send(str(source), [FILE])
-    return count, (folder / FILE.name).read_bytes()
+    tell, pause = host.told.append, pauses.append
+    sending = Sending(host, place, tell, until, pause, lambda: next(clock))  # type: ignore[arg-type]
+    return (*sending.send(str(source), [FILE]), (folder / FILE.name).read_bytes())
 
 
 @pytest.mark.parametrize(
@@ -74,13 +77,13 @@ def send(host: Host, source: Path, arrived: int = 0, free: int = ROOM) -> tuple[
 )
 def test_what_arrived_before_is_not_sent_again(source: Path, arrived: int, sent: bytes) -> None:
     host = Host()
-    count, there = send(host, source, arrived)
-    assert (count, host.got, there) == (len(sent), sent, CONTENT)
+    count, is_all, there = send(host, source, arrived)
+    assert (count, is_all, host.got, there) == (len(sent), True, sent, CONTENT)
 
 
 def test_a_piece_that_a_broken_connection_lost_is_sent_again_in_its_place(source: Path) -> None:
     host = Host(2, 3)
-    assert send(host, source) == (len(CONTENT), CONTENT)
+    assert send(host, source) == (len(CONTENT), True, CONTENT)
 
 
 def test_a_host_that_stays_away_is_lost(source: Path) -> None:
@@ -120,3 +123,20 @@ def test_how_far_it_is_is_told_every_now_and_then(source: Path) -> None:
     host = Host()
     send(host, source)
     assert host.told == ["8 B of 10 B sent"]
+
+
+@pytest.mark.parametrize(
+    ("until", "visits"),
+    [(0, [4, 4, 2]), (7, [8, 2]), (12, [8, 2]), (18, [10]), (None, [10])],
+    ids=["over before it began", "in the second piece", "at its end", "with the last piece", "no limit"],
+)
+def test_when_its_time_is_over_the_next_visit_goes_on(source: Path, until: float | None, visits: list[int]) -> None:
+    """Each sends a piece at least, so that there is an end to it."""
+    host, there, is_all = Host(), b"", False
+    for count in visits:
+        assert not is_all
+        sent, is_all, there = send(host, source, len(there), until=until)
+        assert sent == count
+    assert (is_all, there, host.got) == (True, CONTENT, CONTENT)
+    over = [line for line in host.told if "the deploy lock is renewed before the rest" in line]
+    assert len(over) == len(visits) - 1
