@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Dict, List, Mapping, Optional
 
 from ..module_utils._data import to_data
+from ..module_utils._references import server_of, tagged
 from ..module_utils._shares import HostShare, ImageShare, needed_secrets
 from ..plugin_utils import host_line, progress
+from ..plugin_utils.first_pull import FirstPulls, Pull
 from ..plugin_utils.kept.way import BRIEFLY
 from ..plugin_utils.live_line import NO_ROLE_YET
 from ..plugin_utils.plan import pages
@@ -18,6 +21,9 @@ from ..plugin_utils.plan.action import Arguments, PassedOver, PlannedAction, Sup
 OF_A_BUILD = ("repository", "tag", "image_id", "digest", "pushed")
 NEEDS_SECRETS = ("staged", "live")
 NEEDS_LOGIN = ("pulled", *NEEDS_SECRETS)
+PULLS = ("pulled", "staged")
+# Made when the main process loads this file, before it forks.
+FIRST_PULLS = FirstPulls()
 
 
 class ActionModule(PlannedAction):
@@ -53,6 +59,36 @@ class ActionModule(PlannedAction):
             if share.error_pages and left_out(arguments, "error_pages"):
                 filled["error_pages"] = pages.planned(supply.plan.error_pages_path or "", share.error_pages)
         return filled
+
+    def _patiently(self, arguments: Arguments, variables: Mapping[str, Any]) -> Dict[str, Any]:
+        """Where several hosts would pull through one mirror, one of them does it before the others."""
+        if not self._may_share_a_mirror(arguments, variables):
+            return super()._patiently(arguments, variables)
+        answer = super()._patiently({**arguments, "mirror_first": True}, variables)
+        if not answer.get("mirror"):
+            return answer
+        image, tell = arguments["plan"]["image"], partial(self.tell, variables)
+        what = tagged(image["repository"], image["tag"])
+        pull = Pull(str(self._task._uuid), self.place(variables), what, str(answer["mirror"]))
+        alone = partial(super()._patiently, {**arguments, "state": "pulled"}, variables)
+        pulled = FIRST_PULLS.wait(pull, alone, tell)
+        if pulled.get("failed") or (pulled and arguments["state"] == "pulled"):
+            return pulled
+        return _together(pulled, super()._patiently(arguments, variables))
+
+    def _may_share_a_mirror(self, arguments: Arguments, variables: Mapping[str, Any]) -> bool:
+        """Only images of Docker Hub have mirrors."""
+        image, hosts = arguments["plan"]["image"], variables.get("ansible_play_hosts") or ()
+        is_asked = arguments.get("state") in PULLS and left_out(arguments, "mirror_first") and len(hosts) > 1
+        return is_asked and not self._task.check_mode and image["pull"] and not server_of(image["repository"])
+
+
+def _together(pulled: Mapping[str, Any], rest: Mapping[str, Any]) -> Dict[str, Any]:
+    """What two modules did one after the other, as one answer."""
+    if not pulled:
+        return dict(rest)
+    done = {name: [*pulled.get(name, ()), *rest.get(name, ())] for name in ("actions", "notices")}
+    return {**rest, **done, "changed": bool(pulled.get("changed") or rest.get("changed"))}
 
 
 def _part(arguments: Arguments, share: HostShare) -> Arguments:

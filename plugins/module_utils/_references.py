@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Optional, Tuple
 
 # What Docker calls Docker Hub where it keeps a login.
 DOCKER_HUB = "https://index.docker.io/v1/"
+# And in the names of images.
+HUB = "docker.io"
 LATEST = "latest"
 UNTAGGED = "<none>:<none>"
 
@@ -39,6 +41,13 @@ def parts(reference: str) -> Tuple[str, str, str]:
 def of_one_registry(*addresses: str) -> bool:
     """Whether logins to these addresses are to the same registry, as Docker sees it: without scheme and path."""
     return len({address.rpartition("://")[2].partition("/")[0] for address in addresses}) == 1
+
+
+def server_of(image: str) -> Optional[str]:
+    """The registry in the name of an image; None for Docker Hub."""
+    first, slash, _rest = image.partition("/")
+    is_server = slash and (first == "localhost" or "." in first or ":" in first)
+    return first if is_server and first != HUB else None
 
 
 def tag_of(reference: str) -> str:

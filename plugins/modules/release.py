@@ -89,6 +89,14 @@ options:
     type: list
     elements: str
     default: []
+  mirror_first:
+    description:
+      - With O(state=pulled) and O(state=staged), where the image would be pulled through a mirror of Docker Hub that
+        the engine has, change nothing and fail with RV(mirror).
+      - It is filled in where other hosts may pull at the same time. Then one host pulls through each mirror, which has
+        the image afterwards, and the others follow.
+    type: bool
+    default: false
   force:
     description: Replace containers even if nothing about them differs.
     type: bool
@@ -193,6 +201,11 @@ notices:
   type: list
   elements: str
   sample: []
+mirror:
+  description: The address of the mirror that the image would be pulled through.
+  returned: with O(mirror_first) where it was not pulled for that reason
+  type: str
+  sample: http://192.0.2.40:5000
 container:
   description: The container that did not become healthy.
   returned: when a container did not become healthy
@@ -263,6 +276,7 @@ OPTIONS: Dict[str, Any] = {
     "max_pause": {"type": "int", "default": 30},
     "error_pages": {"type": "dict", "default": {}},
     "foretold": {"type": "list", "elements": "str", "default": []},
+    "mirror_first": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "since": {"type": "float"},
     "secrets": {"type": "str", "no_log": True},
@@ -319,6 +333,7 @@ def release_of(request: _module.Request, share: HostShare, tell: Tell = nobody) 
         found=found,
         error_pages=request.params["error_pages"],
         tell=tell,
+        mirror_first=request.params["mirror_first"],
     )
 
 

@@ -46,6 +46,11 @@ class Memory:
         with self._alone():
             self._write({**self._read(), name: value})
 
+    def known(self, name: str) -> Any:
+        """What is kept by this name; None where nothing is."""
+        with self._alone():
+            return self._read().get(name)
+
     def take(self, name: str) -> Any:
         """What is kept by this name, and no longer is; None where nothing was."""
         with self._alone():

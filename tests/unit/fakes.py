@@ -49,6 +49,7 @@ class FakeEngine:
         self.pictures: dict[str, Image] = {}
         self.networks: set[str] = set()
         self.registry: dict[str, Image] = {}
+        self.mirror_addresses: list[str] = []
         self.contents: dict[str, dict[str, bytes]] = {}
         self.owners: dict[Path, tuple[int, int]] = {}
         self.logged_in: str | None = None
@@ -304,6 +305,9 @@ class FakeEngine:
     def registry_digest(self, reference: str, credentials: Mapping[str, str] | None) -> str | None:
         image = self.registry.get(reference)
         return next((digest for digest in image.digests_in(reference.rpartition(":")[0])), None) if image else None
+
+    def mirrors(self) -> list[str]:
+        return self.mirror_addresses
 
     def log_in(self, server: str, credentials: Mapping[str, str]) -> None:
         self.logged_in = server

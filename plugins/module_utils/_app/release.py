@@ -42,6 +42,7 @@ class Release:
     `found`: values that lie in files on this host, by role and variable; of those roles `secrets` says nothing.
     `foretold`: the actions that an earlier task of the run has listed for the network and kamal-proxy.
     `error_pages` by their names. `tell` says what is waited for.
+    `mirror_first`: whether a pull through a mirror is refused, so that one host does it before the others.
     `image_id`: the image that was staged, empty where it is still to come (check mode), None where nobody says.
     """
 
@@ -57,6 +58,7 @@ class Release:
     found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     error_pages: Mapping[str, str] = field(default_factory=dict)
     tell: Tell = nobody
+    mirror_first: bool = False
 
     def __post_init__(self) -> None:
         self.records = history.read(self.share.history_file, self.changes.notice)
@@ -91,7 +93,8 @@ class Release:
         kept = _records.images_of(self.records, version) if is_of_before else None
         trusting = any(role.secrets_file for role in self.share.roles)
         self.tell(f"waiting for the image {self.share.image.reference}")
-        return _image.ensure(self.engine, self.changes, self.share.image, self.built, self.credentials, kept, trusting)
+        wanted, refusing = self.share.image, self.mirror_first
+        return _image.ensure(self.engine, self.changes, wanted, self.built, self.credentials, kept, trusting, refusing)
 
     def live(self, roles: Optional[List[str]]) -> Dict[str, Any]:
         """Per role: start, prove, switch, record, stop what was before. Then, once all are live: tag latest, prune.

@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import tarfile
-from typing import Any, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 from .engine import Container, Image
 
@@ -50,6 +50,10 @@ def _settings(config: Mapping[str, Any]) -> str:
 def builds_upon_layers(info: Mapping[str, Any]) -> bool:
     """Whether the engine keeps images itself. One that leaves it to containerd wants archives with every layer."""
     return not any("containerd.snapshotter" in str(value) for _name, value in info.get("DriverStatus") or ())
+
+
+def mirrors(info: Mapping[str, Any]) -> List[str]:
+    return [str(address) for address in (info.get("RegistryConfig") or {}).get("Mirrors") or ()]
 
 
 def only_file(archive: bytes) -> bytes:

@@ -180,6 +180,10 @@ class DockerEngine:
             except docker.errors.NotFound:
                 return None
 
+    def mirrors(self) -> List[str]:
+        with _asking("list its registry mirrors"):
+            return _answers.mirrors(self.api.info())
+
     def log_in(self, server: str, credentials: Mapping[str, str]) -> None:
         with _asking_registry(f"take the login of {credentials['username']}", f"log in to {server}"):
             self.api.login(registry=server, reauth=True, **credentials)

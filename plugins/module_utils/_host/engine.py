@@ -152,6 +152,9 @@ class Engine(Protocol):
     def registry_digest(self, reference: str, credentials: Optional[Mapping[str, str]]) -> Optional[str]:
         """The digest that the registry has for `repository:tag` now, or None where it has no such tag."""
 
+    def mirrors(self) -> List[str]:
+        """The addresses of its mirrors of Docker Hub, which it asks first for an image that lies there."""
+
     def log_in(self, server: str, credentials: Mapping[str, str]) -> None:
         """Ask a registry whether it takes a login; nothing is kept of it. LoginError where it does not."""
 

@@ -16,9 +16,12 @@ from ..config.load import Config
 from . import env
 from .model import Build, ConfigValue, Registry, SecretName
 
-DOCKER_HUB = "docker.io"
 DIRTY = "-dirty"
 ADDRESS = "://"
+SEVERAL = (
+    "found {}, and an image for several architectures can only be in a registry, to which nothing is pushed in this "
+    "run. Name the one that the hosts have, or a registry."
+)
 NEITHER = (
     "found {}, which is neither the address of an engine, such as ssh://user@host, nor a host of the inventory. Write "
     "the address, or add the host there."
@@ -64,13 +67,13 @@ class Images:
     def registry(self) -> Optional[Registry]:
         """Where to log in for the image; one that was built elsewhere may lie where the login is not meant for it."""
         if self.built_elsewhere and not self.is_in_registry(self.built_elsewhere):
-            return Registry(_server_of(self.built_elsewhere), None, None)
+            return Registry(_references.server_of(self.built_elsewhere), None, None)
         return registry(self._section, "registry") if self.has_registry else None
 
     def is_in_registry(self, image: str) -> bool:
         """Whether an image lies in the app's registry, so that its login is meant for this image too."""
-        server = str(self._section.get("server") or DOCKER_HUB).partition("/")[0]
-        return self.has_registry and (_server_of(image) or DOCKER_HUB) == server
+        server = str(self._section.get("server") or _references.HUB).partition("/")[0]
+        return self.has_registry and (_references.server_of(image) or _references.HUB) == server
 
     def build(self, pulled: bool, inventory: Sequence[str]) -> Build:
         """`pulled`: whether it goes to the registry, as any host has to pull what is built."""
@@ -107,6 +110,13 @@ class Images:
             latest_here=False,
         )
 
+    def require_one_place(self, build: Build) -> Build:
+        """An image for several architectures cannot be kept by an engine, so that it has to be pushed."""
+        if len(build.arch) > 1 and not build.push:
+            message = SEVERAL.format(", ".join(build.arch))
+            raise ConfigError([Problem(message, "builder/arch", self.config.where("builder", "arch"))])
+        return build
+
     def build_here(self, inventory: Sequence[str]) -> Build:
         """The working tree as it is, with the engine's own builder and for nobody else, under a name that says so."""
         build = self.build(False, inventory)
@@ -137,13 +147,6 @@ class Images:
             place.append(f"ref={server}/{image}" if server else f"ref={image}")
         also = [option for option in options.split(",") if kind == "gha" and GHA_ADDRESS.match(option)]
         return {"cache_from": ",".join([*place, *also]), "cache_to": ",".join([*place, *filter(None, [options])])}
-
-
-def _server_of(image: str) -> Optional[str]:
-    """The registry in the name of an image; None for Docker Hub."""
-    first, slash, _rest = image.partition("/")
-    is_server = slash and (first == "localhost" or "." in first or ":" in first)
-    return first if is_server and first != DOCKER_HUB else None
 
 
 def registry(section: Optional[Mapping[str, Any]], place: str) -> Optional[Registry]:

@@ -122,7 +122,8 @@ class _Planner:
         run = self.run
         if run.command == "dev":
             return self.images.build_here(run.inventory)
-        return self.images.build(run.command == "build" or bool(self._remote_hosts()), run.inventory)
+        build = self.images.build(run.command == "build" or bool(self._remote_hosts()), run.inventory)
+        return self.images.require_one_place(build)
 
     def _remote_hosts(self) -> List[str]:
         return [host for host in self.order if host not in self.run.local_hosts]

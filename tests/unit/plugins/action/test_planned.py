@@ -31,6 +31,7 @@ from ansible_collections.caravan.kamal.plugins.action import (
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host.module import DOCKER_OPTIONS
 from ansible_collections.caravan.kamal.plugins.plugin_utils import memory
+from ansible_collections.caravan.kamal.plugins.plugin_utils.first_pull import FirstPulls
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import action as planned_action
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.action import PlannedAction
@@ -54,10 +55,10 @@ def variables(plan_of: MakePlan) -> dict[str, Any]:
 def act(
     action: Any, arguments: dict[str, Any], variables: dict[str, Any], answer: Any = None, **of_task: Any
 ) -> dict[str, Any]:
-    """Run an action whose module answers with what it was given, or fails with `answer`."""
+    """Run an action whose module answers with what it was given, or as `answer` does, or fails with that."""
     connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), _remote_is_local=True, transport="local")
     task = SimpleNamespace(
-        args=arguments, async_val=0, check_mode=False, diff=False, environment=None, delegate_to=None
+        args=arguments, async_val=0, check_mode=False, diff=False, environment=None, delegate_to=None, _uuid="t"
     )
     vars(task).update(of_task)
     templar = Templar(loader=DataLoader(), variables=variables)
@@ -66,6 +67,8 @@ def act(
     made._supports_check_mode = made._supports_async = True
 
     def execute(module: str, given: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+        if callable(answer):
+            return dict(answer(given))
         if answer:
             raise answer
         heard = {name: value for name, value in given.items() if name != "progress"}
@@ -413,8 +416,8 @@ def test_a_build_that_was_begun_is_waited_for_by_the_next_task(variables: dict[s
     assert act(image_build, {"wait": False}, variables) == {"changed": False, "actions": []}
     begun = act(image_build, {}, variables)
     assert begun["given"]["service"] == "hello"
-    assert begun["process"] != os.getpid()
-    assert act(image_build, {}, variables)["process"] == os.getpid()
+    anew = act(image_build, {}, variables)
+    assert len({begun["process"], anew["process"], os.getpid()}) == 3, "each ends with the run by itself"
 
 
 def test_a_build_on_a_host_that_is_lost_fails_where_it_is_waited_for(variables: dict[str, Any]) -> None:
@@ -570,3 +573,80 @@ def test_where_the_configuration_names_nobody_the_docker_command_of_this_machine
         assert json.loads(act(release, {"state": "staged"}, variables)["given"]["registry"]) == login
     assert asked == ["ecr.example.com"]
     memory.OF_THIS_RUN.forget()
+
+
+MIRROR = "http://mirror:5000"
+HUB = {"username": "me", "password": ["DB"]}
+
+
+class BehindAMirror:
+    """The module on a host whose engine has a mirror, and no image yet."""
+
+    def __init__(self, pulls: bool = True) -> None:
+        self.pulls, self.asked = pulls, list[str]()
+
+    def __call__(self, given: dict[str, Any]) -> dict[str, Any]:
+        first = given.get("mirror_first")
+        self.asked.append(f"{given['state']}{' unless through a mirror' if first else ''}")
+        if first:
+            return {"failed": True, "msg": "through a mirror", "mirror": MIRROR}
+        if not self.pulls:
+            return {"failed": True, "msg": "no such image", "actions": [], "changed": False}
+        return {"changed": True, "actions": [f"{given['state']} by host1"], "notices": []}
+
+
+@pytest.fixture
+def several(plan_of: MakePlan, variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A run on two hosts with an image of Docker Hub."""
+    monkeypatch.setattr(release, "FIRST_PULLS", FirstPulls(memory.Memory()))
+    variables["hostvars"]["localhost"]["kamal_plan"] = to_data(plan_of("v1", registry=HUB))
+    return {**variables, "ansible_play_hosts": ["host1", "host2"]}
+
+
+def test_the_first_of_several_pulls_through_a_mirror_alone_and_the_next_when_it_has(several: dict[str, Any]) -> None:
+    module = BehindAMirror()
+    first = act(release, {"state": "staged"}, several, module)
+    assert module.asked == ["staged unless through a mirror", "pulled", "staged"]
+    assert (first["changed"], first["actions"]) == (True, ["pulled by host1", "staged by host1"])
+    module.asked.clear()
+    assert act(release, {"state": "staged"}, several, module)["actions"] == ["staged by host1"]
+    assert module.asked == ["staged unless through a mirror", "staged"]
+
+
+def test_a_playbook_that_only_pulls_does_so_once_on_each_host(several: dict[str, Any]) -> None:
+    module = BehindAMirror()
+    for _host in range(2):
+        assert act(release, {"state": "pulled"}, several, module)["actions"] == ["pulled by host1"]
+        assert module.asked == ["pulled unless through a mirror", "pulled"]
+        module.asked.clear()
+
+
+def test_where_the_first_could_not_pull_the_next_does_not_try(several: dict[str, Any]) -> None:
+    module = BehindAMirror(pulls=False)
+    assert act(release, {"state": "staged"}, several, module)["msg"] == "no such image"
+    module.asked.clear()
+    next_one = act(release, {"state": "staged"}, {**several, "inventory_hostname": "host1"}, module)
+    assert "host1 was to fetch it through the mirror http://mirror:5000 before the others" in next_one["msg"]
+    assert module.asked == ["staged unless through a mirror"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ansible_play_hosts": ["host1"]},
+        {"registry": {"server": "r.example.com", **HUB}},
+        {"state": "live"},
+        {"check_mode": True},
+        {"mirror_first": False},
+    ],
+    ids=["one host", "not Docker Hub", "nothing to pull", "check mode", "told not to"],
+)
+def test_nobody_else_is_asked_for_mirrors(plan_of: MakePlan, several: dict[str, Any], change: dict[str, Any]) -> None:
+    module = BehindAMirror()
+    if "registry" in change:
+        several["hostvars"]["localhost"]["kamal_plan"] = to_data(plan_of("v1", registry=change["registry"]))
+    hosts = change.get("ansible_play_hosts", several["ansible_play_hosts"])
+    arguments = {"state": "staged", **{name: change[name] for name in ("state", "mirror_first") if name in change}}
+    variables = {**several, "ansible_play_hosts": hosts}
+    answer = act(release, arguments, variables, module, check_mode=change.get("check_mode", False))
+    assert not answer.get("failed") and module.asked == [arguments["state"]]

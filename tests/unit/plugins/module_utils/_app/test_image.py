@@ -166,3 +166,40 @@ def test_one_that_was_built_elsewhere_needs_no_label_and_is_told_by_its_digest(e
 def test_what_was_live_here_is_gone_back_to_though_it_was_built_elsewhere(engine: FakeEngine) -> None:
     there = engine.add_image("ghcr.io/a/b:v1", "i1", service=None)
     assert _image.ensure(engine, Changes(False), WANTED, Built(), LOGIN, kept=["i1"]) == there
+
+
+HUB = replace(WANTED, repository="team/hello")
+MIRRORS = ["http://mirror:5000", "http://second:5000"]
+
+
+def through_mirrors(engine: FakeEngine, wanted: ImageShare, mirrors: list[str], check: bool = False) -> Any:
+    engine.mirror_addresses = mirrors
+    reference = f"{wanted.repository}:v1"
+    engine.registry[reference] = FakeEngine().add_image(reference, "i1")
+    return _image.ensure(engine, Changes(check), wanted, Built(), LOGIN, mirror_first=True)
+
+
+def test_what_would_come_through_a_mirror_is_not_pulled_before_one_host_is_chosen(engine: FakeEngine) -> None:
+    with pytest.raises(
+        ImageError, match="team/hello:v1 would be pulled through the mirror http://mirror:5000"
+    ) as caught:
+        through_mirrors(engine, HUB, MIRRORS)
+    assert (caught.value.details, engine.calls) == ({"mirror": MIRRORS[0]}, [])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "mirrors", "check"),
+    [(HUB, [], False), (WANTED, MIRRORS, False), (HUB, MIRRORS, True)],
+    ids=["no mirror", "not of Docker Hub", "in check mode"],
+)
+def test_everything_else_is_pulled_at_once(
+    engine: FakeEngine, wanted: ImageShare, mirrors: list[str], check: bool
+) -> None:
+    found = through_mirrors(engine, wanted, mirrors, check)
+    assert (found is None) is check
+
+
+def test_no_mirror_is_asked_for_where_the_image_is_here(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = engine.add_image("team/hello:v1", "i1")
+    monkeypatch.setattr(engine, "mirrors", lambda: pytest.fail("asked"))
+    assert _image.ensure(engine, Changes(False), HUB, Built.of({"image_id": "i1"}), LOGIN, mirror_first=True) == image

@@ -64,6 +64,7 @@ CALLS: dict[str, Callable[[Engine], Any]] = {
     "images_in": lambda engine: engine.images_in("i"),
     "pull": lambda engine: engine.pull("i:1", None),
     "registry_digest": lambda engine: engine.registry_digest("i:1", None),
+    "mirrors": lambda engine: engine.mirrors(),
     "log_in": lambda engine: engine.log_in("r:1", {"username": "u", "password": "p"}),
     "tag": lambda engine: engine.tag("i:1", "i", "2"),
     "remove_image": lambda engine: engine.remove_image("i"),

@@ -145,6 +145,18 @@ def test_a_registry_on_this_machine_goes_with_every_builder(builder: str) -> Non
     assert made["before_staging"] == "deliver" and made["build"]["push"] is False
 
 
+def test_several_architectures_need_a_registry_and_are_refused_before_anything_is_built() -> None:
+    builder = "builder: {arch: [amd64, arm64]}"
+    with pytest.raises(
+        ConfigError, match="builder/arch: found amd64, arm64, and an image for several .* in a registry"
+    ):
+        planned(builder)
+    login = "image: a\nregistry: {username: u, password: [P]}"
+    assert planned(f"{login}\n{builder}")["build"]["arch"] == ["amd64", "arm64"]
+    assert planned(builder, build=False)["build"] is None
+    assert planned(builder, command="dev")["build"]["arch"] == []
+
+
 def test_an_image_of_a_registry_on_this_machine_keeps_the_name_that_kamal_gives_it() -> None:
     assert planned(LOCAL_REGISTRY)["hosts"]["h1"]["image"]["repository"] == "localhost:5555/app"
 
