@@ -162,6 +162,16 @@ class Host:
         """Returns as soon as no module is at work on the service here."""
         self._wait_until(f"flock -n {self.home}/.kamal/turn-{service} true", seconds)
 
+    def wait_for_process(self, command: str, seconds: int = 120) -> None:
+        """Returns as soon as this command runs here, or in a container here."""
+        self._wait_until(f"pgrep -f '^{command}' >/dev/null", seconds)
+
+    def wait_for_no_process(self, *parts: str, seconds: int = 120) -> None:
+        """Returns as soon as no command line here, or in a container here, has one of these parts."""
+        # The brackets keep this command from finding itself.
+        pattern = "|".join(f"[{part[0]}]{part[1:]}" for part in parts)
+        self._wait_until(f"! pgrep -f '{pattern}' >/dev/null", seconds)
+
     def _wait_until(self, condition: str, seconds: int) -> None:
         script = f"until {condition}; do sleep 0.02; done"
         self.sh(f"timeout {seconds} sh -c {shlex.quote(script)}")

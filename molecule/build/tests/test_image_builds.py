@@ -6,16 +6,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from base64 import b64encode
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from secrets import token_hex
 
 import docker
 import pytest
-from hosts import Host
+from hosts import Host, everywhere
 from processes import watched
-from project import LAB, REGISTRY_PASSWORD, ROOT, Project, Run
+from project import LAB, REGISTRY_PASSWORD, ROOT, Project, Run, Started
 
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 from ansible_collections.caravan.kamal.plugins.module_utils._build import builders
@@ -30,7 +35,7 @@ FROM ${BASE} AS app
 COPY . /src
 RUN --mount=type=secret,id=GEM_TOKEN sha256sum /run/secrets/GEM_TOKEN | cut -c 1-64 > /token && sleep 2
 ARG RELEASE
-RUN echo "$RELEASE" > /release
+RUN echo "$RELEASE" > /release; head -c 8 /dev/urandom | sha256sum > /built
 CMD ["sh", "-c", "ls -A /src /src/www; cat /token /release"]
 
 FROM app AS never
@@ -58,13 +63,18 @@ def _base(project: Project) -> None:
     project.commit("build")
 
 
-def what_it_holds(reference: str, host: Host | None = None) -> list[str]:
-    """What a container of the image says, on the controller or on a host."""
-    command = f"docker run --rm {reference}"
+def what_it_holds(reference: str, host: Host | None = None, file: str = "") -> list[str]:
+    """What a container of the image says, on the controller or on a host, or what is in a file there."""
+    command = f"docker run --rm {reference} {f'cat {file}' if file else ''}"
     said = (
         host.sh(command) if host else subprocess.run(command.split(), check=True, capture_output=True, text=True).stdout
     )
     return str(said).split()
+
+
+def done(run: Run) -> list[str]:
+    """What was done, wherever."""
+    return [action for actions in run.actions.values() for action in actions]
 
 
 def digest(token: str) -> str:
@@ -90,6 +100,48 @@ def test_a_secret_reaches_the_build_and_is_seen_nowhere(pushed: Run, project: Pr
     assert TOKEN not in recorded + pushed.output
     assert "sha256sum /run/secrets/GEM_TOKEN" in recorded
     assert not (LAB / "docker" / "config.json").exists()
+
+
+def test_a_build_without_the_cache_builds_every_step_anew(pushed: Run, project: Project) -> None:
+    """Under the same name, so it is pushed again too."""
+
+    def built(**how: bool) -> list[str]:
+        run = project.play("build.push", kamal_version="v1", **how)
+        assert run.ok and done(run) == [f"build {IMAGE}:v1", f"push {IMAGE}:v1 and :latest"]
+        return what_it_holds(f"{IMAGE}:v1", file="/built")
+
+    first = what_it_holds(f"{IMAGE}:v1", file="/built")
+    assert built(kamal_build_force=True, kamal_build_cache=True) == first
+    assert built(kamal_build_cache=False) != first
+
+
+def test_a_pull_has_it_on_every_host_and_notices_a_tag_that_was_pushed_again(
+    pushed: Run, project: Project, hosts: list[Host]
+) -> None:
+    pulled = {host.name: [f"pull {IMAGE}:v1"] for host in hosts}
+    assert project.play("build.pull", kamal_version="v1").actions == pulled
+    assert project.play("build.pull", kamal_version="v1").actions == {}
+    assert project.play("build.push", kamal_version="v1", kamal_build_cache=False).ok
+    assert project.play("build.pull", kamal_version="v1").actions == pulled
+    built = what_it_holds(f"{IMAGE}:v1", file="/built")
+    assert everywhere(hosts, lambda host: what_it_holds(f"{IMAGE}:v1", host, "/built")) == [built] * 3
+    assert [host.containers for host in hosts] == [{}, {}, {}]
+
+
+BUILDER = "kamal-local-docker-container"
+
+
+def test_the_builder_is_made_shown_and_removed(project: Project) -> None:
+    project.configure({"builder": {"driver": "docker-container"}})
+    assert f"{BUILDER}  docker-container  not there" in project.play("build.details").output
+    assert done(project.play("build.create")) == [f"create the builder {BUILDER}"]
+    assert done(project.play("build.create")) == []
+    assert f"{BUILDER}  docker-container  there" in project.play("build.details").output
+    assert BUILDER in buildx("ls").stdout
+    assert done(project.play("build.remove")) == [f"remove the builder {BUILDER}"]
+    assert done(project.play("build.remove")) == []
+    assert BUILDER not in buildx("ls").stdout
+    project.configure({"builder": {"driver": None}})
 
 
 def test_how_far_it_is_is_told(project: Project, worker1: Host) -> None:
@@ -153,6 +205,43 @@ def test_without_buildx_the_engine_builds_what_it_can(project: Project) -> None:
     assert run.ok
     held = what_it_holds(f"{IMAGE}:{head}")
     assert "Dockerfile" in held and "left-out" not in held and held[-1] == "7"
+
+
+def left_behind(started: Started) -> list[str]:
+    """The processes of this machine that a run has started, but for connections that are kept for the next one."""
+    mark, found = f"STORY_RECORD={started.record}".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in found if "[mux]" not in line]
+
+
+@pytest.mark.parametrize(
+    ("playbook", "end"),
+    [
+        ("deploy", lambda process: os.killpg(process, signal.SIGINT)),
+        ("build.push", lambda process: os.kill(process, signal.SIGTERM)),
+        ("build.push", lambda process: os.kill(process, signal.SIGKILL)),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "SIGKILL"],
+)
+def test_a_build_on_another_host_ends_with_its_run(
+    project: Project, web2: Host, playbook: str, end: Callable[[int], None]
+) -> None:
+    project.withheld = ("LAB_REGISTRY_PASSWORD",)
+    project.configure({"builder": {"remote": "web2", "secrets": None, "target": None, "args": None}})
+    project.write("Dockerfile", f"FROM busybox:1.36\nRUN echo {playbook}; sleep 7654\n")
+    started = project.start(playbook, kamal_version=project.commit("that takes long"))
+    web2.wait_for_process("sleep 7654")
+    end(started.process.pid)
+    assert not started.wait().ok
+    web2.wait_for_no_process("sleep 7654", "docker.buildx", "modules.image_build")
+    until = time.monotonic() + 60
+    while left_behind(started) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert left_behind(started) == []
+    web2.sh("for lock in /root/.cache/caravan/received/*/.lock; do flock -n $lock true || exit; done")
 
 
 # The real buildx

@@ -23,6 +23,8 @@ from .wanted import Wanted, choice
 METADATA = "metadata.json"
 DIGEST = "containerimage.digest"
 BUILDKIT_COMMAND = ("docker", "build")
+# What stays out where this Dockerfile is built; the engine's own builder only knows .dockerignore.
+OF_ITS_OWN = ".dockerignore"
 NOT_HERE = (
     "{keys} cannot be had without buildx, and the docker command where the image is built does not have it. "
     + client.INSTALL
@@ -157,6 +159,8 @@ def _by_command(
 
 def _with_engine(bench: Bench, source: Source, root: str) -> None:
     wanted, output = source.wanted, EngineOutput(bench.progress)
+    if os.path.exists(source.dockerfile(root) + OF_ITS_OWN):
+        raise BuildError(NOT_HERE.format(keys=wanted.dockerfile + OF_ITS_OWN))
     try:
         with _reading(source.context(root)):
             for event in _events(bench.engine, source, root):

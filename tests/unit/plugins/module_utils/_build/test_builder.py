@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import errno
+import tarfile
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import docker
 import docker.errors
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._build import output
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError
-from builds import REFERENCE, Api, run, wanted
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError, EngineError
+from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
+from builds import REFERENCE, Api, commit, run, wanted
 
 
 def test_what_the_engine_is_asked(project: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,6 +38,38 @@ def test_what_the_engine_is_asked(project: Path, api: Api, monkeypatch: pytest.M
         "forcerm": True,
         "decode": True,
     }
+
+
+@pytest.mark.parametrize("no_cache", [True, False])
+def test_without_the_cache_the_engine_builds_every_step_anew(project: Path, api: Api, no_cache: bool) -> None:
+    run(api, wanted(project, no_cache=no_cache))
+    assert api.builds[0]["nocache"] is no_cache
+
+
+def test_what_is_to_stay_out_is_not_sent_to_the_engine(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the Docker SDK itself, which reads .dockerignore."""
+    for name in ("in", "out/secret", "out/but-this", "a.log"):
+        commit(project, name)
+    commit(project, ".dockerignore", "out\n!out/but-this\n*.log\n")
+    sent: list[str] = []
+
+    def post(_url: str, data: BinaryIO, **_more: Any) -> None:
+        with tarfile.open(fileobj=data) as context:
+            sent.extend(member.name for member in context if member.isfile())
+        raise docker.errors.APIError("enough is known")
+
+    api = docker.APIClient("unix:///nowhere", version="1.41")
+    monkeypatch.setattr(api, "_post", post)
+    with pytest.raises(EngineError, match="enough is known"):
+        list(DockerEngine(api).build("app:v1", str(project), None, dockerfile=str(project / "Dockerfile")))
+    assert {name for name in sent if not name.startswith(".")} == {"Dockerfile", "in", "out/but-this"}
+
+
+def test_a_dockerfile_with_an_ignore_file_of_its_own_needs_more_than_the_engine(project: Path, api: Api) -> None:
+    commit(project, "Dockerfile.dockerignore", "out\n")
+    with pytest.raises(BuildError, match="Dockerfile.dockerignore cannot be had without buildx.*Install it"):
+        run(api, wanted(project, context="."))
+    assert api.builds == []
 
 
 def test_a_failed_build_shows_its_step_and_the_end_of_its_output(project: Path, api: Api) -> None:

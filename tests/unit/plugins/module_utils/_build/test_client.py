@@ -157,6 +157,16 @@ def test_an_old_docker_command_builds_with_its_own_buildkit(
     assert not [word for word in build["words"] if word.startswith(new)]
 
 
+@pytest.mark.parametrize(("means", "command"), [(client.BUILDX, "buildx build"), (client.BUILDKIT, "build")])
+def test_without_the_cache_every_step_is_built_anew(
+    project: Path, api: Api, docker_command: DockerCommand, means: int, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "means", lambda: means)
+    docker_command.answer(command, 1, "it failed")
+    for no_cache in (True, False):
+        assert ("--no-cache" in asked(api, docker_command, project, no_cache=no_cache)["words"]) is no_cache
+
+
 BUILDER = """\
 import os, sys
 sys.path.insert(0, {tree!r})

@@ -53,6 +53,13 @@ def test_what_it_is_asked(project: Path, api: Api, pack: None) -> None:
     ]
 
 
+@pytest.mark.parametrize("no_cache", [True, False])
+def test_without_the_cache_pack_clears_its_own(project: Path, api: Api, pack: None, no_cache: bool) -> None:
+    with pytest.raises(BuildError) as caught:
+        run(api, wanted(project, pack=PACK, context=".", no_cache=no_cache))
+    assert ("--clear-cache" in caught.value.details["output"][1].split()) is no_cache
+
+
 def test_a_value_of_several_lines_is_refused(project: Path, api: Api, pack: None) -> None:
     with pytest.raises(BuildError, match="KEY: pack takes no value of several lines"):
         run(api, wanted(project, pack=PACK, secrets={"KEY": "one\ntwo"}))
