@@ -59,6 +59,18 @@ def _fields(kind: Any) -> Dict[str, Tuple[Any, Mapping[str, Any]]]:
     return {field.name: (types[field.name], field.metadata) for field in dataclasses.fields(kind)}
 
 
+def learn(kind: Any) -> None:
+    """Look the types up now, of a dataclass and of all that it holds: processes that are forked later have them."""
+    waiting = [kind]
+    known = set()
+    while waiting:
+        hint = waiting.pop()
+        if dataclasses.is_dataclass(hint) and hint not in known:
+            known.add(hint)
+            waiting += hints(hint).values()
+        waiting += get_args(hint)
+
+
 def _read(hint: Any, value: Any, place: str) -> Any:
     if hint is Any:
         return value

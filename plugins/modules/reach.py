@@ -12,12 +12,14 @@ description:
   - Opens the connection to a host, which stays open for the tasks that follow.
   - A host that cannot be reached fails, so that a rescue sees it. Ansible would only call it unreachable and go on
     without it.
+  - No more begin at a time than the plan of the run says, if there is one.
   - Where C(kamal_kept_process) is set it also starts the process there that runs the modules of this run.
 options:
   dns_retries:
-    description: How often its name is looked up again where that fails. Nothing else is tried again.
+    description:
+      - How often its name is looked up again where that fails. Nothing else is tried again.
+      - Where it is left out the plan of the run says it, and without a plan it is not.
     type: int
-    default: 0
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.attributes.changes_nothing

@@ -13,6 +13,11 @@ description:
     kamal-proxy, the proxy itself, accessories, and what went live here before.
   - It asks the Docker engine a handful of questions and changes nothing. Containers that Kamal made are understood.
 options:
+  service:
+    description:
+      - The service, as the configuration names it.
+      - Where it is left out, this and all other options that are not given come from the plan of the run.
+    type: str
   roles:
     description: The roles to tell about. An empty list means all that have a container.
     type: list
@@ -188,7 +193,7 @@ from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
 OPTIONS: Dict[str, Any] = {
-    "service": {"type": "str", "required": True},
+    "service": {"type": "str"},
     "destination": {"type": "str"},
     "roles": {"type": "list", "elements": "str", "default": []},
     "accessories": {"type": "list", "elements": "str", "default": []},

@@ -14,6 +14,7 @@ from ansible.executor import module_common
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ...module_utils._errors import CaravanError
 from .. import host_line
 from . import sources, way
 
@@ -107,17 +108,25 @@ class KeptAction(ActionBase):
 
 
 class AsAsked(KeptAction):
-    """For modules that need nothing of the controller. `module` is the full name."""
+    """For modules that need nothing secret of the controller. `module` is the full name."""
 
     module = ""
     _supports_async = True
+
+    def asked(self, arguments: Dict[str, Any], _task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        """`arguments` with what the task left out."""
+        return arguments
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
         variables = task_vars or {}
         result: Dict[str, Any] = super().run(tmp, variables)
         if self._task.async_val:
             return {**result, **self._execute_module(task_vars=variables, wrap_async=True)}
-        return {**result, **self.execute(self.module, dict(self._task.args), variables)}
+        try:
+            arguments = self.asked(dict(self._task.args), variables)
+        except CaravanError as error:
+            return {**result, **error.details, "failed": True, "msg": error.message}
+        return {**result, **self.execute(self.module, arguments, variables)}
 
 
 def told(result: Dict[str, Any], module: str, host: str) -> Dict[str, Any]:

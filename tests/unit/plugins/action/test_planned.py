@@ -27,6 +27,7 @@ from ansible_collections.caravan.kamal.plugins.action import (
     prune,
     registry,
     release,
+    service_info,
 )
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host.module import DOCKER_OPTIONS
@@ -76,6 +77,26 @@ def act(
 
     made._execute_module = execute
     return dict(made.run(task_vars=variables))
+
+
+def test_what_runs_is_asked_for_as_the_plan_has_it_unless_the_task_names_a_service(
+    plan_of: MakePlan, variables: dict[str, Any]
+) -> None:
+    given = act(service_info, {"roles": ["web"]}, variables)["given"]
+    assert given == {
+        "service": "hello",
+        "destination": None,
+        "roles": ["web"],
+        "accessories": ["hello-db"],
+        "balanced": {},
+    }
+    balanced = to_data(plan_of("v1", "app", loadbalancer={"hosts": ["lb1"]}))
+    beside = {**variables, "hostvars": {"localhost": {"kamal_plan": balanced}}, "inventory_hostname": "lb1"}
+    targets = {route["name"]: route["targets"] for route in balanced["balancers"]["lb1"]["routes"]}
+    assert list(targets) == ["hello-web"]
+    assert act(service_info, {}, beside)["given"]["balanced"] == targets
+    assert act(service_info, {"service": "other"}, variables)["given"] == {"service": "other"}
+    assert "There is no plan in this run" in act(service_info, {}, {**variables, "hostvars": {}})["msg"]
 
 
 def test_a_release_is_handed_its_share_and_just_its_secrets(variables: dict[str, Any]) -> None:

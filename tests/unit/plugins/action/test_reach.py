@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+from contextlib import nullcontext
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Callable, Mapping
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.caravan.kamal.plugins.action import reach
+from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 
 
-def run(answer: Any, **arguments: Any) -> dict[str, Any]:
+def run(answer: Any, variables: Mapping[str, Any] = MappingProxyType({}), **arguments: Any) -> dict[str, Any]:
     def execute(script: str, **_options: Any) -> dict[str, Any]:
         given = answer() if callable(answer) else answer
         if isinstance(given, Exception):
@@ -25,7 +28,7 @@ def run(answer: Any, **arguments: Any) -> dict[str, Any]:
     action._templar = SimpleNamespace(template=lambda value: value)
     action._supports_async = False
     action._low_level_execute_command = execute
-    return dict(action.run(None, {"inventory_hostname": "web1"}))
+    return dict(action.run(None, {"inventory_hostname": "web1", "hostvars": {}, **variables}))
 
 
 @pytest.mark.parametrize(
@@ -63,3 +66,18 @@ def test_a_name_is_looked_up_again_and_nothing_else(
     left = iter(answers)
     result = run(lambda: next(left), dns_retries=retries)
     assert (bool(result.get("failed")), asked) == (failed, len(answers) - len(list(left)))
+
+
+def test_the_plan_says_how_many_begin_at_a_time_and_how_often_names_are_looked_up_again(
+    monkeypatch: pytest.MonkeyPatch, plan_of: Callable[..., Plan]
+) -> None:
+    turns: list[tuple[int, int]] = []
+    monkeypatch.setattr(reach.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(reach.starts, "one_of", lambda most, number: turns.append((most, number)) or nullcontext())
+    plan = plan_of("v1", sshkit={"max_concurrent_starts": 4, "dns_retries": 1})
+    variables = {"hostvars": {"localhost": {"kamal_plan": to_data(plan)}}, "ansible_play_hosts_all": ["web0", "web1"]}
+    answers = iter([UNKNOWN, None])
+    assert not run(lambda: next(answers), variables).get("failed")
+    assert turns == [(4, 1)]
+    answers = iter([UNKNOWN, UNKNOWN])
+    assert run(lambda: next(answers), variables)["failed"]

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._data import about, from_data, options, to_data
+from ansible_collections.caravan.kamal.plugins.module_utils._data import (
+    _fields,
+    about,
+    from_data,
+    learn,
+    options,
+    to_data,
+)
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import PlanError
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
@@ -99,6 +106,17 @@ def test_a_whole_plan_survives(plan_of: Callable[..., Plan]) -> None:
     accessories = {"db": {"image": "postgres", "host": "host1", "env": {"secret": ["A:B"]}, "registry": registry}}
     plan = plan_of("v1", registry=registry, accessories=accessories)
     assert from_data(Plan, json.loads(json.dumps(to_data(plan)))) == plan
+
+
+def test_the_types_of_a_plan_are_looked_up_once_before_there_are_processes_that_read_it(
+    plan_of: Callable[..., Plan],
+) -> None:
+    _fields.cache_clear()
+    learn(Plan)
+    looked_up = _fields.cache_info().misses
+    data = to_data(plan_of("v1", accessories={"db": {"image": "postgres", "host": "host1"}}))
+    assert from_data(Plan, data).accessories["db"].hosts == ["host1"]
+    assert looked_up and _fields.cache_info().misses == looked_up
 
 
 def test_a_share_as_the_suboptions_of_a_module() -> None:
