@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,24 +24,41 @@ ODD = {
     "ODD_UNICODE": "日本語 ä 🦦",
     "ODD_LENGTH": "x" * 65536,
 }
+# What a password manager has, at kv/hello.
+STORED = {"TOKEN": '文中_DETALOPRETNI (and "so")', "CALLBACK": "1TERCES)_DETALOPRETNI"}
 CONFIG = {
+    "servers": {"web": ["web1", {"web2": "canary"}]},
     "env": {
         "clear": {"GREETING": "Good 'morning' $USER ${HOME} 你好", "EMPTY": ""},
-        "secret": ["DATABASE_URL", "API_KEY:OTHER_NAME", *ODD],
+        "secret": ["DATABASE_URL", "API_KEY:OTHER_NAME", *ODD, *STORED],
+        "tags": {"canary": {"clear": {"OF_THE_TAG": "tagged"}, "secret": ["SECRET_OF_THE_TAG:OTHER_NAME"]}},
     },
     "labels": {"team": "sea otters"},
 }
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _secrets(project: Project) -> None:
+def _secrets(project: Project) -> Iterator[None]:
+    project.write(".kamal/secrets-of/kv.json", json.dumps({"data": STORED}))
+    project.write_executable(".kamal/secrets-of/bin/vault", VAULT)
     for name, value in ODD.items():
         project.write(f".kamal/secrets-of/{name}", value + "\n")
     project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", OTHER_NAME='"a #value"', **COMMANDS)
     project.write("secrets.yml", "kamal_secrets:\n  DATABASE_URL: !unsafe " + repr_yaml(SECRET) + "\n")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PATH", f"{project.root}/.kamal/secrets-of/bin:{os.environ['PATH']}")
+        yield
 
 
-COMMANDS = {name: f"$(cat .kamal/secrets-of/{name})" for name in ODD}
+VAULT = """\
+#!/bin/sh
+[ "$VAULT_NAMESPACE $*" = "team kv get -format=json kv/hello" ] && cat .kamal/secrets-of/kv.json
+"""
+COMMANDS = {
+    **{name: f"$(cat .kamal/secrets-of/{name})" for name in ODD},
+    "FETCHED": f"$(kamal secrets fetch --adapter vault --account team --from kv/hello {' '.join(STORED)})",
+    **{name: f"$(kamal secrets extract {name} $FETCHED)" for name in STORED},
+}
 
 
 def repr_yaml(text: str) -> str:
@@ -108,12 +128,28 @@ def test_values_arrive_byte_for_byte(web1: Host, worker1: Host) -> None:
         environment = host.environment(container)
         assert environment["DATABASE_URL"] == SECRET
         assert environment["API_KEY"] == "a #value"
-        assert {name: environment[name] for name in ODD} == ODD
+        assert {name: environment[name] for name in (*ODD, *STORED)} == {**ODD, **STORED}
         assert environment["GREETING"] == CONFIG["env"]["clear"]["GREETING"]
         assert environment["EMPTY"] == ""
         assert environment["KAMAL_VERSION"] == "v1"
         assert environment["KAMAL_CONTAINER_NAME"] == container
         assert environment["KAMAL_HOST"] == host.name
+
+
+def test_what_a_tag_gives_only_its_host_has(web1: Host, web2: Host, worker1: Host) -> None:
+    names = {"OF_THE_TAG", "SECRET_OF_THE_TAG"}
+    assert names.isdisjoint(web1.environment("hello-web-v1"))
+    assert names.isdisjoint(worker1.environment("hello-workers-v1"))
+    tagged = web2.environment("hello-web-v1")
+    assert (tagged["OF_THE_TAG"], tagged["SECRET_OF_THE_TAG"]) == ("tagged", "a #value")
+
+
+def test_a_password_manager_has_what_the_deploy_took(project: Project) -> None:
+    store = {"kamal_secrets_adapter": "vault", "kamal_secrets_account": "team", "kamal_secrets_from": "kv/hello"}
+    fetched = project.play("secrets.fetch", inventory="", kamal_secrets_names=list(STORED), **store)
+    assert fetched.ok and all(f'"kv/hello/{name}": "[REDACTED]"' in fetched.output for name in STORED)
+    shown = project.play("secrets.extract", inventory="", kamal_secrets_names="TOKEN", kamal_secrets_show=True, **store)
+    assert shown.ok and STORED["TOKEN"] in shown.output.splitlines()
 
 
 def test_containers_are_labelled_as_kamal_does(web1: Host) -> None:
@@ -155,8 +191,7 @@ def test_no_host_keeps_the_registry_login(hosts: list[Host], deployed: Run) -> N
 def test_no_secret_is_shown(deployed: Run, foreseen: Run, web1: Host) -> None:
     labels = str(web1.inspect("hello-web-v1")["Config"]["Labels"])
     for told in (deployed.output, foreseen.output, str(deployed.results), labels, "\n".join(web1.audit())):
-        assert "a #value" not in told
-        assert "日本語" not in told
+        assert [value for value in ("a #value", "日本語", "DETALOPRETNI") if value in told] == []
 
 
 def test_the_lock_is_free(hosts: list[Host]) -> None:

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from hosts import HOST_NAME, Host
+from hosts import Host
 from project import Project
+from tls import SSL, certify, over_tls
 
 BACKEND = {"options": {"network": "backend"}}
 CONFIG = {
@@ -18,10 +17,7 @@ CONFIG = {
     "servers": {"web": {"hosts": ["web1", "web2"], **BACKEND}, "workers": None},
     "error_pages_path": "public",
     "volumes": [{"local": "inbox", "remote": "/inbox", "mode": "0770", "options": "ro"}],
-    "proxy": {
-        "ssl": {"certificate_pem": "CERTIFICATE_PEM", "private_key_pem": "PRIVATE_KEY_PEM"},
-        "run": BACKEND,
-    },
+    "proxy": {"ssl": SSL, "run": BACKEND},
 }
 HOME = "/home/deploy"
 
@@ -44,42 +40,6 @@ def _first(project: Project, web1: Host, web2: Host) -> None:
     project.write("public/index.html", "no error page\n")
     certify(project, "first")
     assert project.deploy("v1").ok
-
-
-def certify(project: Project, name: str) -> Path:
-    """A certificate for the app's host, as secrets of the project."""
-    folder = project.root / ".pem"
-    folder.mkdir(exist_ok=True)
-    key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
-    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    names = ("-subj", f"/O={name}", "-addext", f"subjectAltName=DNS:{HOST_NAME}")
-    subprocess.run(
-        ["openssl", "req", "-x509", *kind, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True
-    )
-    project.secrets(
-        REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD",
-        CERTIFICATE_PEM=f'"{certificate.read_text()}"',
-        PRIVATE_KEY_PEM=f'"{key.read_text()}"',
-    )
-    return certificate
-
-
-def over_tls(host: Host, certificate: Path, path: str = "/", seconds: int = 30) -> subprocess.CompletedProcess[str]:
-    """A request that trusts this certificate alone."""
-    address = host.url.removeprefix("http://")
-    command = [
-        "curl",
-        "-sS",
-        "--max-time",
-        str(seconds),
-        "--cacert",
-        certificate,
-        "--resolve",
-        f"{HOST_NAME}:443:{address}",
-    ]
-    return subprocess.run(
-        [*command, "-w", "\n%{http_code}", f"https://{HOST_NAME}{path}"], check=False, capture_output=True, text=True
-    )
 
 
 def test_a_request_is_served_under_the_certificate(project: Project, web1: Host, web2: Host) -> None:
@@ -148,7 +108,9 @@ def test_the_page_is_shown_during_maintenance_and_a_deploy_does_not_end_it(
     project: Project, web1: Host, web2: Host
 ) -> None:
     certificate = project.root / ".pem/second.pem"
-    assert project.play("app.maintenance", kamal_maintenance_message="Back at noon").ok
+    assert project.play(
+        "app.maintenance", kamal_maintenance_message="Back at noon", kamal_maintenance_drain_timeout=5
+    ).ok
     project.commit("second")
     deployed = project.deploy("v2")
     assert deployed.ok

@@ -139,7 +139,7 @@ def test_the_lock_that_a_run_left_behind_is_no_obstacle(
     assert web1.locked()
     project.configure({"servers": {"web": ["web1", "web2"]}})
     project.commit("fifth")
-    run = project.deploy("v5")
+    run = project.play("redeploy", kamal_version="v5")
     assert run.ok
     assert "has ended without releasing it" in " ".join(run.output.split())
     assert web2.running == ["hello-web-v5", "hello-workers-v5"]

@@ -5,13 +5,20 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from collector import Collector, plain
 from hosts import Host, ask
 from project import Project, Run
 
-CONFIG = {"servers": {"workers": None}, "boot": {"limit": 1}, "hooks_output": {"pre-deploy": "verbose"}}
+CONFIG = {
+    "servers": {"workers": None},
+    "boot": {"limit": 1},
+    "hooks_output": {"pre-deploy": "verbose", "pre-build": "quiet"},
+}
 HOOKS = (
     "pre-connect",
     "docker-setup",
@@ -44,12 +51,20 @@ DRAIN = """\
 """
 
 
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    made = Collector()
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _hooks(project: Project) -> None:
+def _hooks(project: Project, collector: Collector) -> None:
+    project.configure({"output": {"file": {"path": "log"}, "otel": {"endpoint": collector.endpoint}}})
     for name in HOOKS:
         project.write_executable(f".kamal/hooks/{name}", SCRIPT)
     project.write("tasks/drain.yml", DRAIN)
-    project.write(".gitignore", ".kamal/secrets*\nseen.jsonl\n")
+    project.write(".gitignore", ".kamal/secrets*\nseen.jsonl\nlog\n")
     project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", TOKEN="s3ntinel-word")
 
 
@@ -108,13 +123,17 @@ def test_every_hook_runs_in_its_place(project: Project, web1: Host) -> None:
     assert not web1.locked()
 
 
-def test_only_what_is_asked_for_is_shown_and_no_secret(project: Project) -> None:
-    again = deploy(project, "h2")
+def test_only_what_is_asked_for_is_shown_of_a_redeploy_too_and_no_secret(project: Project) -> None:
+    project.commit("h2")
+    again = project.play("redeploy", kamal_version="h2")
     assert again.ok
     assert again.output.count("pre-deploy    the token is ********") == 1
     assert again.output.count("the token is") == 1
     assert "s3ntinel-word" not in again.output
-    assert seen(project)
+    assert "Run the hook post-deploy" in again.output and "Run the hook pre-build" not in again.output
+    told = seen(project)
+    assert [each["name"] for each in told] == EXPECTED
+    assert {(each["command"], each["version"]) for each in told} == {("redeploy", "h2")}
 
 
 def test_a_check_that_fails_leaves_everything_as_it_was(project: Project, web1: Host, web2: Host) -> None:
@@ -176,3 +195,46 @@ def test_tasks_run_on_each_host_of_the_batch_and_a_rollback_has_its_hooks(
         "post-deploy",
     ]
     assert {(each["command"], each["version"]) for each in told[1:]} == {("rollback", "h2")}
+
+
+def test_what_runs_before_the_first_connection_is_told_of_a_command_too(project: Project) -> None:
+    assert project.play("app.exec", kamal_cmd="true", kamal_roles="web").ok
+    (told,) = seen(project)
+    expected = {
+        "name": "pre-connect",
+        "command": "app",
+        "subcommand": "exec",
+        "service": "hello",
+        "service_version": f"hello@{told['version'][:7]}",
+        "hosts": "web1,web2",
+        "roles": "web",
+        "performer": "ada@example.com",
+    }
+    assert {name: told[name] for name in expected} == expected
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told["recorded_at"])
+
+
+def test_each_run_is_on_record_in_a_file_and_at_a_collector(project: Project, collector: Collector) -> None:
+    files = sorted((project.root / "log").iterdir())
+    runs = [file.stem.partition("_")[2] for file in files]
+    assert runs == ["deploy", "redeploy", "deploy", "deploy", "deploy", "rollback"]
+    whole = [file.read_text() for file in files]
+    assert [text.splitlines()[-1].startswith("# Completed in ") for text in whole] == [True] * 2 + [False] * 3 + [True]
+    for line in ("build registry:4443/stories/hello:h1", "[web2] start container hello-web-h1", "post-deploy"):
+        assert line in whole[0]
+    events = [
+        (record["body"]["stringValue"], plain(record["attributes"]))
+        for record in collector.records
+        if record["body"]["stringValue"].startswith("kamal.")
+    ]
+    ended = ["complete", "complete", "failed", "failed", "failed", "complete"]
+    versions = ["h1", "h2", "h3", "h4", "h5", "h2"]
+    names = [f"{run} {version}" for run, version in zip(runs, versions, strict=True)]
+    assert [(event, told["deployment.name"]) for event, told in events] == [
+        each for name, end in zip(names, ended, strict=True) for each in (("kamal.start", name), (f"kamal.{end}", name))
+    ]
+    assert {told["deployment.status"] for event, told in events if event == "kamal.complete"} == {"succeeded"}
+    assert all(told["runtime"] > 0 for event, told in events if event != "kamal.start")
+    assert len({told["deployment.id"] for _event, told in events}) == 6
+    lines = [plain(record["attributes"]) for record in collector.records]
+    assert {"web1", "web2"} <= {line.get("server.address") for line in lines}

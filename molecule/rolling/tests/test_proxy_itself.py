@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+import docker
 import lab_settings
 import pytest
 from hosts import Host, ask, load
-from project import ROOT, Project, merged
+from project import REGISTRY_PASSWORD, ROOT, Project, merged
 
 CONFIG = {"servers": {"workers": None}}
-PROXY = "kamal-proxy"
+PROXY, IMAGE = "kamal-proxy", "basecamp/kamal-proxy:v0.9.2"
 ADDRESSES = {machine.name: machine.ip for machine in lab_settings.test_hosts(3)}
 # Says to the lab's load balancer whether it has these hosts, and waits until the last worker that knew otherwise ended.
 HOOK = """\
@@ -44,9 +46,18 @@ def hook(state: str) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _first(project: Project) -> None:
+def _first(project: Project, web1: Host, web2: Host) -> Iterator[None]:
+    """The registry has the image of kamal-proxy too; hosts that still knew it by that name could not be made blank."""
+    engine = docker.from_env()
+    engine.images.get(IMAGE).tag(f"registry:4443/{IMAGE}")
+    login = {"username": "caravan", "password": REGISTRY_PASSWORD.read_text().strip()}
+    engine.images.push(f"registry:4443/{IMAGE}", auth_config=login)
+    engine.images.remove(f"registry:4443/{IMAGE}")
     project.commit("p1")
     assert project.deploy("p1").ok
+    yield
+    for host in (web1, web2):
+        host.sh(f"docker rmi -f registry:4443/{IMAGE} || true")
 
 
 def flat(text: str) -> str:
@@ -79,7 +90,8 @@ def test_a_reboot_without_a_confirmation_says_what_it_would_do(project: Project,
 
 
 def test_a_reboot_goes_host_by_host_and_loses_no_request(project: Project, web1: Host, web2: Host) -> None:
-    """The hooks drain each host: the lab's load balancer never tries a request twice."""
+    """The hooks drain each host: the lab's load balancer never tries a request twice. The image is of a registry."""
+    project.configure({"proxy": {"run": {"registry": "registry:4443"}}})
     project.write_executable(".kamal/hooks/pre-proxy-reboot", hook("down"))
     project.write_executable(".kamal/hooks/post-proxy-reboot", hook("max_fails=0"))
     before = {host.name: host.inspect(PROXY)["Id"] for host in (web1, web2)}
@@ -92,6 +104,7 @@ def test_a_reboot_goes_host_by_host_and_loses_no_request(project: Project, web1:
     for host in (web1, web2):
         assert "reboot kamal-proxy" in run.actions[host.name]
         assert host.inspect(PROXY)["Id"] != before[host.name]
+        assert host.inspect(PROXY)["Config"]["Image"] == f"registry:4443/{IMAGE}"
         assert host.ask().version == "p1"
         assert any("Rebooted proxy" in line for line in host.audit())
         assert not host.locked()
@@ -101,7 +114,7 @@ def test_a_reboot_goes_host_by_host_and_loses_no_request(project: Project, web1:
 def test_settings_that_cannot_be_had_on_the_second_host_leave_its_proxy_as_it_was(
     project: Project, web1: Host, web2: Host
 ) -> None:
-    web2.sh("docker run -d --name squatter -p 8081:80 --entrypoint kamal-proxy basecamp/kamal-proxy:v0.9.2 run")
+    web2.sh(f"docker run -d --name squatter -p 8081:80 --entrypoint kamal-proxy {IMAGE} run")
     try:
         project.configure({"proxy": {"run": {"options": {"publish": "8081:80"}}}})
         before = web2.inspect(PROXY)["Id"]
@@ -138,14 +151,21 @@ def test_logs_have_its_requests(project: Project, web1: Host) -> None:
     run = project.play("proxy.logs", kamal_logs_grep="release.txt", kamal_logs_since="10m")
     assert run.ok
     assert '"path":"/assets/release.txt"' in run.output
+    begun = project.play("proxy.logs", kamal_logs_grep="SERVER STARTED", kamal_logs_grep_options="-i")
+    assert all(f"{host} kamal-proxy" in begun.output for host in ("web1", "web2"))
+    assert '"msg":"Server started"' in begun.output
 
 
 def test_stopped_and_started_it_serves_again(project: Project, web1: Host, web2: Host) -> None:
-    assert project.play("proxy.stop", "--limit", "web2").actions == {"web2": ["stop kamal-proxy"]}
-    assert web1.ask().version == "p1"
-    assert web2.inspect(PROXY)["State"]["Status"] == "exited"
-    assert project.play("proxy.start").actions == {"web2": ["start kamal-proxy"]}
-    assert web2.ask().version == "p1"
+    for again in ("start", "boot"):
+        assert project.play("proxy.stop", "--limit", "web2").actions == {"web2": ["stop kamal-proxy"]}
+        assert web1.ask().version == "p1"
+        assert web2.inspect(PROXY)["State"]["Status"] == "exited"
+        assert project.play(f"proxy.{again}").actions == {"web2": ["start kamal-proxy"]}
+        assert web2.ask().version == "p1"
+    assert project.play("proxy.restart").actions == {host: ["restart kamal-proxy"] for host in ("web1", "web2")}
+    assert web1.started(PROXY) < web2.started(PROXY)
+    assert [host.ask().version for host in (web1, web2)] == ["p1", "p1"]
 
 
 def test_what_kamal_left_on_a_host_counts_until_it_is_said_in_the_configuration(project: Project, web2: Host) -> None:
@@ -153,8 +173,12 @@ def test_what_kamal_left_on_a_host_counts_until_it_is_said_in_the_configuration(
     shown = project.play("proxy.boot_config")
     assert "run_command: kamal-proxy run --debug" in shown.output
     assert "debug: true" in shown.output
-    run = project.play("proxy.reboot", "--limit", "web2", kamal_confirm=True, kamal_skip_hooks=True)
-    assert run.ok
+    for moment in ("pre", "post"):
+        project.write_executable(
+            f".kamal/hooks/{moment}-proxy-reboot", f"#!/bin/sh\necho {moment} $KAMAL_HOSTS >> rebooted\n"
+        )
+    run = project.play("proxy.reboot", kamal_confirm=True, kamal_proxy_rolling=False)
+    assert run.ok and (project.root / "rebooted").read_text() == "pre web1,web2\npost web1,web2\n"
     assert web2.inspect(PROXY)["Config"]["Cmd"] == ["kamal-proxy", "run", "--debug"]
     assert project.play("proxy.boot_config", kamal_proxy_boot_config="reset").actions == {
         "web2": ["remove .kamal/proxy/run_command"]

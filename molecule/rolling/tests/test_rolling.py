@@ -65,7 +65,8 @@ def test_redeploy_does_not_touch_the_proxy(project: Project, web1: Host) -> None
     proxy = web1.started("kamal-proxy")
     project.commit("third")
     with load() as requests:
-        assert project.play("redeploy", kamal_version="v3").ok
+        again = project.play("redeploy", kamal_version="v3", kamal_build_cache=False)
+    assert again.ok and "start container hello-web-v3" in again.actions["web1"]
     assert requests.result["failed"] == 0, requests.result
     assert web1.started("kamal-proxy") == proxy
     assert ask().version == "v3"
@@ -104,3 +105,10 @@ def test_a_deploy_mends_a_broken_state_of_kamal_proxy_and_a_network_that_is_gone
     assert "create network kamal" in deployed.actions["web2"]
     assert {host.ask().version for host in (web1, web2)} == {"v3"}
     assert project.deploy("v3").actions == {}
+
+
+def test_removing_the_last_app_removes_the_proxy(project: Project, web1: Host, web2: Host) -> None:
+    assert project.play("remove", kamal_confirm=True).ok
+    assert [host.sh("docker ps -aq") for host in (web1, web2)] == ["", ""]
+    assert not web1.file(".kamal/apps/hello").exists and not web1.file(".kamal/proxy").exists
+    assert ask().status == 502

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import lab
@@ -57,16 +58,41 @@ def test_init_writes_what_is_missing_and_keeps_what_is_there(project: Project) -
     (project.root / "ansible.cfg").unlink()
     kept = (project.root / "config/deploy.yml").read_text()
     run = project.play("init", inventory="")
-    assert run.ok
+    assert run.ok and "What comes next:" in run.output
     assert "caravan.kamal.deploy" in (project.root / "ansible.cfg").read_text()
     assert (project.root / "config/deploy.yml").read_text() == kept
     assert (project.root / ".gitignore").read_text().splitlines() == [".kamal/secrets*"]
 
 
 def test_config_shows_what_was_understood(project: Project) -> None:
-    run = project.play("config")
+    """All that Kamal's own test compares."""
+    run = project.play("config", kamal_version="v1", kamal_format="json")
     assert run.ok
-    assert "hello.example.com" in run.output
+    shown, _end = json.JSONDecoder().raw_decode(run.output[run.output.index("{\n") :])
+    expected = {
+        "roles": {"web": ["web1", "web2"], "workers": ["worker1"]},
+        "accessories": {"store": ["worker1"]},
+        "hosts": ["web1", "web2", "worker1"],
+        "primary_host": "web1",
+        "version": "v1",
+        "repository": "registry:4443/stories/hello",
+        "absolute_image": "registry:4443/stories/hello:v1",
+        "service_with_version": "hello@v1",
+        "volumes": [],
+        "logging": {"driver": None, "options": {"max-size": "10m"}},
+    }
+    assert {name: shown[name] for name in expected} == expected
+    assert shown["ssh"]["ansible_user"] == "deploy" and shown["builder"]["dockerfile"] == "Dockerfile"
+    assert shown["config"]["proxy"]["host"] == "hello.example.com"
+
+
+def test_what_reaches_no_host_needs_none(project: Project) -> None:
+    version = project.play("version", inventory="")
+    assert version.ok and "\ncaravan.kamal " in version.output and ", run by ansible-core " in version.output
+    explained = project.play("docs", inventory="", kamal_docs_section="boot")
+    assert explained.ok and "\nwait: 10\n" in explained.output
+    printed = project.play("secrets.print", inventory="")
+    assert printed.ok and f"REGISTRY_PASSWORD=[REDACTED]  ({project.root}/.kamal/secrets:1)" in printed.output
 
 
 def test_setup_makes_the_hosts_ready_and_deploys(ready: Run, hosts: list[Host], worker1: Host) -> None:
@@ -106,6 +132,8 @@ def test_a_second_setup_changes_nothing(project: Project, hosts: list[Host]) -> 
     assert again.ok
     assert again.actions == {}
     assert set(again.changed.values()) == {0}
+    bootstrapped = project.play("server.bootstrap")
+    assert (bootstrapped.ok, bootstrapped.actions, set(bootstrapped.changed.values())) == (True, {}, {0})
     assert [host.traces for host in hosts] == before
 
 
@@ -136,6 +164,8 @@ def test_details_tell_what_runs_where(project: Project) -> None:
     assert run.ok
     for told in ("web1", "web2", "worker1", "v2", "hello.example.com", "kamal-proxy", "hello-store"):
         assert told in run.output
+    proxies = [line.split()[:2] for line in run.output.splitlines() if "basecamp/kamal-proxy:v" in line]
+    assert proxies == [["web1", "running"], ["web2", "running"]]
 
 
 def test_the_audit_tells_what_was_done(project: Project) -> None:
@@ -167,6 +197,7 @@ def test_a_lock_taken_by_hand_stops_a_deploy_and_names_its_holder(project: Proje
     assert "Not released" not in run.output
     assert [host.traces for host in hosts] == before
     assert project.play("lock.release").ok
+    assert "There is no deploy lock" in project.play("lock.status").output
     assert not any(host.locked() for host in hosts)
 
 
@@ -220,3 +251,28 @@ def test_setup_of_one_host_starts_its_accessories_as_its_dry_run_foretold(
     assert worker1.running == ["hello-store"]
     assert [host.traces for host in hosts[:2]] == before[:2]
     assert not any(host.locked() for host in hosts)
+
+
+def test_data_goes_only_with_a_second_confirmation(project: Project, worker1: Host) -> None:
+    wanted = {"kamal_confirm": True, "kamal_accessory_data": "delete"}
+    asked = project.play("remove", **wanted)
+    assert asked.code != 0 and "run this again with -e kamal_confirm_data=true" in " ".join(asked.output.split())
+    assert "remove volume store-data" in asked.output and worker1.running == ["hello-store"]
+    assert project.play("remove", **wanted, kamal_confirm_data=True).ok
+    assert worker1.containers == {} and "store-data" not in worker1.sh("docker volume ls -q")
+
+
+def test_setup_starts_what_stands_before_a_kamal_proxy_without_ports(project: Project, web1: Host) -> None:
+    """Kamal's own test has Traefik there."""
+    options = {"label": ["front.rule=PathPrefix(`/`)", "front.priority=2"], "sysctl": "net.core.somaxconn=512"}
+    pass_on = "sh -c 'nc -ll -p 8080 -e nc kamal-proxy 80 || nc -lk -p 8080 -e nc kamal-proxy 80'"
+    front = {"image": STORE["image"], "roles": ["web"], "port": "80:8080", "cmd": pass_on, "labels": {"front": "on"}}
+    project.configure({"accessories": {"store": None, "front": front}, "servers": {"web": ["web1"]}})
+    project.configure({"proxy": {"run": {"publish": False, "options": options}}})
+    assert project.play("setup", kamal_version="v2", kamal_build=False).ok
+    made = web1.inspect("kamal-proxy")
+    assert made["HostConfig"]["PortBindings"] in (None, {})
+    assert made["HostConfig"]["Sysctls"] == {"net.core.somaxconn": "512"}
+    assert made["Config"]["Labels"]["front.rule"] == "PathPrefix(`/`)"
+    assert web1.inspect("hello-front")["Config"]["Labels"]["front"] == "on"
+    assert web1.ask().version == "v2"

@@ -1,68 +1,32 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The record of a run in a file, and at a collector: a small server that keeps what it gets."""
+"""The record of a run in a file, and at a collector."""
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
+import sys
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.plugin_utils.output import otel
 from ansible_collections.caravan.kamal.plugins.plugin_utils.output.file import FileRecorder
 from ansible_collections.caravan.kamal.plugins.plugin_utils.output.record import ERROR, INFO, Run
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "molecule" / "shared"))
+
+from collector import Collector, plain
+
 RUN = Run("hello", "staging", "v2", "ada@example.com", "deploy", ["web1", "web2"])
-
-
-class Collector:
-    def __init__(self, status: int = 200) -> None:
-        self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                collector.requests.append((self.path, dict(self.headers), body))
-                self.send_response(status)
-                if status == 302:
-                    self.send_header("Location", f"{collector.endpoint}/login")
-                self.end_headers()
-
-            do_GET = do_POST
-
-            def log_message(self, *_arguments: Any) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        logs = [log for _path, _headers, body in self.requests for log in body["resourceLogs"]]
-        return [record for log in logs for scope in log["scopeLogs"] for record in scope["logRecords"]]
-
-
-def plain(attributes: list[dict[str, Any]]) -> dict[str, Any]:
-    return {each["key"]: next(iter(each["value"].values())) for each in attributes}
 
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     made = Collector()
     yield made
-    made.server.shutdown()
-    made.server.server_close()
+    made.close()
 
 
 @pytest.fixture(autouse=True)
