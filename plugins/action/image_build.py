@@ -59,16 +59,17 @@ class ActionModule(PlannedAction):
         build = partial(self._build_there, arguments, task_vars)
         if self._task.check_mode:
             return build() if waits else nothing
-        name, in_the_background = self._name(arguments), partial(self._in_the_background, build, task_vars)
+        name = self._name(arguments, self.place(task_vars))
+        in_the_background = partial(self._in_the_background, build, task_vars)
         if waits:
             return BUILDS.done(name, in_the_background)
         BUILDS.begin(name, in_the_background)
         return nothing
 
-    def _name(self, arguments: Mapping[str, Any]) -> str:
-        """What is built, whoever is told how far it is."""
+    def _name(self, arguments: Mapping[str, Any], host: str) -> str:
+        """What is built where, whoever is told how far it is."""
         what = {name: value for name, value in arguments.items() if name != "progress"}
-        return hashlib.sha256(json.dumps([self._task.delegate_to, what], default=str).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([host, what], default=str).encode()).hexdigest()
 
     def _in_the_background(self, build: Any, task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         try:

@@ -84,11 +84,10 @@ class ActionModule(PlannedAction):
 
 
 def _together(pulled: Mapping[str, Any], rest: Mapping[str, Any]) -> Dict[str, Any]:
-    """What two modules did one after the other, as one answer."""
-    if not pulled:
-        return dict(rest)
-    done = {name: [*pulled.get(name, ()), *rest.get(name, ())] for name in ("actions", "notices")}
-    return {**rest, **done, "changed": bool(pulled.get("changed") or rest.get("changed"))}
+    """What two modules did one after the other, as one answer. What the first had to say the second says too."""
+    actions = [*pulled.get("actions", ()), *rest.get("actions", ())]
+    changed = bool(pulled.get("changed") or rest.get("changed"))
+    return {**rest, "actions": actions, "changed": changed} if pulled else dict(rest)
 
 
 def _part(arguments: Arguments, share: HostShare) -> Arguments:

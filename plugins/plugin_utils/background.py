@@ -15,6 +15,7 @@ import os
 import signal
 import threading
 import time
+import zlib
 from typing import Any, Callable, Dict, Iterator, Optional
 
 from .memory import OF_THIS_RUN, Memory, nameless_file
@@ -25,7 +26,7 @@ LOST: Dict[str, Any] = {"failed": True, "msg": "What was begun in the background
 
 
 class Background:
-    """One thing at a time: while it is done, its process has a lock, which the kernel frees with it."""
+    """The process that does something has a lock, which the kernel frees with it: a byte of a file for each name."""
 
     def __init__(self, memory: Memory = OF_THIS_RUN) -> None:
         self._memory, self._lock = memory, nameless_file()
@@ -42,7 +43,7 @@ class Background:
         try:
             os.setsid()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            fcntl.lockf(self._lock, fcntl.LOCK_EX)
+            fcntl.lockf(self._lock, fcntl.LOCK_EX, 1, _byte_of(name))
             self._memory.put(name, LOST)
             os.close(tells)
             threading.Thread(target=_end_with, args=(run,), daemon=True).start()
@@ -60,10 +61,14 @@ class Background:
 
     def answer(self, name: str) -> Optional[Dict[str, Any]]:
         """Wait for what was begun by this name; None where nothing was, or where that was answered already."""
-        fcntl.lockf(self._lock, fcntl.LOCK_EX)
-        fcntl.lockf(self._lock, fcntl.LOCK_UN)
+        fcntl.lockf(self._lock, fcntl.LOCK_EX, 1, _byte_of(name))
+        fcntl.lockf(self._lock, fcntl.LOCK_UN, 1, _byte_of(name))
         taken: Optional[Dict[str, Any]] = self._memory.take(name)
         return taken
+
+
+def _byte_of(name: str) -> int:
+    return zlib.crc32(name.encode())
 
 
 def _end_with(run: int) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -205,6 +206,32 @@ def test_without_buildx_the_engine_builds_what_it_can(project: Project) -> None:
     assert run.ok
     held = what_it_holds(f"{IMAGE}:{head}")
     assert "Dockerfile" in held and "left-out" not in held and held[-1] == "7"
+
+
+def old_docker_command() -> str:
+    """One from before 23.0, which has BuildKit without buildx."""
+    for command in filter(os.path.exists, (f"{folder}/docker" for folder in os.environ["PATH"].split(":"))):
+        said = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
+        version = re.match(r"Docker version (\d+)", said)
+        if version and int(version[1]) < 23:
+            return command
+    pytest.skip("there is no docker command from before 23.0 on this machine")
+
+
+def test_an_old_docker_command_builds_with_its_own_buildkit(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.withheld = ("LAB_REGISTRY_PASSWORD", "DOCKER_CONFIG")
+    (tmp_path / "docker").symlink_to(old_docker_command())
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    project.configure({"builder": {"secrets": ["GEM_TOKEN"], "args": {"BASE": f"{BASE}:1"}}})
+    project.write("Dockerfile", DOCKERFILE)
+    head = project.commit("with an old docker command")
+    assert "The docker command has: buildkit" in project.play("build.details").output
+    assert project.play("build.push", kamal_version=head).ok
+    held = what_it_holds(f"{IMAGE}:{head}")
+    assert held[-2:] == [digest(TOKEN), "7"]
+    assert "Dockerfile" in held and "left-out" not in held
 
 
 def left_behind(started: Started) -> list[str]:

@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import docker
 import pytest
+import testinfra
 from hosts import Host, ask, everywhere, lab, load
 from project import REGISTRY_PASSWORD, Project, Run
 
@@ -98,6 +102,20 @@ def test_a_rollback_needs_no_registry(project: Project, web1: Host) -> None:
     assert web1.running == ["hello-web-v2"]
 
 
+def test_a_lock_is_renewed_while_layers_are_sent(project: Project, hosts: list[Host]) -> None:
+    """`setup` has it by then. The time for it is over from the beginning here, so that each renewal sends one piece."""
+    (project.root / "packages").write_bytes(os.urandom(20 * MEGABYTE))
+    project.commit("more packages")
+    with load() as requests:
+        run = project.play("setup", kamal_version="v3b", _kamal_renewed_by=1)
+    assert run.ok and requests.result["failed"] == 0
+    renewed = [answer for answer in run.of("lock") if answer.get("msg") == "renewed"]
+    pieces = 20 * MEGABYTE // PIECE
+    assert len(renewed) >= pieces and "the deploy lock is renewed before the rest" in run.output
+    assert everywhere(hosts, lambda host: host.running[0]) == ["hello-web-v3b", "hello-web-v3b", "hello-workers-v3b"]
+    assert not any(host.locked() or host.file(LAYERS).exists for host in hosts)
+
+
 def test_a_registry_on_this_machine_is_none_that_hosts_have_to_reach(project: Project, hosts: list[Host]) -> None:
     """And an image that is removed before it is used, as another run prunes it, comes once more."""
     project.configure({"registry": {"server": "localhost:5555"}})
@@ -152,6 +170,50 @@ def test_an_image_that_was_built_elsewhere_is_deployed_as_it_is(project: Project
     assert len(pulled) == 1 and pulled.pop().startswith(f"pull {ELSEWHERE}@sha256:")
     assert everywhere(hosts, lambda host: host.running[0]) == ["hello-web-1.4", "hello-web-1.4", "hello-workers-1.4"]
     assert ask("/assets/hello-second.css").status == 200
+
+
+MIRROR = """\
+version: 0.1
+storage: {filesystem: {rootdirectory: /var/lib/registry}}
+http: {addr: ":5001"}
+"""
+MIRRORED = "stories/mirrored"
+
+
+@contextmanager
+def mirror(hosts: list[Host]) -> Iterator[list[str]]:
+    """What the lab's registry has, in front of Docker Hub, which nobody reaches here. The list gets who asked it."""
+    registry, asked = testinfra.get_host("docker://caravan-lab-registry"), list[str]()
+    begin = "docker-registry serve /tmp/mirror.yml >/tmp/mirror.log 2>&1 & echo $! >/tmp/mirror.pid"
+    registry.check_output(f"cat >/tmp/mirror.yml <<'END'\n{MIRROR}END\n{begin}")
+    reload = "mkdir -p /etc/docker && {} && kill -HUP $(cat /run/docker.pid)"
+    setting = """echo '{"registry-mirrors": ["http://registry:5001"]}' >/etc/docker/daemon.json"""
+    everywhere(hosts, lambda host: host.sh(reload.format(setting)))
+    try:
+        yield asked
+    finally:
+        everywhere(hosts, lambda host: host.sh(reload.format("echo '{}' >/etc/docker/daemon.json")))
+        log = registry.check_output("kill $(cat /tmp/mirror.pid); cat /tmp/mirror.log")
+        asked += [line.split()[0] for line in log.splitlines() if f"GET /v2/{MIRRORED}/" in line]
+
+
+def test_one_host_pulls_through_a_mirror_and_then_the_others(project: Project, hosts: list[Host]) -> None:
+    client = docker.from_env()
+    tag = f"registry:4443/{MIRRORED}"
+    client.images.build(path=str(project.root), tag=f"{tag}:v9", labels={"service": "hello"}, rm=True)
+    login = {"username": "caravan", "password": REGISTRY_PASSWORD.read_text()}
+    assert "errorDetail" not in client.images.push(tag, tag="v9", auth_config=login)
+    project.configure({"registry": {"server": None}, "image": MIRRORED})
+    with mirror(hosts) as asked:
+        run = project.play("build.pull", kamal_version="v9")
+    project.configure(REGISTRY)
+    assert run.actions == {host.name: [f"pull {MIRRORED}:v9"] for host in hosts}
+    waits = re.findall(r"(\w+) +waits for (\w+), which pulls the image through the mirror (\S+) first", run.output)
+    assert waits and {mirror for _who, _first, mirror in waits} == {"http://registry:5001/"}
+    assert len({first for _who, first, _mirror in waits}) == 1
+    assert len(set(asked)) == 3
+    of_the_first = asked.count(asked[0])
+    assert set(asked[:of_the_first]) == {asked[0]}, "before it had all of the image no other asked"
 
 
 def test_logins_that_others_left_on_hosts_go(project: Project, web2: Host) -> None:

@@ -441,6 +441,13 @@ def test_a_build_that_was_begun_is_waited_for_by_the_next_task(variables: dict[s
     assert len({begun["process"], anew["process"], os.getpid()}) == 3, "each ends with the run by itself"
 
 
+def test_hosts_that_build_the_same_each_get_their_own_answer(variables: dict[str, Any]) -> None:
+    other = {**variables, "inventory_hostname": "host2"}
+    act(image_build, {"wait": False}, other, lambda given: {"built on": "host2"})
+    assert act(image_build, {}, variables, lambda given: {"built on": "host1"})["built on"] == "host1"
+    assert act(image_build, {}, other)["built on"] == "host2"
+
+
 def test_a_build_on_a_host_that_is_lost_fails_where_it_is_waited_for(variables: dict[str, Any]) -> None:
     lost = AnsibleConnectionFailure("No route to host")
     assert not act(image_build, {"wait": False}, variables, lost, delegate_to="host9").get("failed")

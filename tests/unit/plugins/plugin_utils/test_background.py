@@ -60,6 +60,19 @@ def test_it_goes_on_after_the_process_that_began_it(background: Background, tmp_
     assert answer["from"] != str(Path("/proc/self").resolve())
 
 
+def test_what_has_another_name_is_done_at_the_same_time(background: Background, tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+
+    def act() -> dict[str, Any]:
+        wait_for(go_on.exists)
+        return {"by": "the first"}
+
+    in_a_process(lambda: background.begin("on host1", act))
+    assert background.done("on host2", lambda: {"by": "the second"}) == {"by": "the second"}
+    go_on.touch()
+    assert background.answer("on host1") == {"by": "the first"}
+
+
 def test_an_answer_is_given_once_and_to_nobody_else(background: Background) -> None:
     in_a_process(lambda: background.begin("build", lambda: {"changed": True}))
     assert background.answer("another") is None
