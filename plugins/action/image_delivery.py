@@ -1,15 +1,22 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Gives the image_delivery module what the steps before it found out, and carries the layers between the machines."""
+"""Gives the image_delivery module what the steps before it found out, and carries the layers between the machines.
+
+With a registry on the controller it opens the way to it for as long as it takes to pull.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
+from contextlib import nullcontext
 from dataclasses import fields
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from ansible.errors import AnsibleConnectionFailure
 
 from ..module_utils._data import from_data, to_data
 from ..module_utils._delivery import departure
@@ -17,12 +24,16 @@ from ..module_utils._delivery.parts import Listed, Saved, SavedLayer
 from ..module_utils._errors import CaravanError, ImageError
 from ..module_utils._names import Names
 from ..module_utils._shares import Built
-from ..plugin_utils import host_line
+from ..plugin_utils import host_line, tunnel
 from ..plugin_utils.delivery import Place, Sending
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 
 LISTED, LACKING, SAVED, BUILT = "_kamal_listed", "_kamal_lacking", "_kamal_saved", "_kamal_built"
+REGISTRY, PUSHED, PULLED = "_kamal_registry", "_kamal_pushed", "_kamal_pulled"
+# What is known of an image on a host, however it came there.
+OF_AN_IMAGE = ("image_id", "digest", "pushed", "repository", "tag", "sent")
+LOCAL = re.compile("localhost:[0-9]+/")
 
 
 class ActionModule(PlannedAction):
@@ -45,11 +56,30 @@ class ActionModule(PlannedAction):
         listed = task_vars.get(LISTED) or {}
         if state == "listed" or self._task.args.get("image"):
             return None
+        if state == "pulled" and self._task.check_mode and _is_foretold(listed, task_vars):
+            return _to_come(listed, f"pull {listed['reference']}")
         if not listed.get("image_id"):
-            return _to_come(listed) if state == "loaded" and listed.get("pending") else _skipped("there is no image")
-        if state == "saved" and (self._task.check_mode or all(each["here"] for each in _of_hosts(task_vars))):
-            return _skipped("every host has the image")
-        return None
+            return self._of_none(state, listed, task_vars)
+        reason = self._no_need(state, task_vars)
+        if reason:
+            return _skipped(reason)
+        return _had(task_vars[PULLED]) if state == "loaded" and _has_pulled(task_vars) else None
+
+    def _of_none(self, state: str, listed: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        if state != "loaded" or not listed.get("pending"):
+            return _skipped("there is no image")
+        return _had(task_vars[PULLED]) if _has_pulled(task_vars) else _to_come(listed)
+
+    def _no_need(self, state: str, task_vars: Mapping[str, Any]) -> Optional[str]:
+        """Why there is nothing to do in a step."""
+        if state == "pulled":
+            lacks = not (task_vars.get(LACKING) or {}).get("here")
+            digest = self._task.args.get("digest") or (task_vars.get(PUSHED) or {}).get("digest")
+            return None if lacks and digest else "there is nothing to pull"
+        if state == "pushed" and not (task_vars.get(REGISTRY) or {}).get("here"):
+            return "there is no registry on the controller"
+        is_had = state == "saved" and (self._task.check_mode or all(each["here"] for each in _of_hosts(task_vars)))
+        return "every host has the image" if is_had else None
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         share = handover.host_share(supply.plan, supply.host)
@@ -58,6 +88,8 @@ class ActionModule(PlannedAction):
             return {**filled, "reference": arguments.get("reference") or share.image.reference}
         if left_out(arguments, "image"):
             filled["image"] = _part(supply.value(LISTED), Listed)
+        if arguments["state"] == "pulled" and left_out(arguments, "digest"):
+            filled["digest"] = supply.value(PUSHED)["digest"]
         if arguments["state"] == "saved" and left_out(arguments, "layers"):
             filled["layers"] = sorted({layer for each in _of_hosts(self._variables) for layer in each["layers"]})
         if arguments["state"] == "loaded" and left_out(arguments, "saved"):
@@ -69,10 +101,10 @@ class ActionModule(PlannedAction):
         state = arguments["state"]
         if state == "listed" and self._is_to_be_built(arguments["reference"], task_vars):
             return {"changed": False, "reference": arguments["reference"], "image_id": None, "pending": True}
-        if state == "loaded" and arguments.get("saved") and not self._task.check_mode:
-            arguments["sent"], is_all = self._sent(arguments, task_vars)
-            if not is_all:
-                return {"changed": False, "actions": [], "sent": arguments["sent"], "unfinished": True}
+        if state in ("pushed", "pulled"):
+            return self._by_registry(module, arguments, task_vars)
+        if state == "loaded" and not self._task.check_mode and not self._prepare(arguments, task_vars):
+            return {"changed": False, "actions": [], "sent": arguments["sent"], "unfinished": True}
         result = super().execute(module, arguments, task_vars)
         if state == "saved" and not result.get("failed") and self._connection.transport != "local":
             result["folder"] = self._fetched(result)
@@ -82,6 +114,38 @@ class ActionModule(PlannedAction):
         answer = task_vars.get(BUILT) or {}
         built = f"{answer.get('repository')}:{answer.get('tag')}" == reference
         return built and Built.of(answer).pending
+
+    # A registry on the controller
+
+    def _by_registry(self, module: str, arguments: Arguments, task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        reference = arguments["image"]["reference"]
+        is_here = self._task.check_mode or self._connection.transport == "local"
+        way = nullcontext() if is_here else self._tunnel(reference).opened()
+        reason = "the connection was lost meanwhile"
+        try:
+            with way:
+                result = super().execute(module, arguments, task_vars)
+        except (tunnel.NoTunnel, AnsibleConnectionFailure) as error:
+            reason = str(error) if isinstance(error, tunnel.NoTunnel) else reason
+            if arguments.get("required", True):
+                raise ImageError(f"{reference} does not get through SSH: {reason}.") from error
+            result = {"changed": False, "actions": [], "digest": None, "image_id": None, "reason": reason}
+        host = self.place(task_vars) if arguments["state"] == "pulled" else "the hosts"
+        return tunnel.told(result, reference.partition("/")[0], host)
+
+    def _tunnel(self, reference: str) -> tunnel.Tunnel:
+        return tunnel.Tunnel(self, int(reference.partition("/")[0].rpartition(":")[2]))
+
+    # Layers
+
+    def _prepare(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> bool:
+        """Whether all is there to be put together."""
+        reference, is_all = arguments["image"]["reference"], True
+        if LOCAL.match(reference):
+            self._tunnel(reference).end_leftover()
+        if arguments.get("saved"):
+            arguments["sent"], is_all = self._sent(arguments, task_vars)
+        return is_all
 
     def _sent(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> Tuple[int, bool]:
         lacking = task_vars[LACKING]
@@ -112,10 +176,29 @@ class ActionModule(PlannedAction):
 
 
 def _of_hosts(task_vars: Mapping[str, Any]) -> List[Mapping[str, Any]]:
-    """What the hosts of the play lack."""
-    hostvars = task_vars["hostvars"]
-    answers = (hostvars[host].get(LACKING) for host in task_vars["ansible_play_hosts"])
+    """What the hosts of the play lack, but for those that have pulled it by now."""
+    hosts = [task_vars["hostvars"][host] for host in task_vars["ansible_play_hosts"]]
+    answers = (host.get(LACKING) for host in hosts if not _has_pulled(host))
     return [answer for answer in answers if answer and "here" in answer]
+
+
+def _has_pulled(variables: Mapping[str, Any]) -> bool:
+    """Or would in check mode."""
+    answer = variables.get(PULLED) or {}
+    return bool(answer.get("image_id") or answer.get("foretold"))
+
+
+def _had(pulled: Mapping[str, Any]) -> Dict[str, Any]:
+    """What an image that was pulled is to those who ask for one that was sent."""
+    return {**{name: pulled[name] for name in OF_AN_IMAGE}, "changed": False, "actions": [], "notices": []}
+
+
+def _is_foretold(listed: Mapping[str, Any], task_vars: Mapping[str, Any]) -> bool:
+    """In check mode: whether the image would be pushed to the registry and pulled from there."""
+    if not listed.get("image_id") and not listed.get("pending"):
+        return False
+    here, reason = (task_vars.get(REGISTRY) or {}).get("here"), (task_vars.get(PUSHED) or {}).get("reason")
+    return bool(here and not reason and not (task_vars.get(LACKING) or {}).get("here"))
 
 
 def _part(answer: Any, kind: Any) -> Dict[str, Any]:
@@ -127,9 +210,9 @@ def _skipped(reason: str) -> Dict[str, Any]:
     return {"skipped": True, "changed": False, "skip_reason": reason}
 
 
-def _to_come(listed: Mapping[str, Any]) -> Dict[str, Any]:
+def _to_come(listed: Mapping[str, Any], action: Optional[str] = None) -> Dict[str, Any]:
     """In check mode: an image that is built first is taken to every host."""
     repository, _colon, tag = str(listed["reference"]).rpartition(":")
-    action = f"load {listed['reference']}, with the layers that are lacking"
-    answer = {"image_id": None, "digest": None, "pushed": False, "repository": repository, "tag": tag}
-    return {"changed": True, "actions": [action], "notices": [], **answer}
+    actions = [action or f"load {listed['reference']}, with the layers that are lacking"]
+    answer = {"image_id": None, "digest": None, "pushed": False, "repository": repository, "tag": tag, "sent": 0}
+    return {"changed": True, "actions": actions, "notices": [], "foretold": bool(action), **answer}

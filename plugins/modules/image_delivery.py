@@ -5,15 +5,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: image_delivery
-short_description: An image from the engine that has it to a host, without a registry
+short_description: An image from the engine that has it to a host, without a registry that hosts reach
 version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Takes an image to hosts over the connections that Ansible has to them. Only those layers travel that a host lacks,
     compressed.
-  - It is done in four steps. V(listed) says what the image is made of, on the engine that has it. V(lacking) says which
+  - It is done in steps. V(listed) says what the image is made of, on the engine that has it. V(lacking) says which
     layers of it a host lacks. V(saved) makes files of the layers that any host lacks, on the engine that has them, and
     brings them to the controller. V(loaded) sends a host what it lacks and has its engine put the image together.
+  - With a registry on the controller there are two more before V(saved). V(pushed) has the engine push the image to it,
+    and V(pulled) has a host pull it, by its digest, from the same port of its own, which leads to the controller over
+    the connection of kind C(ssh) that is there and is closed again afterwards. Where that cannot be, RV(reason) says
+    why, and what the host lacks is sent.
   - What was sent in part goes on in the next run. Each file is compared with its hash before it is used, and the engine
     compares each layer with the hash that the image names.
   - Nothing that runs on the host is touched, and nothing is left running there.
@@ -22,7 +26,7 @@ options:
   state:
     description: Which step it is.
     type: str
-    choices: [listed, lacking, saved, loaded]
+    choices: [listed, lacking, pushed, pulled, saved, loaded]
     required: true
   reference:
     description: The image, with its tag. Left out, that of the plan.
@@ -30,6 +34,15 @@ options:
   image:
     description: What V(listed) answered. Left out, it is filled in from C(_kamal_listed).
     type: dict
+  digest:
+    description: With O(state=pulled), what V(pushed) answered. Left out, it is filled in from C(_kamal_pushed).
+    type: str
+  required:
+    description:
+      - With O(state=pushed) and O(state=pulled), whether it is an error that the registry cannot be used. Otherwise
+        RV(reason) says why.
+    type: bool
+    default: true
   layers:
     description: With O(state=saved), the layers that are wanted. Left out, those that the hosts of the play lack.
     type: list
@@ -75,6 +88,20 @@ EXAMPLES = r"""
     state: lacking
   register: _kamal_lacking
 
+- name: Have it in the registry of the controller
+  caravan.kamal.image_delivery:
+    state: pushed
+    required: false
+  run_once: true
+  delegate_to: localhost
+  register: _kamal_pushed
+
+- name: Pull it from there
+  caravan.kamal.image_delivery:
+    state: pulled
+    required: false
+  register: _kamal_pulled
+
 - name: Save the layers that any host lacks
   caravan.kamal.image_delivery:
     state: saved
@@ -92,7 +119,8 @@ image_id:
   description:
     - The image's ID in the engine at hand.
     - Null where that has no such image, and in check mode with O(state=loaded) while it is still to come.
-  returned: with O(state=listed) and O(state=loaded)
+    - With O(state=pulled) null where it was not pulled.
+  returned: with O(state=listed), O(state=pulled) and O(state=loaded)
   type: str
   sample: sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1
 reference:
@@ -149,27 +177,34 @@ config:
   sample: '{"rootfs": {"diff_ids": []}}'
 repository:
   description: Name of the image without its tag.
-  returned: with O(state=loaded)
+  returned: with O(state=loaded) and O(state=pulled)
   type: str
   sample: hello
 tag:
   description: Its tag.
-  returned: with O(state=loaded)
+  returned: with O(state=loaded) and O(state=pulled)
   type: str
   sample: 3f2a9c1
 digest:
-  description: Always null, as no registry knows it.
-  returned: with O(state=loaded)
+  description:
+    - With V(pushed) what the registry knows it by, null where it is not there.
+    - Otherwise always null, as the image is known by its ID.
+  returned: with O(state=pushed), O(state=pulled) and O(state=loaded)
+  type: str
+  sample: sha256:0b3d5a1a5cf9d2a0f2f0a3b4a4a6e1c5d0ad0d6c8e7f7e5c4c7fbb2d1f0e9a8b
+reason:
+  description: Why the registry was not used, where it was not O(required), else null.
+  returned: with O(state=pushed) and O(state=pulled)
   type: str
   sample: null
 pushed:
   description: Always false.
-  returned: with O(state=loaded)
+  returned: with O(state=pulled) and O(state=loaded)
   type: bool
   sample: false
 sent:
-  description: How many bytes were sent to this host.
-  returned: with O(state=loaded)
+  description: How many bytes were sent to this host, besides what it pulled.
+  returned: with O(state=pulled) and O(state=loaded)
   type: int
   sample: 1200000
 unfinished:
@@ -191,20 +226,24 @@ notices:
   sample: []
 """
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from ..module_utils import _references
 from ..module_utils._data import from_data, to_data
-from ..module_utils._delivery import departure
+from ..module_utils._delivery import departure, registry
 from ..module_utils._delivery.arrival import Arrival
 from ..module_utils._delivery.parts import Listed, Saved
+from ..module_utils._errors import EngineError
 from ..module_utils._host import files as _files
 from ..module_utils._host import module as _module
+from ..module_utils._host.engine import Image
 
 OPTIONS: Dict[str, Any] = {
-    "state": {"type": "str", "choices": ["listed", "lacking", "saved", "loaded"], "required": True},
+    "state": {"type": "str", "choices": ["listed", "lacking", "pushed", "pulled", "saved", "loaded"], "required": True},
     "reference": {"type": "str"},
     "image": {"type": "dict"},
+    "digest": {"type": "str"},
+    "required": {"type": "bool", "default": True},
     "layers": {"type": "list", "elements": "str"},
     "saved": {"type": "dict"},
     "folder": {"type": "str", "default": ".kamal/layers"},
@@ -214,6 +253,8 @@ OPTIONS: Dict[str, Any] = {
 REQUIRED = [
     ("state", "listed", ["reference"]),
     ("state", "lacking", ["image"]),
+    ("state", "pushed", ["image"]),
+    ("state", "pulled", ["image", "digest"]),
     ("state", "saved", ["image", "layers"]),
     ("state", "loaded", ["image"]),
 ]
@@ -231,9 +272,27 @@ def lacking(request: _module.Request) -> Dict[str, Any]:
     return _arrival(request).lacks()
 
 
+def pushed(request: _module.Request) -> Dict[str, Any]:
+    digest, reason = None, None
+    try:
+        digest = registry.push(request.engine(LONGEST_STEP), request.changes, _image(request))
+    except EngineError as error:
+        reason = _reason(request, error)
+    return {"digest": digest, "reason": reason}
+
+
+def pulled(request: _module.Request) -> Dict[str, Any]:
+    image, found, reason = _image(request), None, None
+    try:
+        found = registry.pull(request.engine(LONGEST_STEP), request.changes, image, request.params["digest"])
+    except EngineError as error:
+        reason = _reason(request, error)
+    return {**_had(image, found, 0), "reason": reason}
+
+
 def saved(request: _module.Request) -> Dict[str, Any]:
     folder = departure.new_folder()
-    engine, image = request.engine(LONGEST_STEP), from_data(Listed, request.params["image"], "image")
+    engine, image = request.engine(LONGEST_STEP), _image(request)
     try:
         with _files.doing("keep layers in", folder):
             files = departure.save(engine, image, request.params["layers"], folder)
@@ -246,20 +305,37 @@ def saved(request: _module.Request) -> Dict[str, Any]:
 
 def loaded(request: _module.Request) -> Dict[str, Any]:
     given, sent, arrival = request.params["saved"], request.params["sent"], _arrival(request)
-    image = arrival.load(from_data(Saved, given, "saved") if given else None, sent)
-    repository, tag = _references.split(arrival.image.reference)
-    image_id = image.id if image else None
+    found = arrival.load(from_data(Saved, given, "saved") if given else None, sent)
+    return _had(arrival.image, found, sent)
+
+
+def _had(image: Listed, found: Optional[Image], sent: int) -> Dict[str, Any]:
+    """As a build would answer."""
+    repository, tag = _references.split(image.reference)
+    image_id = found.id if found else None
     return {"image_id": image_id, "repository": repository, "tag": tag, "digest": None, "pushed": False, "sent": sent}
 
 
+def _reason(request: _module.Request, error: EngineError) -> str:
+    """The error itself, where it is one."""
+    if request.params["required"]:
+        raise error
+    return error.message
+
+
 def _arrival(request: _module.Request) -> Arrival:
-    image = from_data(Listed, request.params["image"], "image")
-    return Arrival(request.engine(LONGEST_STEP), request.changes, image, request.params["folder"])
+    return Arrival(request.engine(LONGEST_STEP), request.changes, _image(request), request.params["folder"])
+
+
+def _image(request: _module.Request) -> Listed:
+    return from_data(Listed, request.params["image"], "image")
 
 
 STEPS: Dict[str, Callable[[_module.Request], Dict[str, Any]]] = {
     "listed": listed,
     "lacking": lacking,
+    "pushed": pushed,
+    "pulled": pulled,
     "saved": saved,
     "loaded": loaded,
 }

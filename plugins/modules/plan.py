@@ -482,6 +482,10 @@ plan:
           description: 'Where the password is: V({secret: NAME}), or V({config: KEY/PATH}) where no secret holds
             it.'
           type: raw
+    registry_here:
+      description: The registry on the controller that hosts pull from through their connections, or null.
+      type: str
+      sample: localhost:5555
     output:
       description: Where the run is recorded.
       type: dict

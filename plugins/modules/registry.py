@@ -5,22 +5,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: registry
-short_description: What a registry says to this host, and no login to it that lies here
+short_description: What a registry says to this host, no login to it that lies here, or a registry on this machine
 version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - V(checked) asks the registry through the Docker engine of the host, whether it takes the login or, with O(image),
     which image it has by a name now. Nothing of the login is kept.
+  - V(present) has a registry at a port of this machine that is open to this machine alone. One that answers there is
+    used; otherwise the container C(kamal-docker-registry) is started.
   - V(absent) removes a login that C(docker login), or Kamal, has left in the C(~/.docker/config.json) of the SSH user.
   - A registry that does not answer is asked again, three times.
 options:
   state:
     description: What is wanted.
     type: str
-    choices: [checked, absent]
+    choices: [checked, present, absent]
     default: checked
   server:
-    description: The registry's server. Left out, that of the plan, or Docker Hub.
+    description:
+      - The registry's server. Left out, that of the plan, or Docker Hub.
+      - With O(state=present) it is C(localhost:PORT).
     type: str
   image:
     description: An image that was built elsewhere, by tag or digest.
@@ -30,10 +34,18 @@ options:
     type: str
   container:
     description:
-      - With O(state=absent), the registry C(kamal-docker-registry) that Kamal may have started on this machine goes
-        too, with the images in it.
+      - With O(state=absent), the registry C(kamal-docker-registry) that this module, or Kamal, has started on this
+        machine goes too, with the images in it.
     type: bool
     default: false
+  container_image:
+    description: With O(state=present), the image that is started where no registry answers.
+    type: str
+    default: registry:3
+  required:
+    description: With O(state=present), whether it is an error that there is none. Otherwise RV(reason) says why.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.docker
@@ -55,6 +67,12 @@ EXAMPLES = r"""
     image: ghcr.io/acme/hello:1.4
   register: hello
 
+- name: Have a registry on this machine
+  caravan.kamal.registry:
+    state: present
+    server: localhost:5555
+  delegate_to: localhost
+
 - name: Leave no login behind
   caravan.kamal.registry:
     state: absent
@@ -71,6 +89,16 @@ username:
   returned: with O(state=checked)
   type: str
   sample: ada
+here:
+  description: Whether there is a registry, or would be in check mode.
+  returned: with O(state=present)
+  type: bool
+  sample: true
+reason:
+  description: Why there is none, where it was not O(required), else null.
+  returned: with O(state=present)
+  type: str
+  sample: null
 repository:
   description: Name of the image without a tag.
   returned: with O(image)
@@ -115,24 +143,50 @@ notices:
   sample: []
 """
 
+import re
 from typing import Any, Dict
 
+from ..module_utils._app.local_registry import LocalRegistry
 from ..module_utils._app.registry import Registry
+from ..module_utils._errors import ConfigError, EngineError, Problem
 from ..module_utils._host import module as _module
 
 OPTIONS: Dict[str, Any] = {
-    "state": {"type": "str", "choices": ["checked", "absent"], "default": "checked"},
+    "state": {"type": "str", "choices": ["checked", "present", "absent"], "default": "checked"},
     "server": {"type": "str"},
     "image": {"type": "str"},
     "tag": {"type": "str"},
     "container": {"type": "bool", "default": False},
+    "container_image": {"type": "str", "default": "registry:3"},
+    "required": {"type": "bool", "default": True},
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
 }
 
 
+LOCAL = re.compile("localhost:([0-9]+)")
+
+
+def present(request: _module.Request) -> Dict[str, Any]:
+    params, reason = request.params, None
+    place = LOCAL.fullmatch(params["server"])
+    if place is None:
+        raise ConfigError(
+            [Problem(f"{params['server']} is no port of this machine: localhost:PORT", "registry/server")]
+        )
+    try:
+        LocalRegistry(request.engine, request.changes, int(place[1]), params["container_image"]).ensure()
+    except EngineError as error:
+        if params["required"]:
+            raise
+        reason = error.message
+    return {"server": params["server"], "here": reason is None, "reason": reason}
+
+
 def act(request: _module.Request) -> Dict[str, Any]:
     params = request.params
+    if params["state"] == "present":
+        return present(request)
     registry = Registry(request.engine(), request.changes, params["server"])
     if params["state"] == "absent":
         registry.log_out()
@@ -147,7 +201,7 @@ def act(request: _module.Request) -> Dict[str, Any]:
 
 
 def main() -> None:
-    _module.run(OPTIONS, act, required_by={"image": ["tag"]})
+    _module.run(OPTIONS, act, required_by={"image": ["tag"]}, required_if=[("state", "present", ["server"])])
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ VARIABLES: Tuple[Variable, ...] = (
         "not `kamal_build_force`",
         "`false` builds every step anew, without Docker's cache, and pushes",
     ),
+    Variable("kamal_registry_image", "str", "`registry:3`", "what is started for `registry/server: localhost:PORT`"),
     Variable("kamal_force", "bool", "`false`", "replace containers although nothing differs"),
     Variable("kamal_lock_wait", "int", "`0`", "seconds to wait while another run holds the lock"),
     Variable(

@@ -117,13 +117,15 @@ def test_a_lock_is_renewed_while_layers_are_sent(project: Project, hosts: list[H
 
 
 def test_a_registry_on_this_machine_is_none_that_hosts_have_to_reach(project: Project, hosts: list[Host]) -> None:
-    """And an image that is removed before it is used, as another run prunes it, comes once more."""
+    """Not even if it cannot be started. An image that is removed before it is used, as another run prunes it, comes
+    once more."""
     project.configure({"registry": {"server": "localhost:5555"}})
     project.commit("with a registry here")
     project.write_executable(".kamal/hooks/pre-deploy", PRUNES)
     run = project.deploy("v4")
     (project.root / ".kamal/hooks/pre-deploy").unlink()
     assert run.ok and max(sent(run).values()) < MEGABYTE
+    assert "The image is sent to the hosts over SSH, and not pulled from localhost:5555: " in run.output
     loads = {host: sum("load " in action for action in run.actions[host]) for host in ("web1", "web2", "worker1")}
     assert loads == {"web1": 1, "web2": 2, "worker1": 1}
     images = everywhere(hosts, lambda host: host.sh("docker ps --format '{{.Image}}' --filter label=service=hello"))

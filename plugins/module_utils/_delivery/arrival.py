@@ -17,7 +17,7 @@ from .._errors import EngineError, ImageError
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
-from .parts import KEPT_FOR, Listed, Member, Saved, SavedLayer, archive, lacking, size
+from .parts import KEPT_FOR, Listed, Member, Saved, SavedLayer, archive, is_it, lacking, size
 
 BLOCK = 2**20
 FULL = "no space left on device"
@@ -62,20 +62,11 @@ class Arrival:
         return image
 
     def _here(self) -> Optional[Image]:
-        """By its ID. An engine that leaves images to containerd has another one, but all else is the same.
-
-        Layers and time are not enough: where just a variable differs BuildKit builds upon the same ones, and gives the
-        image their time.
-        """
         for name in (self.image.image_id, self.image.reference):
             image = self.engine.image(name)
-            if image and self._is_it(image):
+            if image and is_it(self.image, image):
                 return image
         return None
-
-    def _is_it(self, image: Image) -> bool:
-        here, wanted = ((each.created, list(each.layers), each.settings) for each in (image, self.image))
-        return image.id == self.image.image_id or here == wanted
 
     def _loaded(self, saved: Saved, layers: List[str]) -> Optional[Image]:
         parts = saved.of(layers)

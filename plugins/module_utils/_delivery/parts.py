@@ -9,6 +9,8 @@ import tarfile
 from dataclasses import dataclass
 from typing import Iterable, Iterator, List, Sequence, Tuple
 
+from .._host.engine import Image
+
 # What a run that was killed has left is removed by a later one.
 KEPT_FOR = 24 * 3600  # seconds
 END_OF_ARCHIVE = bytes(2 * tarfile.BLOCKSIZE)
@@ -50,6 +52,16 @@ class Saved:
         """The files of these layers, as far as they were saved."""
         wanted = set(layers)
         return [file for file in self.files if file.layer in wanted]
+
+
+def is_it(wanted: Listed, image: Image) -> bool:
+    """By its ID. An engine that leaves images to containerd has another one, but all else is the same.
+
+    Layers and time are not enough: where just a variable differs BuildKit builds upon the same ones, and gives the
+    image their time.
+    """
+    here, there = ((each.created, list(each.layers), each.settings) for each in (image, wanted))
+    return image.id == wanted.image_id or here == there
 
 
 def lacking(layers: Sequence[str], stacks: Iterable[Sequence[str]]) -> List[str]:

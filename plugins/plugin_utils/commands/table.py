@@ -192,7 +192,7 @@ COMMANDS: Tuple[Command, ...] = (
     Command("build remove", "build.remove"),
     Command("build details", "build.details"),
     Command("build dev", "build.dev", _NO_CACHE, note="no `--output`: into the engine only"),
-    Command("registry setup", "registry.setup", _SKIP_LOCAL, note=_LOGIN),
+    Command("registry setup", "registry.setup", _SKIP_LOCAL, note=f"{_LOGIN}; starts one at `localhost:PORT`"),
     Command("registry login", "registry.login", _SKIP_LOCAL, note=_LOGIN),
     Command(
         "registry logout",
@@ -203,7 +203,7 @@ COMMANDS: Tuple[Command, ...] = (
     Command(
         "registry remove",
         "registry.remove",
-        note="also a registry that Kamal started on this machine; for `--skip-local` take `registry.logout`; no "
+        note="also the registry on this machine, whoever started it; for `--skip-local` take `registry.logout`; no "
         "`--skip-remote`",
     ),
     Command("server bootstrap", "server.bootstrap"),

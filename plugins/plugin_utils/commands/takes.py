@@ -28,7 +28,8 @@ PLAN: Names = ("kamal_skip_hooks", "kamal_hooks", "kamal_hooks_timeout", "kamal_
 _SECRETS: Names = ("kamal_secrets", "kamal_secrets_commands", "kamal_secrets_timeout")
 _LOCK: Names = ("kamal_lock_wait", "kamal_lock_host")
 _IMAGE: Names = ("kamal_build_host", "kamal_build_force", "kamal_build_cache")
-_BUILD: Names = ("kamal_build", "kamal_image", *_IMAGE)
+_REGISTRY: Names = ("kamal_registry_image",)
+_BUILD: Names = ("kamal_build", "kamal_image", *_IMAGE, *_REGISTRY)
 _RELEASE: Names = ("kamal_version", "kamal_force", "kamal_env_push", *_SECRETS, *_LOCK)
 _BACKUP: Names = ("kamal_accessory_backup", *_SECRETS, *_LOCK)
 _STORE: Names = (
@@ -103,9 +104,9 @@ TAKES: Dict[str, Names] = {
     "accessory.exec": ("kamal_raw", *_SECRETS),
     "accessory.logs": _FORMAT,
     "accessory.remove": ("kamal_accessory_data", "kamal_confirm_data", *_LOCK),
-    "build.push": ("kamal_version", *_IMAGE, *_SECRETS),
-    "build.pull": ("kamal_version", *_SECRETS),
-    "build.deliver": ("kamal_version", *_IMAGE, *_SECRETS),
+    "build.push": ("kamal_version", *_IMAGE, *_REGISTRY, *_SECRETS),
+    "build.pull": ("kamal_version", *_REGISTRY, *_SECRETS),
+    "build.deliver": ("kamal_version", *_IMAGE, *_REGISTRY, *_SECRETS),
     "build.dev": (*_IMAGE, *_SECRETS),
     "build.create": ("kamal_build_host",),
     "build.remove": ("kamal_build_host",),
@@ -113,7 +114,7 @@ TAKES: Dict[str, Names] = {
     "prune.all": ("kamal_prune_retain", *_LOCK),
     "prune.containers": _LOCK,
     "prune.images": _LOCK,
-    "registry.setup": ("kamal_build_host", *_SECRETS),
+    "registry.setup": ("kamal_build_host", *_REGISTRY, *_SECRETS),
     "registry.login": ("kamal_build_host", *_SECRETS),
     "registry.logout": (),
     "registry.remove": (),

@@ -27,9 +27,9 @@ NEITHER = (
     "the address, or add the host there."
 )
 GHA_ADDRESS = re.compile("(url|url_v2|scope|timeout)=")
-# A registry on the machine that deploys, which Kamal starts there. Nothing needs one here: the image is taken to the
-# hosts as it is without a registry.
+# A registry on the machine that deploys. Nothing depends on it: what a host cannot pull from there is sent to it.
 LOCAL = "localhost:"
+WITH_PORT = re.compile("localhost:[0-9]+")
 
 
 class Images:
@@ -69,6 +69,12 @@ class Images:
         if self.built_elsewhere and not self.is_in_registry(self.built_elsewhere):
             return Registry(_references.server_of(self.built_elsewhere), None, None)
         return registry(self._section, "registry") if self.has_registry else None
+
+    @property
+    def registry_here(self) -> Optional[str]:
+        """The registry on the machine that deploys, which hosts reach through their connections."""
+        place = WITH_PORT.match(str(self._section.get("server")))
+        return place[0] if place and not self.built_elsewhere else None
 
     def is_in_registry(self, image: str) -> bool:
         """Whether an image lies in the app's registry, so that its login is meant for this image too."""

@@ -196,5 +196,10 @@ class Plan:
         )
     )
     registry: Optional[Registry] = field(metadata=about("Where to log in for the image of the service, or null."))
+    registry_here: Optional[str] = field(
+        metadata=about(
+            "The registry on the controller that hosts pull from through their connections, or null.", "localhost:5555"
+        )
+    )
     output: Output = field(metadata=about("Where the run is recorded."))
     notices: Sequence[str] = field(metadata=about("What the operator is told.", []))

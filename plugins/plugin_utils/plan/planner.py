@@ -65,8 +65,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         if self.run.command in BOOTING:
-            self._refuse()
-            self.error_pages = pages.folder(self.config, self.run.version)
+            self._prepare_to_boot()
         hosts = {host: self._host(host) for host in self.order}
         accessories = {accessory.name: self._accessory(accessory) for accessory in self.accessories}
         booted = list(accessories.values()) if self.run.command in WITH_ACCESSORIES else []
@@ -100,6 +99,7 @@ class _Planner:
             secrets=self._secrets(hosts.values(), accessories.values()),
             secrets_from=self.run.secrets_from,
             registry=self.images.registry(),
+            registry_here=self.images.registry_here,
             output=recording.output(self.data.get("output") or {}),
             notices=[*self._notices(), *beside.notices(self.config, booted)],
         )
@@ -111,12 +111,13 @@ class _Planner:
         beside_them = [host for accessory in accessories for host in accessory.hosts]
         return list(dict.fromkeys([*self.order, *beside_them, *self.balancers]))
 
-    def _refuse(self) -> None:
+    def _prepare_to_boot(self) -> None:
         beside_them = self.topology.accessories or self.topology.balancers
         if not self.order and not (self.run.command == "setup" and beside_them):
             hosts = ", ".join(self.part.boot_order) or "no host"
             raise ConfigError([Problem(NO_HOST_OF_A_ROLE.format(hosts=hosts))])
         unsupported.refuse(self.config, self.topology.roles)
+        self.error_pages = pages.folder(self.config, self.run.version)
 
     def _build(self) -> Build:
         run = self.run

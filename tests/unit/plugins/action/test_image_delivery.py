@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 from unittest.mock import Mock
 
 import pytest
@@ -15,7 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.caravan.kamal.plugins.action import image_delivery
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
-from ansible_collections.caravan.kamal.plugins.plugin_utils import delivery
+from ansible_collections.caravan.kamal.plugins.plugin_utils import delivery, tunnel
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 
 IMAGE = {"reference": "hello:v1", "image_id": "sha256:i", "created": "then", "layers": ["a", "b", "c"], "settings": "s"}
@@ -23,6 +24,12 @@ LACKS = {"here": False, "layers": ["b"], "arrived": {}, "folder": "/home/ada/lay
 HAS = {**LACKS, "here": True, "layers": []}
 FILES = [{"layer": "b", "name": "1", "size": 3}, {"layer": "c", "name": "2", "size": 3}]
 ANSWERED = {"changed": False, "actions": [], "failed": False}
+HERE = {**IMAGE, **ANSWERED, "reference": "localhost:5555/hello:v1"}
+PULLED = {
+    **{"image_id": "sha256:i", "repository": "localhost:5555/hello", "tag": "v1"},
+    **{"digest": None, "pushed": False, "sent": 0, "reason": None},
+}
+PUSHED = {"digest": "sha256:d", "reason": None, **ANSWERED}
 
 
 class Run:
@@ -34,11 +41,14 @@ class Run:
         self.given: dict[str, Any] = {}
         self.visits: list[bytes] = []
         self.transport, self.check = "ssh", False
+        self.required = False
+        self.beside: dict[str, Any] = {}
 
     def act(
         self, state: str, lacking: tuple[Any, Any] = (LACKS, LACKS), until: float | None = None, **known: Any
     ) -> dict[str, Any]:
         hosts = dict(zip(("host1", "host2"), ({"_kamal_lacking": each} for each in lacking), strict=True))
+        hosts["host2"].update(self.beside)
         variables = {
             "hostvars": {"localhost": {"kamal_plan": self.plan}, **hosts},
             "ansible_play_hosts": list(hosts),
@@ -49,7 +59,7 @@ class Run:
         }
         action = image_delivery.ActionModule.__new__(image_delivery.ActionModule)
         action._task = SimpleNamespace(
-            args={"state": state, "send_until": until},
+            args={"state": state, "required": self.required, "send_until": until},
             async_val=0,
             check_mode=self.check,
             diff=False,
@@ -177,3 +187,144 @@ def test_a_full_disk_and_a_lost_host_are_failures_that_a_rescue_sees(run: Run) -
     run.module.side_effect = AnsibleConnectionFailure("gone")
     lost = run.act("loaded", _kamal_saved=saved)
     assert lost["failed"] and not lost.get("unreachable") and "The connection to host1 was lost: gone." in lost["msg"]
+
+
+# A registry on the controller
+
+
+class Way:
+    """What is done with the way to a host: `refuses` is why there is none."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.did: list[str] = []
+        self.refuses: Exception | None = None
+        way = self
+
+        class Tunnel:
+            def __init__(self, _action: Any, port: int) -> None:
+                self.port = port
+
+            @contextmanager
+            def opened(self) -> Iterator[None]:
+                if way.refuses:
+                    raise way.refuses
+                way.did.append(f"open {self.port}")
+                try:
+                    yield
+                finally:
+                    way.did.append("close")
+
+            def end_leftover(self) -> None:
+                way.did.append(f"end {self.port}")
+
+        monkeypatch.setattr(tunnel, "Tunnel", Tunnel)
+
+
+@pytest.fixture
+def way(monkeypatch: pytest.MonkeyPatch) -> Way:
+    return Way(monkeypatch)
+
+
+def test_an_image_is_pulled_while_the_way_is_open(run: Run, way: Way) -> None:
+    run.module.side_effect = lambda: way.did.append("pull") or {**PULLED, **ANSWERED, "changed": True}
+    result = run.act("pulled", _kamal_listed=HERE, _kamal_pushed=PUSHED)
+    assert way.did == ["open 5555", "pull", "close"]
+    assert result["changed"] and run.given["digest"] == "sha256:d" and not result.get("notices")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "pushed"),
+    [(HAS, PUSHED), (LACKS, {**PUSHED, "digest": None}), (LACKS, {"skipped": True})],
+    ids=["it is here", "it was not pushed", "there is no registry"],
+)
+def test_where_there_is_nothing_to_pull_no_way_is_opened(run: Run, way: Way, lacking: Any, pushed: Any) -> None:
+    assert run.act("pulled", (lacking, LACKS), _kamal_listed=HERE, _kamal_pushed=pushed)["skipped"]
+    assert way.did == [] and run.given == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (tunnel.NoTunnel("its SSH server refuses"), "its SSH server refuses"),
+        (AnsibleConnectionFailure("gone"), "the connection was lost meanwhile"),
+    ],
+)
+def test_without_a_way_it_is_told_and_layers_are_sent(run: Run, way: Way, error: Exception, reason: str) -> None:
+    way.refuses = error
+    result = run.act("pulled", _kamal_listed=HERE, _kamal_pushed=PUSHED)
+    assert not result.get("failed") and result["image_id"] is None and run.given == {}
+    told = f"The image is sent to host1 over SSH, and not pulled from localhost:5555: {reason}"
+    assert result["notices"] == [told]
+    saved = {"folder": str(run.folder), "config": "{}", "files": FILES, **ANSWERED}
+    run.act("loaded", _kamal_listed=HERE, _kamal_pushed=PUSHED, _kamal_pulled=result, _kamal_saved=saved)
+    assert run.visits == [b"abc"] and way.did == ["end 5555"]
+
+
+def test_a_pull_that_fails_is_told_and_the_way_is_closed(run: Run, way: Way) -> None:
+    run.module.return_value = {**PULLED, **ANSWERED, "image_id": None, "reason": "Could not pull it: EOF"}
+    result = run.act("pulled", _kamal_listed=HERE, _kamal_pushed=PUSHED)
+    assert result["notices"][0].endswith("not pulled from localhost:5555: Could not pull it: EOF")
+    assert way.did == ["open 5555", "close"]
+
+
+def test_where_it_is_required_a_way_that_is_missing_is_an_error(run: Run, way: Way) -> None:
+    run.required, way.refuses = True, tunnel.NoTunnel("its SSH server refuses")
+    result = run.act("pushed", _kamal_listed=HERE, _kamal_registry={"here": True})
+    assert (
+        result["failed"]
+        and result["msg"] == "localhost:5555/hello:v1 does not get through SSH: its SSH server refuses."
+    )
+
+
+@pytest.mark.parametrize(("transport", "did"), [("local", []), ("ssh", ["open 5555", "close"])])
+def test_another_host_that_builds_pushes_through_a_way_of_its_own(
+    run: Run, way: Way, transport: str, did: list[str]
+) -> None:
+    run.transport, run.module.return_value = transport, PUSHED
+    assert run.act("pushed", _kamal_listed=HERE, _kamal_registry={"here": True})["digest"] == "sha256:d"
+    assert way.did == did
+
+
+def test_without_a_registry_nothing_is_pushed(run: Run, way: Way) -> None:
+    assert run.act("pushed", _kamal_listed=HERE, _kamal_registry={"here": False, "reason": "no Docker"})["skipped"]
+    assert way.did == [] and run.given == {}
+
+
+def test_what_was_pulled_is_neither_saved_nor_sent(run: Run, way: Way) -> None:
+    pulled = {**PULLED, **ANSWERED, "changed": True, "actions": ["pull it"], "notices": ["n"]}
+    run.beside = {"_kamal_pulled": pulled}
+    run.transport = "local"
+    run.act("saved", (LACKS, {**LACKS, "layers": ["c"]}), _kamal_listed=HERE)
+    assert run.given["layers"] == ["b"], "what the other host still lacks"
+    run.given = {}
+    loaded = run.act("loaded", _kamal_listed=HERE, _kamal_pulled=pulled)
+    assert run.given == {} and (loaded["changed"], loaded["actions"], loaded["notices"]) == (False, [], [])
+    assert (loaded["image_id"], loaded["digest"], loaded["pushed"]) == ("sha256:i", None, False)
+
+
+@pytest.mark.parametrize(
+    ("listed", "pulls"),
+    [
+        (HERE, True),
+        ({"reference": HERE["reference"], "image_id": None, "pending": True}, True),
+        ({"reference": HERE["reference"], "image_id": None}, False),
+    ],
+    ids=["it is built", "it would be built", "nobody has it"],
+)
+def test_in_check_mode_it_is_foretold_that_it_would_be_pulled(run: Run, way: Way, listed: Any, pulls: bool) -> None:
+    run.check = True
+    known = {"_kamal_listed": listed, "_kamal_registry": {"here": True}, "_kamal_pushed": {"digest": None}}
+    pulled = run.act("pulled", **known)
+    assert pulled.get("actions", []) == (["pull localhost:5555/hello:v1"] if pulls else [])
+    assert not run.act("loaded", **known, _kamal_pulled=pulled).get("actions")
+    assert way.did == [] and run.given == {}
+
+
+def test_in_check_mode_without_a_registry_it_would_be_sent(run: Run, way: Way) -> None:
+    run.check = True
+    listed = {"reference": HERE["reference"], "image_id": None, "pending": True}
+    known = {"_kamal_listed": listed, "_kamal_registry": {"here": False}, "_kamal_pushed": {"skipped": True}}
+    pulled = run.act("pulled", **known)
+    assert run.act("loaded", **known, _kamal_pulled=pulled)["actions"] == [
+        "load localhost:5555/hello:v1, with the layers that are lacking"
+    ]

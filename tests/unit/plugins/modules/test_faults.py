@@ -16,6 +16,8 @@ from typing import Any, Callable, Iterator, Mapping
 from unittest.mock import Mock
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._app import local_registry
+from ansible_collections.caravan.kamal.plugins.module_utils._app.registry import CONTAINER
 from ansible_collections.caravan.kamal.plugins.module_utils._balancing import BalancedRoute, LoadBalancerShare
 from ansible_collections.caravan.kamal.plugins.module_utils._build import client
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
@@ -212,10 +214,16 @@ CASES = {
     "service_logs": Case("service_logs", plain(**SERVICE), ("release staged", "release live")),
     "image_delivery listed": Case("image_delivery", plain(state="listed", reference="hello:v1")),
     "image_delivery lacking": Case("image_delivery", plain(state="lacking", image=DELIVERED)),
+    "image_delivery pushed": Case("image_delivery", plain(state="pushed", image=DELIVERED)),
+    "image_delivery pulled": Case("image_delivery", plain(state="pulled", image=DELIVERED, digest="sha256:d")),
     "image_delivery saved": Case("image_delivery", plain(state="saved", image=DELIVERED, layers=DELIVERED["layers"])),
     "image_delivery loaded": Case("image_delivery", plain(state="loaded", image=DELIVERED, saved=SENT)),
     "registry checked": Case("registry", plain(server="r.example.com", registry=json.dumps(LOGIN))),
     "registry checked, an image": Case("registry", plain(image="r.example.com/a@sha256:1", tag="v1")),
+    "registry present": Case("registry", plain(state="present", server="localhost:5555")),
+    "registry present, stopped": Case(
+        "registry", plain(state="present", server="localhost:5555"), ("registry present",)
+    ),
     "registry absent": Case("registry", plain(state="absent", server="r.example.com", container=True)),
     "builder": Case("builder", plain(arch=["amd64"], driver="docker")),
     "builder_info": Case("builder_info", plain(arch=["amd64"], driver="docker")),
@@ -242,10 +250,14 @@ class Hosts:
         engine.add_image("postgres:16", "ipg", service=None)
         engine.contents = {f"image of {version}": {"/public/a/b": b"css"} for version in self.shares}
         self.bring_images(engine)
+        engine.registry["registry:3"] = FakeEngine().add_image("registry:3", "ir")
+        self.patch.setattr(local_registry, "answers", lambda _port: True if CONTAINER in engine.running else None)
         for before in CASES[name].before:
             result = self.run(before, engine)
             assert not result.get("failed"), result
             self.bring_images(engine)
+        if name == "registry present, stopped":
+            engine.stop(CONTAINER, 1)
         self._prepare_delivery(name, engine, home)
         engine.calls.clear()
         return engine
@@ -253,8 +265,10 @@ class Hosts:
     @staticmethod
     def _prepare_delivery(name: str, engine: FakeEngine, home: Path) -> None:
         """An engine that has the image, or a host that has been sent its layer."""
-        if name == "image_delivery saved":
+        if name in ("image_delivery pushed", "image_delivery saved"):
             add_layered(engine, "hello:d", LAYER)
+        if name == "image_delivery pulled":
+            engine.registry["hello@sha256:d"] = IMAGE
         if name == "image_delivery loaded":
             (home / ".kamal/layers").mkdir(parents=True)
             (home / ".kamal/layers" / NAME).write_bytes(PACKED)

@@ -143,6 +143,14 @@ def test_a_registry_on_this_machine_that_nobody_starts_keeps_no_cache() -> None:
 def test_a_registry_on_this_machine_goes_with_every_builder(builder: str) -> None:
     made = planned(f"{LOCAL_REGISTRY}\nbuilder: {builder}")
     assert made["before_staging"] == "deliver" and made["build"]["push"] is False
+    assert made["registry_here"] == "localhost:5555" and made["registry"] is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "registry: {server: r.example.com}\nimage: app", "registry: {server: 'localhost:port'}"]
+)
+def test_others_have_no_registry_on_this_machine(text: str) -> None:
+    assert planned(text)["registry_here"] is None
 
 
 def test_several_architectures_need_a_registry_and_are_refused_before_anything_is_built() -> None:

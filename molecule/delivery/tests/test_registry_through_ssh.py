@@ -1,0 +1,193 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A registry on the machine that deploys, which hosts pull from through SSH, and hosts that cannot."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker
+import pytest
+from hosts import Host, everywhere, load
+from project import Project, Run
+
+IMAGE, CONTAINER = "caravan-lab-registry:5000", "kamal-docker-registry"
+PORT = 5555
+CONFIG = {"registry": {"server": f"localhost:{PORT}", "username": None, "password": None}, "image": None}
+# Docker Hub's image of a registry cannot be had everywhere; this one is of the lab's machines, which have the program.
+DOCKERFILE = """\
+FROM {machine}
+RUN echo '{{"version": "0.1", "storage": {{"filesystem": {{}}}}, "http": {{"addr": ":5000"}}}}' > /registry.yml
+ENTRYPOINT ["docker-registry", "serve", "/registry.yml"]
+"""
+MEGABYTE = 10**6
+LISTENING = f"ss -Hltn 'sport = :{PORT}'"
+SSHD = "/etc/ssh/sshd_config.d/story.conf"
+RELOADS = "kill -HUP $(cat /run/sshd.pid)"
+NOT_PULLED = f"The image is sent to web2 over SSH, and not pulled from localhost:{PORT}: "
+
+
+def deploy(project: Project, version: str, **variables: str) -> Run:
+    return project.deploy(version, kamal_registry_image=IMAGE, **variables)
+
+
+def brought(run: Run) -> dict[str, list[str]]:
+    """How each host got the image: by the first words of what was done for that."""
+    words = {host: [action.split()[0] for action in actions] for host, actions in run.actions.items()}
+    return {host: [word for word in each if word in ("pull", "load")] for host, each in words.items()}
+
+
+def listening(hosts: list[Host]) -> list[str]:
+    return everywhere(hosts, lambda host: host.sh(LISTENING))
+
+
+def given() -> int:
+    """How many bytes of layers and configurations the registry has given out."""
+    log = docker.from_env().containers.get(CONTAINER).logs().decode()
+    return sum(int(size) for size in re.findall(r'"GET /v2/hello/blobs/\S+ HTTP/1.1" 200 (\d+)', log))
+
+
+@contextmanager
+def refusing(host: Host) -> Iterator[None]:
+    """The host's SSH server forwards no ports for connections that are made while the with block lasts."""
+    host.sh(f"echo 'AllowTcpForwarding no' > {SSHD} && {RELOADS}")
+    end_connections()
+    try:
+        yield
+    finally:
+        host.sh(f"rm {SSHD} && {RELOADS}")
+        end_connections()
+
+
+def end_connections() -> None:
+    """Those that runs have left, as they end by themselves a minute later."""
+    folder = os.path.expanduser("~/.ansible/cp")
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        subprocess.run(["ssh", "-o", f"ControlPath={folder}/{name}", "-O", "exit", "any"], check=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registry_image(project: Project) -> Iterator[None]:
+    client = docker.from_env()
+    machine = client.containers.get("caravan-lab-registry").image.tags[0]
+    text = DOCKERFILE.format(machine=machine).encode()
+    client.images.build(fileobj=io.BytesIO(text), tag=IMAGE, rm=True)
+    dockerfile = (project.root / "Dockerfile").read_text()
+    project.write("Dockerfile", dockerfile.replace("ARG RELEASE", "COPY packages /packages\nARG RELEASE", 1))
+    project.write(".dockerignore", "*\n!hello\n!www\n!packages\n")
+    (project.root / "packages").write_bytes(os.urandom(4 * MEGABYTE))
+    project.commit("with packages")
+    yield
+    project.play("remove", kamal_confirm=True)
+    project.play("registry.remove")
+    client.images.remove(IMAGE)
+
+
+def test_hosts_pull_from_a_registry_that_the_deploy_starts_here(project: Project, hosts: list[Host]) -> None:
+    foretold = project.check("v1", kamal_registry_image=IMAGE)
+    assert foretold.ok and brought(foretold) == {host.name: ["pull"] for host in hosts}
+    run = deploy(project, "v1")
+    assert run.ok and brought(run) == {host.name: ["pull"] for host in hosts}
+    container = docker.from_env().containers.get(CONTAINER)
+    assert container.attrs["HostConfig"]["PortBindings"]["5000/tcp"][0]["HostIp"] == "127.0.0.1"
+    images = everywhere(hosts, lambda host: host.sh("docker ps --format '{{.Image}}' --filter label=service=hello"))
+    assert images == ["localhost:5555/hello:v1"] * 3
+    assert listening(hosts) == ["", "", ""]
+    again = deploy(project, "v1")
+    assert again.ok and not again.actions
+
+
+def test_a_host_that_refuses_is_sent_the_layers_and_the_others_pull_only_what_is_new(
+    project: Project, hosts: list[Host]
+) -> None:
+    project.commit("a small change")
+    before = given()
+    assert before > 3 * 4 * MEGABYTE
+    with refusing(hosts[1]), load() as requests:
+        run = deploy(project, "v2")
+    assert run.ok and requests.result["failed"] == 0
+    assert brought(run) == {"web1": ["pull"], "web2": ["load"], "worker1": ["pull"]}
+    assert f"{NOT_PULLED}its SSH server refuses to forward ports (AllowTcpForwarding" in " ".join(run.output.split())
+    assert run.output.count("and not pulled from") == 1
+    assert 0 < given() - before < MEGABYTE
+    assert everywhere(hosts, lambda host: host.running[0]) == ["hello-web-v2", "hello-web-v2", "hello-workers-v2"]
+    assert listening(hosts) == ["", "", ""]
+
+
+def test_a_port_that_is_taken_on_a_host_is_left_alone(project: Project, hosts: list[Host]) -> None:
+    web2 = hosts[1]
+    web2.sh(f"cd /usr/share && nohup python3 -m http.server -b 127.0.0.1 {PORT} >/dev/null 2>&1 & echo $! >/run/taken")
+    web2.sh(f'timeout 60 sh -c "until {LISTENING} | grep -q .; do sleep 0.1; done"')
+    try:
+        project.commit("another small change")
+        with load() as requests:
+            run = deploy(project, "v3")
+        assert web2.sh("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:5555/") == "200"
+    finally:
+        web2.sh("kill $(cat /run/taken)")
+    assert run.ok and requests.result["failed"] == 0
+    assert brought(run) == {"web1": ["pull"], "web2": ["load"], "worker1": ["pull"]}
+    assert f"{NOT_PULLED}something else listens on its port {PORT}" in " ".join(run.output.split())
+
+
+def test_two_runs_at_a_time_do_not_close_each_others_way(project: Project, hosts: list[Host]) -> None:
+    (project.root / "packages").write_bytes(os.urandom(10 * MEGABYTE))
+    project.commit("larger")
+    runs = [project.start("build.deliver", kamal_version=f"w{n}", kamal_registry_image=IMAGE) for n in (1, 2)]
+    done = [run.wait() for run in runs]
+    assert [run.ok for run in done] == [True, True]
+    assert not any("not pulled from" in run.output for run in done)
+    assert listening(hosts) == ["", "", ""]
+
+
+def test_a_run_that_is_killed_while_a_host_pulls_is_finished_by_the_next(project: Project, hosts: list[Host]) -> None:
+    (project.root / "packages").write_bytes(os.urandom(40 * MEGABYTE))
+    project.commit("large")
+    web2, registry = hosts[1], docker.from_env().containers.get(CONTAINER)
+    with load() as requests:
+        run = project.start("deploy", kamal_version="v4", kamal_registry_image=IMAGE)
+        web2.sh(f'timeout 120 sh -c "until {LISTENING} | grep -q .; do sleep 0.01; done"')
+        registry.pause()
+        pulls = f"ss -Htn state established 'dport = :{PORT}' | grep -q ."
+        web2.sh(f'timeout 60 sh -c "until {pulls}; do sleep 0.1; done"')
+        os.killpg(run.process.pid, signal.SIGKILL)
+        run.wait()
+        assert web2.sh(LISTENING).startswith("LISTEN")
+        registry.unpause()
+        second = deploy(project, "v4")
+    assert second.ok and requests.result["failed"] == 0
+    assert "not pulled from" not in second.output
+    assert everywhere(hosts, lambda host: host.running[0]) == ["hello-web-v4", "hello-web-v4", "hello-workers-v4"]
+    assert listening(hosts) == ["", "", ""]
+
+
+def test_the_registry_is_made_filled_and_removed_by_itself(project: Project) -> None:
+    client = docker.from_env()
+    assert project.play("registry.remove").ok
+    with pytest.raises(docker.errors.NotFound):
+        client.containers.get(CONTAINER)
+    project.commit("pushed")
+    missing = project.play("build.push", kamal_version="v5", kamal_registry_image="localhost:1/none")
+    assert not missing.ok and "localhost:1/none" in missing.output
+    setup = project.play("registry.setup", kamal_registry_image=IMAGE)
+    assert setup.ok and f"boot container {CONTAINER}" in setup.output
+    pushed = project.play("build.push", kamal_version="v5", kamal_registry_image=IMAGE)
+    assert pushed.ok and f"push localhost:{PORT}/hello:v5" in pushed.output
+    again = project.play("build.push", kamal_version="v5", kamal_registry_image=IMAGE)
+    assert again.ok and not again.actions
+
+
+def test_a_deploy_needs_no_registry_here(project: Project, hosts: list[Host]) -> None:
+    client = docker.from_env()
+    client.containers.get(CONTAINER).remove(force=True, v=True)
+    with load() as requests:
+        run = project.deploy("v5", kamal_registry_image="localhost:1/none")
+    assert run.ok and requests.result["failed"] == 0
+    assert brought(run) == {host.name: ["load"] for host in hosts}
+    assert run.output.count(f"The image is sent to the hosts over SSH, and not pulled from localhost:{PORT}: ") == 1
