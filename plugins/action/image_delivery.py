@@ -85,7 +85,9 @@ class ActionModule(PlannedAction):
         share = handover.host_share(supply.plan, supply.host)
         filled = {**arguments, "folder": f"{Names(share.service, share.destination).app_directory}/layers"}
         if arguments["state"] == "listed":
-            return {**filled, "reference": arguments.get("reference") or share.image.reference}
+            is_here = supply.plan.registry_here is not None and self._connection.transport == "local"
+            reference = arguments.get("reference") or share.image.reference
+            return {"fetch": is_here, **filled, "reference": reference}
         if left_out(arguments, "image"):
             filled["image"] = _part(supply.value(LISTED), Listed)
         if arguments["state"] == "pulled" and left_out(arguments, "digest"):
@@ -106,6 +108,8 @@ class ActionModule(PlannedAction):
         if state == "loaded" and not self._task.check_mode and not self._prepare(arguments, task_vars):
             return {"changed": False, "actions": [], "sent": arguments["sent"], "unfinished": True}
         result = super().execute(module, arguments, task_vars)
+        if state == "listed" and self._task.check_mode and result.get("changed"):
+            result["pending"] = True
         if state == "saved" and not result.get("failed") and self._connection.transport != "local":
             result["folder"] = self._fetched(result)
         return result

@@ -31,6 +31,12 @@ options:
   reference:
     description: The image, with its tag. Left out, that of the plan.
     type: str
+  fetch:
+    description:
+      - With O(state=listed), whether the engine is to pull the image first if it lacks it. It is filled in for a
+        registry on the controller. One that does not have it or does not answer is no error.
+    type: bool
+    default: false
   image:
     description: What V(listed) answered. Left out, it is filled in from C(_kamal_listed).
     type: dict
@@ -241,6 +247,7 @@ from ..module_utils._host.engine import Image
 OPTIONS: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["listed", "lacking", "pushed", "pulled", "saved", "loaded"], "required": True},
     "reference": {"type": "str"},
+    "fetch": {"type": "bool", "default": False},
     "image": {"type": "dict"},
     "digest": {"type": "str"},
     "required": {"type": "bool", "default": True},
@@ -260,11 +267,15 @@ REQUIRED = [
 ]
 # An engine reads and writes whole images before it answers.
 LONGEST_STEP = 3600
+# How long a registry may be silent before layers are sent instead: an engine tells how far it is all the time.
+LONGEST_SILENCE = 300
 
 
 def listed(request: _module.Request) -> Dict[str, Any]:
-    reference = request.params["reference"]
-    image = departure.listed(request.engine(), reference)
+    reference, engine = request.params["reference"], request.engine(LONGEST_SILENCE)
+    image = departure.listed(engine, reference)
+    if image is None and request.params["fetch"]:
+        image = registry.fetch(engine, request.changes, reference)
     return to_data(image) if image else {"reference": reference, "image_id": None}
 
 
@@ -275,7 +286,7 @@ def lacking(request: _module.Request) -> Dict[str, Any]:
 def pushed(request: _module.Request) -> Dict[str, Any]:
     digest, reason = None, None
     try:
-        digest = registry.push(request.engine(LONGEST_STEP), request.changes, _image(request))
+        digest = registry.push(request.engine(LONGEST_SILENCE), request.changes, _image(request))
     except EngineError as error:
         reason = _reason(request, error)
     return {"digest": digest, "reason": reason}
@@ -284,7 +295,7 @@ def pushed(request: _module.Request) -> Dict[str, Any]:
 def pulled(request: _module.Request) -> Dict[str, Any]:
     image, found, reason = _image(request), None, None
     try:
-        found = registry.pull(request.engine(LONGEST_STEP), request.changes, image, request.params["digest"])
+        found = registry.pull(request.engine(LONGEST_SILENCE), request.changes, image, request.params["digest"])
     except EngineError as error:
         reason = _reason(request, error)
     return {**_had(image, found, 0), "reason": reason}

@@ -8,13 +8,13 @@ import io
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import docker
 import pytest
-from hosts import Host, everywhere, load
+from hosts import Host, everywhere, lab, load
 from project import Project, Run
 
 IMAGE, CONTAINER = "caravan-lab-registry:5000", "kamal-docker-registry"
@@ -29,11 +29,10 @@ ENTRYPOINT ["docker-registry", "serve", "/registry.yml"]
 MEGABYTE = 10**6
 LISTENING = f"ss -Hltn 'sport = :{PORT}'"
 SSHD = "/etc/ssh/sshd_config.d/story.conf"
-RELOADS = "kill -HUP $(cat /run/sshd.pid)"
 NOT_PULLED = f"The image is sent to web2 over SSH, and not pulled from localhost:{PORT}: "
 
 
-def deploy(project: Project, version: str, **variables: str) -> Run:
+def deploy(project: Project, version: str, **variables: Any) -> Run:
     return project.deploy(version, kamal_registry_image=IMAGE, **variables)
 
 
@@ -55,21 +54,20 @@ def given() -> int:
 
 @contextmanager
 def refusing(host: Host) -> Iterator[None]:
-    """The host's SSH server forwards no ports for connections that are made while the with block lasts."""
-    host.sh(f"echo 'AllowTcpForwarding no' > {SSHD} && {RELOADS}")
-    end_connections()
+    """The host's SSH server forwards no ports while the with block lasts."""
+    host.sh(f"echo 'AllowTcpForwarding no' > {SSHD}")
+    restart_ssh(host)
     try:
         yield
     finally:
-        host.sh(f"rm {SSHD} && {RELOADS}")
-        end_connections()
+        host.sh(f"rm {SSHD}")
+        restart_ssh(host)
 
 
-def end_connections() -> None:
-    """Those that runs have left, as they end by themselves a minute later."""
-    folder = os.path.expanduser("~/.ansible/cp")
-    for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        subprocess.run(["ssh", "-o", f"ControlPath={folder}/{name}", "-O", "exit", "any"], check=False)
+def restart_ssh(host: Host) -> None:
+    """Connections that earlier runs have left there end too."""
+    lab.lose(host.name)
+    lab.restore(host.name)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -167,27 +165,44 @@ def test_a_run_that_is_killed_while_a_host_pulls_is_finished_by_the_next(project
     assert listening(hosts) == ["", "", ""]
 
 
+def test_another_host_that_builds_pushes_to_the_registry_here(project: Project, hosts: list[Host]) -> None:
+    project.commit("built elsewhere")
+    run = deploy(project, "v5", kamal_build_host="worker1")
+    assert run.ok and "not pulled from" not in run.output
+    assert brought(run) == {"web1": ["pull"], "web2": ["pull"]}
+    assert f"worker1       push localhost:{PORT}/hello:v5" in run.output
+    assert listening(hosts) == ["", "", ""]
+
+
 def test_the_registry_is_made_filled_and_removed_by_itself(project: Project) -> None:
     client = docker.from_env()
     assert project.play("registry.remove").ok
     with pytest.raises(docker.errors.NotFound):
         client.containers.get(CONTAINER)
     project.commit("pushed")
-    missing = project.play("build.push", kamal_version="v5", kamal_registry_image="localhost:1/none")
+    missing = project.play("build.push", kamal_version="v6", kamal_registry_image="localhost:1/none")
     assert not missing.ok and "localhost:1/none" in missing.output
     setup = project.play("registry.setup", kamal_registry_image=IMAGE)
     assert setup.ok and f"boot container {CONTAINER}" in setup.output
-    pushed = project.play("build.push", kamal_version="v5", kamal_registry_image=IMAGE)
-    assert pushed.ok and f"push localhost:{PORT}/hello:v5" in pushed.output
-    again = project.play("build.push", kamal_version="v5", kamal_registry_image=IMAGE)
+    pushed = project.play("build.push", kamal_version="v6", kamal_registry_image=IMAGE)
+    assert pushed.ok and f"push localhost:{PORT}/hello:v6" in pushed.output
+    again = project.play("build.push", kamal_version="v6", kamal_registry_image=IMAGE)
     assert again.ok and not again.actions
 
 
+def test_what_only_the_registry_has_is_deployed(project: Project, hosts: list[Host]) -> None:
+    """As after a prune on this machine."""
+    docker.from_env().images.remove(f"localhost:{PORT}/hello:v6", force=True)
+    run = deploy(project, "v6", kamal_build=False)
+    assert run.ok and brought(run) == {host.name: ["pull"] for host in hosts}
+    assert hosts[1].running == ["hello-web-v6"]
+
+
 def test_a_deploy_needs_no_registry_here(project: Project, hosts: list[Host]) -> None:
-    client = docker.from_env()
-    client.containers.get(CONTAINER).remove(force=True, v=True)
+    docker.from_env().containers.get(CONTAINER).remove(force=True, v=True)
+    project.commit("without a registry")
     with load() as requests:
-        run = project.deploy("v5", kamal_registry_image="localhost:1/none")
+        run = project.deploy("v7", kamal_registry_image="localhost:1/none")
     assert run.ok and requests.result["failed"] == 0
     assert brought(run) == {host.name: ["load"] for host in hosts}
     assert run.output.count(f"The image is sent to the hosts over SSH, and not pulled from localhost:{PORT}: ") == 1

@@ -1,6 +1,9 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An image by way of a registry on the machine that deploys: pushed there, and pulled from it by its digest."""
+"""An image by way of a registry on the machine that deploys: pushed there, and pulled from it by its digest.
+
+What only the registry has, since Kamal pushed it or the engine's images were pruned, is fetched from it first.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,19 @@ from .. import _references
 from .._errors import EngineError, ImageError
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
+from . import departure
 from .parts import Listed, is_it
+
+
+def fetch(engine: Engine, changes: Changes, reference: str) -> Optional[Listed]:
+    """None where the registry does not have it or does not answer, and in check mode."""
+    try:
+        if engine.registry_digest(reference, None) is None:
+            return None
+        changes.do(f"pull {reference}", lambda: engine.pull(reference, None))
+    except EngineError:
+        return None
+    return departure.listed(engine, reference)
 
 
 def push(engine: Engine, changes: Changes, image: Listed) -> Optional[str]:

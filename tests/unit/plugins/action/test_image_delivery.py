@@ -225,6 +225,18 @@ def way(monkeypatch: pytest.MonkeyPatch) -> Way:
     return Way(monkeypatch)
 
 
+@pytest.mark.parametrize(
+    ("here", "transport", "fetches"),
+    [("localhost:5555", "local", True), ("localhost:5555", "ssh", False), (None, "local", False)],
+)
+def test_an_image_that_only_the_registry_has_is_fetched_here(
+    run: Run, here: str | None, transport: str, fetches: bool
+) -> None:
+    run.plan["registry_here"], run.transport = here, transport
+    run.act("listed")
+    assert run.given["fetch"] is fetches
+
+
 def test_an_image_is_pulled_while_the_way_is_open(run: Run, way: Way) -> None:
     run.module.side_effect = lambda: way.did.append("pull") or {**PULLED, **ANSWERED, "changed": True}
     result = run.act("pulled", _kamal_listed=HERE, _kamal_pushed=PUSHED)

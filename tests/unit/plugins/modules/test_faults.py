@@ -213,6 +213,7 @@ CASES = {
     "service_info": Case("service_info", plain(**SERVICE), ("release staged", "release live")),
     "service_logs": Case("service_logs", plain(**SERVICE), ("release staged", "release live")),
     "image_delivery listed": Case("image_delivery", plain(state="listed", reference="hello:v1")),
+    "image_delivery listed, fetched": Case("image_delivery", plain(state="listed", reference="hello:d", fetch=True)),
     "image_delivery lacking": Case("image_delivery", plain(state="lacking", image=DELIVERED)),
     "image_delivery pushed": Case("image_delivery", plain(state="pushed", image=DELIVERED)),
     "image_delivery pulled": Case("image_delivery", plain(state="pulled", image=DELIVERED, digest="sha256:d")),
@@ -267,6 +268,8 @@ class Hosts:
         """An engine that has the image, or a host that has been sent its layer."""
         if name in ("image_delivery pushed", "image_delivery saved"):
             add_layered(engine, "hello:d", LAYER)
+        if name == "image_delivery listed, fetched":
+            engine.registry["hello:d"] = replace(IMAGE, digests=["hello@sha256:d"])
         if name == "image_delivery pulled":
             engine.registry["hello@sha256:d"] = IMAGE
         if name == "image_delivery loaded":

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._delivery import departure, registry
@@ -31,6 +32,22 @@ def image(builder: FakeEngine) -> Listed:
     listed = departure.listed(builder, REFERENCE)
     assert listed
     return listed
+
+
+def test_what_only_the_registry_has_is_fetched(builder: FakeEngine, image: Listed) -> None:
+    engine, changes = FakeEngine(), Changes(False)
+    assert registry.fetch(engine, changes, REFERENCE) is None, "it has none"
+    engine.registry[REFERENCE] = replace(builder.pictures[REFERENCE], digests=[SOURCE])
+    engine.stacks = builder.stacks
+    assert registry.fetch(engine, Changes(True), REFERENCE) is None and engine.calls == []
+    assert registry.fetch(engine, changes, REFERENCE) == image
+    assert changes.actions == [f"pull {REFERENCE}"]
+
+
+def test_a_registry_that_does_not_answer_has_nothing_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, changes = FakeEngine(), Changes(False)
+    monkeypatch.setattr(engine, "registry_digest", Mock(side_effect=ImageError("connection refused")))
+    assert registry.fetch(engine, changes, REFERENCE) is None and changes.actions == []
 
 
 def pushed(engine: FakeEngine, image: Listed, check: bool = False) -> tuple[str | None, list[str]]:
