@@ -169,7 +169,7 @@ def test_another_host_that_builds_pushes_to_the_registry_here(project: Project, 
     project.commit("built elsewhere")
     run = deploy(project, "v5", kamal_build_host="worker1")
     assert run.ok and "not pulled from" not in run.output
-    assert brought(run) == {"web1": ["pull"], "web2": ["pull"]}
+    assert brought(run) == {"web1": ["pull"], "web2": ["pull"], "worker1": []}
     assert f"worker1       push localhost:{PORT}/hello:v5" in run.output
     assert listening(hosts) == ["", "", ""]
 
@@ -194,7 +194,8 @@ def test_what_only_the_registry_has_is_deployed(project: Project, hosts: list[Ho
     """As after a prune on this machine."""
     docker.from_env().images.remove(f"localhost:{PORT}/hello:v6", force=True)
     run = deploy(project, "v6", kamal_build=False)
-    assert run.ok and brought(run) == {host.name: ["pull"] for host in hosts}
+    assert run.ok and f"the controller  pull localhost:{PORT}/hello:v6" in run.output
+    assert brought(run) == {"web1": ["pull", "pull"], "web2": ["pull"], "worker1": ["pull"]}
     assert hosts[1].running == ["hello-web-v6"]
 
 
