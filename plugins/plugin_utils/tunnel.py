@@ -14,6 +14,8 @@ import fcntl
 import hashlib
 import os
 import re
+import signal
+import threading
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -48,6 +50,32 @@ def told(result: Dict[str, Any], server: str, host: str = "the hosts") -> Dict[s
     return {**result, "notices": [*(result.get("notices") or ()), text]}
 
 
+class _Ended(BaseException):
+    """By a signal."""
+
+
+@contextlib.contextmanager
+def _ended_afterwards() -> Iterator[None]:
+    """A signal that ends the process, such as that of Ctrl-C, leaves the with block first."""
+    came: List[int] = []
+
+    def end(number: int, _frame: Any) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise _Ended
+
+    is_main = threading.current_thread() is threading.main_thread()
+    kinds = [kind for kind in process.ENDING if is_main and signal.getsignal(kind) != signal.SIG_IGN]
+    before = {kind: signal.signal(kind, end) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+        if came:
+            os.kill(os.getpid(), came[0])
+
+
 @dataclass(frozen=True)
 class Tunnel:
     """To the host of a task; `port` is the same on both sides."""
@@ -60,16 +88,17 @@ class Tunnel:
         """Raises NoTunnel; AnsibleConnectionFailure where the host is lost."""
         self._require_ssh()
         before = self._listening()  # which sees to it that there is a connection
-        marker = _Marker(self._marker_path())
-        try:
-            code, said = self._ask("forward")
-            if code != 0:
-                raise NoTunnel(self._reason(code, said, bool(before)))
-            if any(not OF_LOOPBACK.fullmatch(address) for address in self._listening() - before):
-                raise NoTunnel(PUBLIC)
-            yield
-        finally:
-            marker.leave(self._end)
+        with _ended_afterwards():
+            marker = _Marker(self._marker_path())
+            try:
+                code, said = self._ask("forward")
+                if code != 0:
+                    raise NoTunnel(self._reason(code, said, bool(before)))
+                if any(not OF_LOOPBACK.fullmatch(address) for address in self._listening() - before):
+                    raise NoTunnel(PUBLIC)
+                yield
+            finally:
+                marker.leave(self._end)
 
     def end_leftover(self) -> None:
         """End what a run that was killed has left, unless another one is using it."""

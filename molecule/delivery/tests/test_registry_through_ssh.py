@@ -15,7 +15,7 @@ from typing import Any
 import docker
 import pytest
 from hosts import Host, everywhere, lab, load
-from project import Project, Run
+from project import Project, Run, Started
 
 IMAGE, CONTAINER = "caravan-lab-registry:5000", "kamal-docker-registry"
 PORT = 5555
@@ -144,20 +144,37 @@ def test_two_runs_at_a_time_do_not_close_each_others_way(project: Project, hosts
     assert listening(hosts) == ["", "", ""]
 
 
-def test_a_run_that_is_killed_while_a_host_pulls_is_finished_by_the_next(project: Project, hosts: list[Host]) -> None:
-    (project.root / "packages").write_bytes(os.urandom(40 * MEGABYTE))
-    project.commit("large")
-    web2, registry = hosts[1], docker.from_env().containers.get(CONTAINER)
-    with load() as requests:
-        run = project.start("deploy", kamal_version="v4", kamal_registry_image=IMAGE)
-        web2.sh(f'timeout 120 sh -c "until {LISTENING} | grep -q .; do sleep 0.01; done"')
-        registry.pause()
+@contextmanager
+def pulling(project: Project, host: Host, version: str) -> Iterator[Started]:
+    """A deploy whose host is in the middle of a pull, which goes on after the with block."""
+    (project.root / "packages").write_bytes(os.urandom(20 * MEGABYTE))
+    project.commit(f"other packages for {version}")
+    registry = docker.from_env().containers.get(CONTAINER)
+    run = project.start("deploy", kamal_version=version, kamal_registry_image=IMAGE)
+    host.sh(f'timeout 120 sh -c "until {LISTENING} | grep -q .; do sleep 0.01; done"')
+    registry.pause()
+    try:
         pulls = f"ss -Htn state established 'dport = :{PORT}' | grep -q ."
-        web2.sh(f'timeout 60 sh -c "until {pulls}; do sleep 0.1; done"')
-        os.killpg(run.process.pid, signal.SIGKILL)
-        run.wait()
-        assert web2.sh(LISTENING).startswith("LISTEN")
+        host.sh(f'timeout 60 sh -c "until {pulls}; do sleep 0.1; done"')
+        yield run
+    finally:
         registry.unpause()
+
+
+def test_a_run_that_is_interrupted_closes_the_way(project: Project, hosts: list[Host]) -> None:
+    with pulling(project, hosts[1], "v3a") as run:
+        os.killpg(run.process.pid, signal.SIGINT)
+        assert not run.wait().ok
+        for host in hosts:
+            host.sh(f'timeout 30 sh -c "while {LISTENING} | grep -q .; do sleep 0.1; done"')
+
+
+def test_a_run_that_is_killed_while_a_host_pulls_is_finished_by_the_next(project: Project, hosts: list[Host]) -> None:
+    with load() as requests:
+        with pulling(project, hosts[1], "v4") as run:
+            os.killpg(run.process.pid, signal.SIGKILL)
+            run.wait()
+            assert hosts[1].sh(LISTENING).startswith("LISTEN")
         second = deploy(project, "v4")
     assert second.ok and requests.result["failed"] == 0
     assert "not pulled from" not in second.output

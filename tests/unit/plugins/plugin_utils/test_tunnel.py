@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -208,14 +209,24 @@ sys.path[:0] = [{tests!r}, {above!r}]
 import conftest
 from test_tunnel import Host
 with Host(Path({folder!r})).tunnel().opened():
-    os.kill(os.getpid(), 9)
+    os.kill(os.getpid(), {number})
+    print("it went on")
 """
 
 
-def killed(folder: Path) -> None:
+def killed(folder: Path, number: int = signal.SIGKILL) -> None:
+    """By a signal, in another process, while the way is open."""
     here = Path(__file__).parent
-    program = KILLED.format(tests=str(here), above=str(here.parents[1]), folder=str(folder))
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
+    names = {"tests": str(here), "above": str(here.parents[1]), "folder": str(folder), "number": int(number)}
+    done = subprocess.run([sys.executable, "-c", KILLED.format(**names)], check=False, capture_output=True, text=True)
+    died = done.returncode == -number or "KeyboardInterrupt" in done.stderr
+    assert died and done.stdout == "", done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_run_that_is_asked_to_end_closes_it_first(host: Host, tmp_path: Path, number: int) -> None:
+    killed(tmp_path, number)
+    assert not host.is_open and host.asked == [FORWARD, CANCEL] and host.markers == []
 
 
 def test_what_a_killed_run_has_left_is_used_and_closed_by_the_next(host: Host, tmp_path: Path) -> None:
