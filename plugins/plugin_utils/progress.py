@@ -106,7 +106,7 @@ class Far:
 
 def _word(path: str) -> str:
     """For a shell, which knows the home of its user."""
-    return f'"$HOME"{shlex.quote(path[len(HOME) :])}' if path.startswith(HOME) else shlex.quote(path)
+    return f'"$HOME"/{shlex.quote(path[len(HOME) :])}' if path.startswith(HOME) else shlex.quote(path)
 
 
 def name_of(path: str, number: int) -> str:

@@ -16,6 +16,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.caravan.kamal.plugins.module_utils import _progress
 from ansible_collections.caravan.kamal.plugins.module_utils._progress import Progress
 from ansible_collections.caravan.kamal.plugins.plugin_utils import progress
+from ansible_collections.caravan.kamal.plugins.plugin_utils.kept import way
 
 
 def action(folder: Path, transport: str, says: str = "", lost: bool = False) -> Any:
@@ -61,6 +62,25 @@ def test_it_is_heard_while_the_module_runs_and_to_its_end(
     assert told == ["first", *(f"é {number}" for number in range(20))]
     assert reading.is_whole
     assert len(list(tmp_path.iterdir())) <= 1
+
+
+def test_it_is_heard_in_the_folder_of_the_kept_process_which_only_the_host_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(progress, "LONG", 0.01)
+    folder = Path(os.path.expandvars(way.FOLDER))
+    folder.mkdir(parents=True)
+    came = threading.Event()
+
+    def hear(events: list[Any]) -> None:
+        if texts(events) == ["first"]:
+            came.set()
+
+    with progress.heard_if_long(action(tmp_path, "ssh"), hear, way.FOLDER) as reading:
+        Progress(os.path.expandvars(reading.path), {}).wrote("web", "first")
+        assert folder in Path(os.path.expandvars(reading.path)).parents
+        assert came.wait(60)
 
 
 @pytest.mark.parametrize("transport", ["local", "ssh"])
