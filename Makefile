@@ -36,6 +36,7 @@ soak: collection ## a hundred releases, rollbacks and kills under load; RELEASES
 
 bench: collection ## measure deploys on test hosts and write docs/performance.md; RUNS=3 to shorten
 	@$(PYTHON_VENV) tests/bench/bench.py
+	@$(PYTHON_VENV) tests/bench/many.py
 
 docs: venv ## write the generated parts of docs/
 	@$(PYTHON_VENV) tools/docs.py

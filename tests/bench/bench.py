@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+from types import MappingProxyType
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
 
 import chart
 
@@ -40,6 +41,8 @@ FLEETS = (8, 20, 10)
 IN_FLEETS = ("least work", "least playbook", "deploy", "rollback", "second run")
 FLEET_RUNS = min(3, RUNS)
 PLANNED_HOSTS = 1000
+# What follows it in the report is written by many.py.
+MANY_HOSTS = "\n## Hosts that are processes\n"
 
 CONFIG = """\
 service: hello
@@ -107,7 +110,7 @@ def main() -> int:
     write(rows, fleets, planning)
     for size in FLEETS:
         lab.up(size)
-        fleets[size] = told(f"{size} hosts", Fleet(fleet(size), 0).measure(FLEET_RUNS, IN_FLEETS))
+        fleets[size] = told(f"{size} hosts", Fleet(fleet(size)).measure(FLEET_RUNS, IN_FLEETS))
         write(rows, fleets, planning)
     lab.up(lab.DEFAULT_HOSTS)
     return 0
@@ -121,7 +124,8 @@ def told(hosts: str, costs: Dict[str, Cost]) -> Dict[str, Cost]:
 
 def write(rows: Costs, fleets: Fleets, planning: float) -> None:
     PICTURE.write_text(chart.bars({name: {c: x.seconds for c, x in cells.items()} for name, cells in rows.items()}))
-    REPORT.write_text(report(rows, fleets, planning))
+    _text, heading, many = REPORT.read_text().partition(MANY_HOSTS) if REPORT.exists() else ("", "", "")
+    REPORT.write_text(report(rows, fleets, planning) + heading + many)
     print(f"Written to {REPORT.relative_to(ROOT)} and {PICTURE.relative_to(ROOT)}.", flush=True)
 
 
@@ -133,30 +137,33 @@ def fleet(size: int) -> List[str]:
 class Fleet:
     """Some of the lab's hosts at a simulated distance, with a project that deploys to them."""
 
-    def __init__(self, hosts: List[str], round_trip: int) -> None:
+    # What is set for ansible-playbook.
+    settings: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, hosts: List[str], round_trip: int = 0) -> None:
         self.hosts = hosts
         self.number = 0
-        lab.reset()
         shutil.rmtree(PROJECT, ignore_errors=True)
         (PROJECT / "config").mkdir(parents=True)
-        self.ssh_config = self._distance(round_trip)
+        self.ssh_config = PROJECT / "ssh_config"
         registry = lab.inventory()["registry"]
         self.image = f"{registry['server']}/bench/{IMAGE}"
         self.login = {"username": registry["username"], "password": Path(registry["password_file"]).read_text().strip()}
+        self.make_ready(round_trip)
         worker = WORKER if "worker1" in hosts else ""
         web = ", ".join(host for host in hosts if host.startswith("web"))
         text = CONFIG.format(image=IMAGE, web=web, worker=worker, ssh_config=self.ssh_config, **registry)
         (PROJECT / "config" / "deploy.yml").write_text(text)
         subprocess.run(["ansible-playbook", "caravan.kamal.init"], cwd=PROJECT, check=True, capture_output=True)
         (PROJECT / ".kamal" / "secrets").write_text(f"REGISTRY_PASSWORD={self.login['password']}\n")
-        self._images()
 
-    def _distance(self, round_trip: int) -> Path:
+    def make_ready(self, round_trip: int) -> None:
+        """Blank hosts that have every version, and how they are reached."""
+        lab.reset()
         known = Path(lab.inventory()["ssh_config"]).read_text()
         relay = f'ProxyCommand "{sys.executable}" "{ROOT}/tests/lab/relay.py" --round-trip {round_trip} %h %p\n'
-        config = PROJECT / "ssh_config"
-        config.write_text(("Host *\n    " + relay if round_trip else "") + known)
-        return config
+        self.ssh_config.write_text(("Host *\n    " + relay if round_trip else "") + known)
+        self._images()
 
     def _images(self) -> None:
         """Every version is on the hosts before: what is measured is the deploy, not the network."""
@@ -172,9 +179,14 @@ class Fleet:
         ]
         subprocess.run(build, check=True, env={**os.environ, "DOCKER_BUILDKIT": "0"}, capture_output=True)
         lab.load_image(f"{IMAGE}:base", self.hosts)
-        tags = "; ".join(f"docker tag {IMAGE}:base {self.image}:b{number}" for number in range(1, 4 * RUNS + 8))
+        tags = "; ".join(f"docker tag {IMAGE}:base {image}" for image in self.images)
         for host in self.hosts:
             subprocess.run(["ssh", "-F", str(self.ssh_config), host, tags], check=True)
+
+    @property
+    def images(self) -> List[str]:
+        """Every version that is deployed."""
+        return [f"{self.image}:b{number}" for number in range(1, 4 * RUNS + 8)]
 
     def measure(self, runs: int, names: Sequence[str] = ()) -> Dict[str, Cost]:
         """Medians by name; no `names` means all there are, in an order in which each finds what it needs."""
@@ -225,7 +237,7 @@ class Fleet:
     def _play(self, playbook: str, inventory: str, variables: Dict[str, Any], **environ: str) -> None:
         command = ["ansible-playbook", "-i", inventory, playbook, "-e", json.dumps(variables)]
         with tempfile.TemporaryDirectory(prefix="caravan") as cold:
-            environment = {**os.environ, **environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": cold}
+            environment = {**os.environ, **self.settings, **environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": cold}
             done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")

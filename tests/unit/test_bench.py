@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
 import bench
 import chart
+import many
 
 
 def test_a_configuration_for_many_hosts_is_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +39,15 @@ def test_what_was_measured_is_written_as_tables_and_bars() -> None:
         "1.0 s",
         "2.0 s",
     ] * 2
+
+
+def test_what_many_hosts_need_follows_what_was_measured_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fleets = {size: {name: bench.Cost(9, 1 + size * 0.25) for name in bench.IN_FLEETS} for size in (20, 50)}
+    section = many.report(fleets)
+    assert "\n| 20 | 6.0 | 6.0 | 6.0 | 6.0 | 6.0 |\n" in section
+    assert "\n| 50 | 13.5, 0.25 | 13.5, 0.25 | 13.5, 0.25 | 13.5, 0.25 | 13.5, 0.25 |\n" in section
+    monkeypatch.setattr(bench, "REPORT", tmp_path / "report")
+    bench.REPORT.write_text("measured before\n")
+    for _time in range(2):
+        many.write(section)
+    assert bench.REPORT.read_text() == f"measured before\n{bench.MANY_HOSTS}{section}"
