@@ -205,10 +205,11 @@ def test_one_host_pulls_through_a_mirror_and_then_the_others(project: Project, h
     client.images.build(path=str(project.root), tag=f"{tag}:v9", labels={"service": "hello"}, rm=True)
     login = {"username": "caravan", "password": REGISTRY_PASSWORD.read_text()}
     assert "errorDetail" not in client.images.push(tag, tag="v9", auth_config=login)
-    project.configure({"registry": {"server": None}, "image": MIRRORED})
+    project.configure({"registry": None})
+    project.configure({"registry": {"username": "caravan", "password": ["REGISTRY_PASSWORD"]}, "image": MIRRORED})
     with mirror(hosts) as asked:
         run = project.play("build.pull", kamal_version="v9")
-    project.configure(REGISTRY)
+    project.configure({**REGISTRY, "image": "stories/delivery"})
     assert run.actions == {host.name: [f"pull {MIRRORED}:v9"] for host in hosts}
     waits = re.findall(r"(\w+) +waits for (\w+), which pulls the image through the mirror (\S+) first", run.output)
     assert waits and {mirror for _who, _first, mirror in waits} == {"http://registry:5001/"}
