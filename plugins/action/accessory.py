@@ -29,6 +29,7 @@ AS_TEXT = {} if hasattr(import_module("ansible.template"), "trust_as_template") 
 class ActionModule(PlannedAction):
     module = "caravan.kamal.accessory"
     makes_networks = True
+    may_take_long = True
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
         self._variables = task_vars or {}

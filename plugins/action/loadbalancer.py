@@ -13,6 +13,7 @@ from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_ou
 class ActionModule(PlannedAction):
     module = "caravan.kamal.loadbalancer"
     makes_networks = True
+    may_take_long = True
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         given = arguments.get("plan")

@@ -10,7 +10,6 @@ from typing import Any, Dict, List, Mapping, Optional
 from ..module_utils._data import to_data
 from ..module_utils._references import server_of, tagged
 from ..module_utils._shares import HostShare, ImageShare, needed_secrets
-from ..plugin_utils import host_line, progress
 from ..plugin_utils.first_pull import FirstPulls, Pull
 from ..plugin_utils.kept.way import BRIEFLY
 from ..plugin_utils.live_line import NO_ROLE_YET
@@ -29,19 +28,7 @@ FIRST_PULLS = FirstPulls()
 class ActionModule(PlannedAction):
     module = "caravan.kamal.release"
     makes_networks = True
-
-    def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
-        """What takes long on its host says what it waits for."""
-        if self._task.check_mode or not left_out(arguments, "progress"):
-            return super().execute(module, arguments, task_vars)
-        host = str(task_vars["inventory_hostname"])
-
-        def hear(events: List[progress.Event]) -> None:
-            for event in events[-1:]:
-                host_line.at(host, event["what"])
-
-        with progress.heard_if_long(self, hear, self.kept_folder(task_vars)) as reading:
-            return super().execute(module, {**arguments, "progress": reading.path}, task_vars)
+    may_take_long = True
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         if arguments.get("roles") == []:

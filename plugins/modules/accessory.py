@@ -62,6 +62,7 @@ options:
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.turn
+  - caravan.kamal.told
   - caravan.kamal.docker
   - caravan.kamal.network
   - caravan.kamal.planned
@@ -116,6 +117,7 @@ from ..module_utils._app import found_secrets, turn
 from ..module_utils._app.accessory import Accessory
 from ..module_utils._app.accessory_host import AccessoryHost, contents
 from ..module_utils._data import from_data, options
+from ..module_utils._host import listening
 from ..module_utils._host import module as _module
 from ..module_utils._shares import AccessoryShare
 
@@ -137,6 +139,7 @@ OPTIONS: Dict[str, Any] = {
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
     "run": turn.OPTION,
+    "progress": listening.OPTION,
 }
 # Seconds that a backup may take without a word, and what is left for the engine beside a proof.
 LONGEST_BACKUP = 6 * 60 * 60
@@ -159,7 +162,7 @@ def act(request: _module.Request) -> Dict[str, Any]:
         credentials=request.credentials,
         contents=contents(params["files"]),
     )
-    with turn.taken(request.changes, share.turn_file, params["run"]):
+    with listening.changes_told(request), turn.taken(request.changes, share.turn_file, params["run"]):
         return _bring(Accessory(host), params)
 
 

@@ -57,6 +57,7 @@ options:
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.turn
+  - caravan.kamal.told
   - caravan.kamal.docker
   - caravan.kamal.network
   - caravan.kamal.planned
@@ -116,6 +117,7 @@ from ..module_utils._app import turn
 from ..module_utils._app.load_balancer import LoadBalancer
 from ..module_utils._balancing import LoadBalancerShare
 from ..module_utils._data import from_data, options
+from ..module_utils._host import listening
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
 
@@ -131,6 +133,7 @@ OPTIONS: Dict[str, Any] = {
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
     "run": turn.OPTION,
+    "progress": listening.OPTION,
 }
 # Seconds that a call may take beyond what it waits for.
 MARGIN = 30
@@ -140,7 +143,8 @@ def act(request: _module.Request) -> Dict[str, Any]:
     share = from_data(LoadBalancerShare, request.params["plan"])
     names = Names(share.service, share.destination)
     longest = share.deploy_timeout + share.drain_timeout
-    with turn.taken(request.changes, names.turn_file, request.params["run"], longest + turn.PATIENCE):
+    own_turn = turn.taken(request.changes, names.turn_file, request.params["run"], longest + turn.PATIENCE)
+    with listening.changes_told(request), own_turn:
         return _act(request, balancer(request, share, longest + MARGIN))
 
 

@@ -106,14 +106,10 @@ options:
       - With O(state=proven), the RV(at) that O(state=live) answered on this host. A container that was restarted before
         it is as well as it was then. Left out, no restart is forgiven.
     type: float
-  progress:
-    description:
-      - A file that gets a line of JSON for each thing that is waited for, while that is. It goes with the module. Left
-        out, the action has what takes long shown.
-    type: path
 extends_documentation_fragment:
   - caravan.kamal.attributes
   - caravan.kamal.turn
+  - caravan.kamal.told
   - caravan.kamal.docker
   - caravan.kamal.network
   - caravan.kamal.planned
@@ -245,7 +241,6 @@ from ..module_utils._data import from_data, options
 from ..module_utils._host import listening
 from ..module_utils._host import module as _module
 from ..module_utils._names import Names
-from ..module_utils._progress import Tell, nobody
 from ..module_utils._shares import Built, HostShare
 
 STATES = [
@@ -282,7 +277,7 @@ OPTIONS: Dict[str, Any] = {
     "secrets": {"type": "str", "no_log": True},
     "registry": {"type": "str", "no_log": True},
     "run": turn.OPTION,
-    "progress": {"type": "path"},
+    "progress": listening.OPTION,
 }
 # Seconds that a call may take beyond what it waits for.
 MARGIN = 30
@@ -291,19 +286,18 @@ MARGIN = 30
 def act(request: _module.Request) -> Dict[str, Any]:
     share = from_data(HostShare, request.params["plan"])
     names = Names(share.service, share.destination)
-    with listening.told(request, removed=True) as telling:
-        tell = telling.at if telling else nobody
-        with turn.taken(request.changes, names.turn_file, request.params["run"], patience(share), tell):
-            return _act(request, share, request.params["state"], tell)
+    own_turn = turn.taken(request.changes, names.turn_file, request.params["run"], patience(share))
+    with listening.changes_told(request), own_turn:
+        return _act(request, share, request.params["state"])
 
 
-def _act(request: _module.Request, share: HostShare, state: str, tell: Tell) -> Dict[str, Any]:
+def _act(request: _module.Request, share: HostShare, state: str) -> Dict[str, Any]:
     if state in ("stopped", "absent"):
-        return {"version": share.version, "image_id": None, "routes": retire(request, share, state, tell)}
+        return {"version": share.version, "image_id": None, "routes": retire(request, share, state)}
     if state in ("maintenance", "paused", "resumed"):
-        maintain(request, share, state, tell)
+        maintain(request, share, state)
         return {"version": share.version, "image_id": None}
-    release = release_of(request, share, tell)
+    release = release_of(request, share)
     roles = request.params["roles"]
     if state in ("started", "current"):
         (release.start if state == "started" else release.stop_stale)(roles)
@@ -315,7 +309,7 @@ def _act(request: _module.Request, share: HostShare, state: str, tell: Tell) -> 
     return release.stage(roles) if state == "staged" else release.live(roles)
 
 
-def release_of(request: _module.Request, share: HostShare, tell: Tell = nobody) -> Release:
+def release_of(request: _module.Request, share: HostShare) -> Release:
     makes_none = request.params["state"] in WITHOUT_CONTAINERS
     found = {} if makes_none else found_secrets.of_roles(share)
     for values in found_secrets.lying_here(share) if makes_none else found.values():
@@ -332,21 +326,20 @@ def release_of(request: _module.Request, share: HostShare, tell: Tell = nobody) 
         image_id=request.params["image_id"],
         found=found,
         error_pages=request.params["error_pages"],
-        tell=tell,
         mirror_first=request.params["mirror_first"],
     )
 
 
-def retire(request: _module.Request, share: HostShare, state: str, tell: Tell) -> List[str]:
+def retire(request: _module.Request, share: HostShare, state: str) -> List[str]:
     roles = request.params["roles"] if state == "stopped" else None
-    retirement = Retirement(request.engine(timeout=longest_call(share)), request.changes, share, roles, tell)
+    retirement = Retirement(request.engine(timeout=longest_call(share)), request.changes, share, roles)
     return retirement.stop() if state == "stopped" else retirement.remove()
 
 
-def maintain(request: _module.Request, share: HostShare, state: str, tell: Tell) -> None:
+def maintain(request: _module.Request, share: HostShare, state: str) -> None:
     params, seconds = request.params, request.params["drain_timeout"]
     engine = request.engine(timeout=longest_call(share) + (seconds or 0))
-    maintenance = Maintenance(engine, request.changes, share, params["roles"], tell)
+    maintenance = Maintenance(engine, request.changes, share, params["roles"])
     if state == "maintenance":
         maintenance.begin(seconds, params["maintenance_message"])
     elif state == "paused":

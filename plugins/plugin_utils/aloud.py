@@ -38,9 +38,11 @@ def execute(
 
 
 def _is_shown(action: ActionBase, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> bool:
-    """Where a program reads the answer, that is one document."""
+    """Where a program reads the answer, that is one document. What a task with `no_log` finds is for nobody."""
     as_json = action._templar.template(task_vars.get(FORMAT)) == "json"
-    return not (as_json or action._task.check_mode or any(_is_said(arguments.get(name)) for name in OF_NO_LINES))
+    if as_json or action._task.check_mode or action._task.no_log:
+        return False
+    return not any(_is_said(arguments.get(name)) for name in OF_NO_LINES)
 
 
 def _is_said(value: Any) -> bool:

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import tempfile
 import threading
 import time
@@ -23,10 +24,10 @@ LOCAL = "local"
 # Seconds between two looks at a file of this machine.
 NEAR = 0.1
 # On another host one question waits for something new, for so many steps of so many seconds.
-STEPS, STEP = 20, 0.2
+STEPS, STEP = 10, 0.2
 # Seconds after which something takes long.
 LONG = 2.0
-HOME = "$HOME/"
+HOME = "$HOME"
 # How much of a file one look brings.
 PIECE = 2**20
 # Seconds that a host may take to be told that the work is to end.
@@ -53,6 +54,9 @@ class Files(Protocol):
     def stop(self) -> None:
         """Have the module end what it does."""
 
+    def remove(self) -> None:
+        """The module has ended, and what ends us keeps the folder from being removed later."""
+
 
 class Near:
     def __init__(self, folder: str) -> None:
@@ -70,6 +74,9 @@ class Near:
     def stop(self) -> None:
         with suppress(OSError), open(self.path + STOP, "wb"):
             pass
+
+    def remove(self) -> None:
+        shutil.rmtree(os.path.dirname(self.path), ignore_errors=True)
 
 
 class Far:
@@ -92,8 +99,14 @@ class Far:
         return None if answer is None else answer.encode()
 
     def stop(self) -> None:
+        self._tell(f": > {_word(self.path + STOP)}")
+
+    def remove(self) -> None:
+        self._tell(f"rm -rf {_word(os.path.dirname(self.path))}")
+
+    def _tell(self, script: str) -> None:
         """In the midst of another command over the same connection, and whether or not the host answers."""
-        asking = threading.Thread(target=self._ask, args=(f": > {_word(self.path + STOP)}",), daemon=True)
+        asking = threading.Thread(target=self._ask, args=(script,), daemon=True)
         asking.start()
         asking.join(TOLD_WITHIN)
 
@@ -106,7 +119,7 @@ class Far:
 
 def _word(path: str) -> str:
     """For a shell, which knows the home of its user."""
-    return f'"$HOME"/{shlex.quote(path[len(HOME) :])}' if path.startswith(HOME) else shlex.quote(path)
+    return f'"{HOME}"{shlex.quote(path[len(HOME) :])}' if path.startswith(f"{HOME}/") else shlex.quote(path)
 
 
 def name_of(path: str, number: int) -> str:
@@ -134,6 +147,8 @@ class Reading:
         """Have the module end its work, and wait until it says so: what ends us may end the module too."""
         self._files.stop()
         self._thread.join(TOLD_WITHIN)
+        if self.is_whole:
+            self._files.remove()
 
     def leave(self) -> None:
         """The module has ended, and so has what was of interest."""

@@ -31,11 +31,11 @@ def test_a_terminal_says_which_hosts_drain(project: Project) -> None:
         json.dumps({"kamal_version": "v2"}),
     )
     with load(path="/cgi-bin/slow?seconds=8", rate=4) as requests:
-        run = project.run("env", "TERM=xterm", "script", "-qec", shlex.join(deploy), "/dev/null")
+        run = project.run("env", "TERM=xterm", "COLUMNS=160", "script", "-qec", shlex.join(deploy), "/dev/null")
     assert run.ok, run.output
     assert requests.result["failed"] == 0, requests.result
     assert "draining what served before, for up to " in run.output
-    assert "worker1: waiting for the barrier" in run.output
+    assert "; worker1: waiting for the barrier" in run.output
 
 
 def test_a_deploy_connects_to_each_host_once(project: Project, hosts: list[Host]) -> None:

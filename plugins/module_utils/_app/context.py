@@ -12,7 +12,6 @@ from .._host import files, networks
 from .._host.changes import Changes
 from .._host.engine import Container, Engine, Image, Inspected
 from .._host.health import is_connected
-from .._progress import Tell, nobody
 from .._records import Record, live_container
 from .._shares import HostShare, RoleShare, values
 from . import history
@@ -33,7 +32,7 @@ class Context:
     """`secrets` has the values by secret name, `found` those that lie in files on this host, by role and variable, and
     `records` the history of this host as it was before.
 
-    With `force` no container counts as the wanted one. `tell` says what is waited for.
+    With `force` no container counts as the wanted one.
     """
 
     engine: Engine
@@ -43,7 +42,6 @@ class Context:
     records: Sequence[Record] = ()
     force: bool = False
     found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    tell: Tell = nobody
 
     def roles(self, names: Optional[List[str]]) -> List[RoleShare]:
         """The roles of this host with these names; None means all."""

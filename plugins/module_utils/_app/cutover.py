@@ -16,7 +16,6 @@ from .._shares import RoleShare
 from . import assets, env_file, leftovers, record, served
 from .context import Context, Running
 from .routing import Routes, Routing
-from .stopping import stopping
 
 MEND = "Mend the image or its settings and deploy again."
 STOPPED = f"It was stopped; what served before still serves. {MEND}"
@@ -134,10 +133,10 @@ class Cutover:
 
     def _prove(self, container: str) -> None:
         engine, role = self.context.engine, self.role
-        self.context.tell(f"waiting for {role.container} to be healthy")
+        self.context.changes.tell(f"wait for {role.container} to be healthy")
         if self.routing:
             health.wait_for_port(engine, container, flags.app_port(role.proxy or {}))
-            self.routing.switch(container, self.context.tell)
+            self.routing.switch(container)
         else:
             health.prove(engine, container, role.deploy_timeout, role.readiness_delay)
 
@@ -206,7 +205,6 @@ class Cutover:
                 self.context.changes.do(f"stop container {container.name}", partial(self._stop, container))
 
     def _stop(self, container: Container) -> None:
-        self.context.tell(stopping(container.name, self.role.stop_timeout))
         self.context.engine.stop(container.id, self.role.stop_timeout)
         if _names.is_staged(container.name):
             self.context.engine.remove(container.id, volumes=True)

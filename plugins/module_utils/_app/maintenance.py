@@ -11,7 +11,6 @@ from .._errors import ProxyError
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine
-from .._progress import Tell, nobody
 from .._proxy.route import Route
 from .._shares import HostShare, RoleShare
 from . import history
@@ -25,19 +24,16 @@ class Maintenance:
     changes: Changes
     share: HostShare
     roles: Optional[List[str]] = None
-    tell: Tell = nobody
 
     def begin(self, drain_timeout: Optional[int], message: str) -> None:
         """Requests under way have until the `drain_timeout`, in seconds; None is that of the configuration."""
         for role, route in self._routes():
-            self._drain(role, drain_timeout)
             route.stop(_given(drain_timeout, role), message)
         self._audit(f"Set app to maintenance mode{': ' if message else ''}{message}")
 
     def pause(self, drain_timeout: Optional[int], max_pause: int) -> None:
         """As above; requests wait for `max_pause` seconds at most."""
         for role, route in self._routes():
-            self._drain(role, drain_timeout)
             route.pause(_given(drain_timeout, role), max_pause)
         self._audit("Paused app")
 
@@ -45,9 +41,6 @@ class Maintenance:
         for _role, route in self._routes():
             route.live()
         self._audit("Set app live")
-
-    def _drain(self, role: RoleShare, drain_timeout: Optional[int]) -> None:
-        self.tell(f"draining {role.route}, for up to {_given(drain_timeout, role)} s")
 
     def _routes(self) -> List[Tuple[RoleShare, Route]]:
         """All of them are there, or nothing is changed."""

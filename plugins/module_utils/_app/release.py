@@ -15,7 +15,6 @@ from .._host import networks, placed
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._names import Names
-from .._progress import Tell, nobody
 from .._proxy import commands
 from .._proxy import container as _proxy
 from .._proxy.asked import Asked
@@ -41,7 +40,7 @@ class Release:
 
     `found`: values that lie in files on this host, by role and variable; of those roles `secrets` says nothing.
     `foretold`: the actions that an earlier task of the run has listed for the network and kamal-proxy.
-    `error_pages` by their names. `tell` says what is waited for.
+    `error_pages` by their names.
     `mirror_first`: whether a pull through a mirror is refused, so that one host does it before the others.
     `image_id`: the image that was staged, empty where it is still to come (check mode), None where nobody says.
     """
@@ -57,7 +56,6 @@ class Release:
     image_id: Optional[str] = None
     found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     error_pages: Mapping[str, str] = field(default_factory=dict)
-    tell: Tell = nobody
     mirror_first: bool = False
 
     def __post_init__(self) -> None:
@@ -70,7 +68,6 @@ class Release:
         `roles` None means all of this host. Returns `version` and `image_id`.
         """
         image = self._image()
-        self.tell("making containers ready")
         self._ensure_surroundings()
         context = self._context(self.changes)
         served.ensure(context, self.error_pages)
@@ -92,7 +89,7 @@ class Release:
         version, is_of_before = self.share.version, self.share.command in OF_BEFORE
         kept = _records.images_of(self.records, version) if is_of_before else None
         trusting = any(role.secrets_file for role in self.share.roles)
-        self.tell(f"waiting for the image {self.share.image.reference}")
+        self.changes.tell(f"look for the image {self.share.image.reference}")
         wanted, refusing = self.share.image, self.mirror_first
         return _image.ensure(self.engine, self.changes, wanted, self.built, self.credentials, kept, trusting, refusing)
 
@@ -135,7 +132,7 @@ class Release:
         stale.stop(self._context(self.changes), roles)
 
     def _context(self, changes: Changes) -> Context:
-        return Context(self.engine, changes, self.share, self.secrets, self.records, self.force, self.found, self.tell)
+        return Context(self.engine, changes, self.share, self.secrets, self.records, self.force, self.found)
 
     def _answer(self, image: Optional[Image]) -> Dict[str, Any]:
         return {"version": self.share.version, "image_id": image.id if image else None}
@@ -201,7 +198,7 @@ class Release:
 
     def _bring_side_by_side(self, roles: List[RoleShare], image: Optional[Image], routes: Routes) -> None:
         """All run to the end whatever becomes of the others; their actions are listed in the order of the roles."""
-        apart = [Changes(self.changes.check_mode) for _role in roles]
+        apart = [Changes(self.changes.check_mode, self.changes.tell) for _role in roles]
         cutovers = [Cutover(self._context(own), role, image, routes) for own, role in zip(apart, roles)]
         with ThreadPoolExecutor(max_workers=max(1, len(roles))) as pool:
             running = [pool.submit(cutover.run) for cutover in cutovers]

@@ -13,14 +13,12 @@ from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._names import Names, of_service, role_of, short_id
-from .._progress import Tell, nobody
 from .._proxy import commands, container
 from .._proxy.route import Route
 from .._shares import HostShare
 from . import history
 from . import images as _images
 from .destinations import versions_elsewhere
-from .stopping import stopping
 
 
 @dataclass
@@ -31,7 +29,6 @@ class Retirement:
     changes: Changes
     share: HostShare
     roles: Optional[Sequence[str]] = None
-    tell: Tell = nobody
 
     def __post_init__(self) -> None:
         self.names = Names(self.share.service, self.share.destination)
@@ -74,7 +71,6 @@ class Retirement:
         for one in self.own:
             if one.running:
                 timeout = timeouts.get(role_of(one.labels))
-                self.tell(stopping(one.name, timeout))
                 self.changes.do(f"stop container {one.name}", partial(self.engine.stop, one.id, timeout))
         return routes
 

@@ -15,7 +15,7 @@ from .._host import health
 from .._host.changes import Changes
 from .._host.engine import Engine
 from .._names import short_id
-from .._progress import Tell, nobody
+from .._progress import nobody
 from .._proxy import commands, flags, route
 from .._proxy.deployment import Deployment
 from .._proxy.state import Service, routes_to
@@ -59,23 +59,23 @@ class Routing:
     def target(self, container: str) -> str:
         return self._wanted(container)[0]
 
-    def switch(self, container: str, tell: Tell = nobody) -> None:
+    def switch(self, container: str) -> None:
         """Send requests to a container as soon as kamal-proxy has found it healthy. HealthError if it dies before."""
         self.routes()  # what was before is known before anything changes
         target, options = self._wanted(container)
         self.deployment = Deployment(self.engine, flags.deploy_argv(self.name, target, options))
         self._looks_at = time.monotonic() + LOOKS_AFTER
-        self.deployment.wait(lambda: self._watch(container, tell))
+        self.deployment.wait(lambda: self._watch(container))
 
-    def _watch(self, container: str, tell: Tell) -> None:
+    def _watch(self, container: str) -> None:
         """kamal-proxy writes down where a route leads before what served before drains, and answers after that."""
         health.alive(self.engine, container)
-        if tell is nobody or self.leads_to(container) or time.monotonic() < self._looks_at:
+        if self.changes.tell is nobody or self.leads_to(container) or time.monotonic() < self._looks_at:
             return
         self._looks_at = time.monotonic() + LOOKS_AFTER
         with contextlib.suppress(CaravanError):
             if leads_to(commands.services(self.engine).get(self.name), container):
-                tell(f"draining what served before, for up to {self.role.drain_timeout} s")
+                self.changes.tell(f"draining what served before, for up to {self.role.drain_timeout} s")
                 self._looks_at = math.inf
 
     @property

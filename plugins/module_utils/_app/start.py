@@ -66,13 +66,13 @@ class Start:
 
     def _bring(self, container: Container, routing: Optional[Routing]) -> None:
         engine, role = self.context.engine, self.role
-        self.context.tell(f"waiting for {container.name} to be healthy")
         try:
             if not container.running:
                 engine.start(container.id)
+            self.context.changes.tell(f"wait for {container.name} to be healthy")
             if routing:
                 health.wait_for_port(engine, container.id, flags.app_port(role.proxy or {}))
-                routing.switch(container.id, self.context.tell)
+                routing.switch(container.id)
             else:
                 health.prove(engine, container.id, role.deploy_timeout, role.readiness_delay)
         except CaravanError as error:

@@ -20,7 +20,6 @@ from typing import Any, Dict, Iterator, Mapping, Optional
 from .._errors import LockError
 from .._host import files
 from .._host.changes import Changes
-from .._progress import Tell, nobody
 from . import history
 
 POLL = 0.2
@@ -64,13 +63,7 @@ class Visitor:
 
 
 @contextlib.contextmanager
-def taken(
-    changes: Changes,
-    path: str,
-    run: Optional[Mapping[str, Any]],
-    patience: float = PATIENCE,
-    tell: Tell = nobody,
-) -> Iterator[None]:
+def taken(changes: Changes, path: str, run: Optional[Mapping[str, Any]], patience: float = PATIENCE) -> Iterator[None]:
     """Hold the turn of a service on this host; `path` is its file (Names.turn_file). In check mode none is needed.
 
     Waits up to `patience` seconds for another module. Raises LockError when that was not enough, or when a run with a
@@ -81,15 +74,15 @@ def taken(
         return
     visitor = Visitor.of(run)
     with files.kept_open(path) as handle:
-        _wait(handle, changes, path, patience, tell)
+        _wait(handle, changes, path, patience)
         _pass_fence(handle, path, visitor)
         yield
 
 
-def _wait(handle: int, changes: Changes, path: str, patience: float, tell: Tell) -> None:
+def _wait(handle: int, changes: Changes, path: str, patience: float) -> None:
     began = time.monotonic()
     while not _locked(handle):
-        tell(f"waiting for another run to finish its work on {_service(path)}")
+        changes.tell(f"wait for another run to finish its work on {_service(path)}")
         if time.monotonic() - began > patience:
             raise LockError(
                 f"Another run is still at work on {_service(path)} on this host; the last one to begin was that of "

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, TypeVar
 
+from .._progress import Tell, nobody
+
 T = TypeVar("T")
 
 
 class Changes:
-    """What was done to a host or, in check mode, what would be."""
+    """What was done to a host or, in check mode, what would be. `tell` gets what is done while it is."""
 
-    def __init__(self, check_mode: bool) -> None:
-        self.check_mode = check_mode
+    def __init__(self, check_mode: bool, tell: Tell = nobody) -> None:
+        self.check_mode, self.tell = check_mode, tell
         self.actions: List[str] = []
         self.notices: List[str] = []
         self._before: Dict[str, Any] = {}
@@ -25,6 +27,7 @@ class Changes:
         self.actions.append(text)
         if self.check_mode:
             return None
+        self.tell(text)
         try:
             return act()
         except BaseException:

@@ -12,6 +12,7 @@ from collections import deque
 from typing import Callable, Deque, Iterator, List, Optional, Sequence
 
 from .._errors import CaravanError
+from .._masks import masked
 from .._progress import POLL, Progress
 from .module import Request
 
@@ -106,6 +107,10 @@ def _cut_through(text: str, end: int, words: Sequence[str]) -> Optional[int]:
     return min(begins, default=None)
 
 
+# Of a module whose changes may take long: that they are told while they are made.
+OPTION = {"type": "path"}
+
+
 @contextlib.contextmanager
 def told(request: Request, removed: bool = False) -> Iterator[Optional[Progress]]:
     """For a module with the option `progress`; None where nobody listens. With `removed` nothing is left of it."""
@@ -116,3 +121,13 @@ def told(request: Request, removed: bool = False) -> Iterator[Optional[Progress]
     finally:
         if progress:
             progress.over(removed)
+
+
+@contextlib.contextmanager
+def changes_told(request: Request) -> Iterator[None]:
+    """What is changed and waited for within the with block. Secrets that are found meanwhile are no part of it."""
+    with told(request, removed=True) as progress:
+        if progress:
+            at = progress.at
+            request.changes.tell = lambda what: at(masked(what, request.hidden))
+        yield

@@ -55,21 +55,25 @@ class Route:
 
     def pause(self, drain_timeout: int, max_pause: int) -> None:
         if self.current is None or self.current.state != "paused":
-            self._change_state("pause", "paused", commands.pause_argv(self.name, drain_timeout, max_pause))
+            argv = commands.pause_argv(self.name, drain_timeout, max_pause)
+            self._change_state("pause", "paused", argv, drain_timeout=drain_timeout)
 
     def stop(self, drain_timeout: int, message: str) -> None:
         if self.current is None or (self.current.state, self.current.message) != ("stopped", message):
-            self._change_state("stop", "stopped", commands.stop_argv(self.name, drain_timeout, message), message)
+            argv = commands.stop_argv(self.name, drain_timeout, message)
+            self._change_state("stop", "stopped", argv, message, drain_timeout)
 
     def remove(self) -> None:
         if self.current is not None:
             self.changes.show(self.name, self._shown(), None)
             self._do(f"remove route {self.name}", lambda: self._command(commands.remove_argv(self.name)))
 
-    def _change_state(self, verb: str, state: str, argv: List[str], message: str = "") -> None:
+    def _change_state(
+        self, verb: str, state: str, argv: List[str], message: str = "", drain_timeout: Optional[int] = None
+    ) -> None:
         before = {"state": self.current.state, "message": self.current.message or None} if self.current else None
         self.changes.show(self.name, before, {"state": state, "message": message or None})
-        self._do(f"{verb} route {self.name}", lambda: self._command(argv))
+        self._do(f"{verb} route {self.name}", lambda: self._command(argv, drain_timeout))
         if self.current:
             self.current = replace(self.current, state=state, message=message)
 
@@ -101,7 +105,9 @@ class Route:
 
         self.changes.do(text, when_it_runs)
 
-    def _command(self, argv: List[str]) -> None:
+    def _command(self, argv: List[str], drain_timeout: Optional[int] = None) -> None:
+        if drain_timeout:
+            self.changes.tell(f"draining {self.name}, for up to {drain_timeout} s")
         commands.command(self.engine, argv)
 
 

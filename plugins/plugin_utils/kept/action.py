@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import signal
 from contextlib import suppress
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.executor import module_common
@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ...module_utils._errors import CaravanError
-from .. import host_line
+from .. import host_line, progress
 from . import sources, way
 
 # What `ask` prints where no module was begun.
@@ -33,6 +33,8 @@ class NotBegun(Exception):
 class KeptAction(ActionBase):
     # Seconds that the process stays after the module.
     stays = way.STAYS
+    # Whether the module has the option `progress`, for what it is at.
+    may_take_long = False
     _way: Optional[way.Way] = None
     _command = ""
     _content: Optional[bytes] = None
@@ -45,14 +47,24 @@ class KeptAction(ActionBase):
         """Before the module has answered."""
         host_line.tell(self.place(task_vars), text)
 
-    def kept_folder(self, task_vars: Mapping[str, Any]) -> Optional[str]:
+    def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        """As _execute_module does it, but in less time. What takes long says what it is at."""
+        if not self.may_take_long or self._task.check_mode or arguments.get("progress"):
+            return told(self._executed(module, arguments, task_vars), module, self.place(task_vars))
+        host = str(task_vars["inventory_hostname"])
+
+        def hear(events: List[progress.Event]) -> None:
+            for event in events[-1:]:
+                host_line.at(host, event["what"])
+
+        with progress.heard_if_long(self, hear, self._kept_folder(task_vars)) as reading:
+            aloud = {**arguments, "progress": reading.path}
+            return told(self._executed(module, aloud, task_vars), module, self.place(task_vars))
+
+    def _kept_folder(self, task_vars: Mapping[str, Any]) -> Optional[str]:
         """Of the process that runs the module, where that is one of the user who is connected."""
         is_there = way.to(self, task_vars) is not None and not self._connection.become
         return way.FOLDER if is_there else None
-
-    def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
-        """As _execute_module does it, but in less time."""
-        return told(self._executed(module, arguments, task_vars), module, self.place(task_vars))
 
     def _executed(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         self._way, self._content = way.to(self, task_vars), None

@@ -31,9 +31,11 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
-def execute(arguments: dict[str, Any], names: list[str], check: bool = False, **variables: Any) -> dict[str, Any]:
+def execute(
+    arguments: dict[str, Any], names: list[str], check: bool = False, no_log: bool = False, **variables: Any
+) -> dict[str, Any]:
     action = SimpleNamespace(
-        _task=SimpleNamespace(check_mode=check), _templar=SimpleNamespace(template=lambda value: value)
+        _task=SimpleNamespace(check_mode=check, no_log=no_log), _templar=SimpleNamespace(template=lambda value: value)
     )
 
     def run(_module: str, given: dict[str, Any], _variables: Any) -> dict[str, Any]:
@@ -63,6 +65,7 @@ def test_what_nobody_waits_for_or_reads_is_not_heard(shown: list[str], how: dict
     assert "streamed" not in execute(how, ["web1 web"])
     assert "streamed" not in execute({}, ["web1 web"], kamal_format="json")
     assert "streamed" not in execute({}, ["web1 web"], check=True)
+    assert "streamed" not in execute({}, ["web1 web"], no_log=True)
     assert shown == []
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -111,10 +112,58 @@ def test_a_host_that_cannot_be_heard_is_left_alone(tmp_path: Path, trouble: dict
 
 
 @pytest.mark.parametrize("transport", ["local", "ssh"])
-def test_the_work_is_ended_from_afar(tmp_path: Path, transport: str) -> None:
-    with progress.heard(action(tmp_path, transport), print) as reading:
+def test_the_work_is_ended_from_afar_and_leaves_no_file(tmp_path: Path, transport: str) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    with progress.heard(action(folder, transport), lambda _events: None) as reading:
         module = Progress(reading.path, {})
         assert not module.is_to_stop
+
+        def end() -> None:
+            while not module.is_to_stop:
+                time.sleep(0.01)
+            module.over()
+
+        ending = threading.Thread(target=end)
+        ending.start()
         reading.stop()
-        assert module.is_to_stop
-        module.over()
+        ending.join()
+    assert not Path(reading.path).parent.exists()
+
+
+def test_one_that_does_not_end_is_not_waited_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "TOLD_WITHIN", 0.2)
+    with progress.heard(action(tmp_path, "ssh"), lambda _events: None) as reading:
+        Progress(reading.path, {}).wrote("web", "text")
+        reading.stop()
+        assert Path(reading.path + _progress.STOP).exists()
+
+
+@pytest.mark.parametrize("transport", ["local", "ssh"])
+def test_what_takes_long_is_heard_where_its_user_is_at_home(
+    tmp_path: Path, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LONG", 0.01)
+    monkeypatch.setenv("HOME", str(tmp_path / "at home"))
+    (tmp_path / "at home").mkdir()
+    came = threading.Event()
+
+    def hear(events: list[Any]) -> None:
+        if [event["what"] for event in events] == ["stop container a"]:
+            came.set()
+
+    with progress.heard_if_long(action(tmp_path, transport), hear, "$HOME") as reading:
+        module = Progress(os.path.expandvars(reading.path), {})
+        module.at("stop container a")
+        assert came.wait(60)
+        module.over(removed=True)
+    assert list((tmp_path / "at home").iterdir()) == []
+
+
+def test_what_takes_no_time_is_not_asked_about(tmp_path: Path) -> None:
+    asked: list[str] = []
+    quick = action(tmp_path, "ssh")
+    quick._low_level_execute_command = lambda script, **_options: asked.append(script)
+    with progress.heard_if_long(quick, print, "$HOME"):
+        pass
+    assert asked == []
