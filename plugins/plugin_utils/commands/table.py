@@ -65,7 +65,9 @@ _LOGS = {
     "--skip-timestamps/-T": "kamal_logs_timestamps=false",
 }
 _EXEC = {"--interactive/-i": "kamal_interactive=true", "--reuse": "kamal_reuse=true", "--raw": ""}
-_TERMINAL = "instead of a terminal the one `ssh` command that opens it; raw bytes go to a file, `-e kamal_raw=…`"
+_TERMINAL = (
+    "without a terminal here, the one `ssh` command that opens one is printed; raw bytes go to a file, `-e kamal_raw=…`"
+)
 _STORE = {
     "--adapter/-a": "kamal_secrets_adapter",
     "--account": "kamal_secrets_account",

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import threading
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +32,8 @@ from ansible_collections.caravan.kamal.plugins.action import (
 )
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host.module import DOCKER_OPTIONS
-from ansible_collections.caravan.kamal.plugins.plugin_utils import memory
+from ansible_collections.caravan.kamal.plugins.module_utils._progress import Progress
+from ansible_collections.caravan.kamal.plugins.plugin_utils import host_line, memory, progress
 from ansible_collections.caravan.kamal.plugins.plugin_utils.first_pull import FirstPulls
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import action as planned_action
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
@@ -678,3 +680,28 @@ def test_nobody_else_is_asked_for_mirrors(plan_of: MakePlan, several: dict[str, 
     variables = {**several, "ansible_play_hosts": hosts}
     answer = act(release, arguments, variables, module, check_mode=change.get("check_mode", False))
     assert not answer.get("failed") and module.asked == [arguments["state"]]
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments"),
+    [(release, {"state": "live"}), (accessory, {"name": "db"}), (accessory, {"name": "db", "state": "stopped"})],
+)
+def test_what_a_module_is_at_is_shown_when_it_takes_long(
+    variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, action: Any, arguments: dict[str, Any]
+) -> None:
+    came = threading.Event()
+
+    def at(host: str, what: str) -> None:
+        if (host, what) == ("host1", "stop container a"):
+            came.set()
+
+    def module(given: dict[str, Any]) -> dict[str, Any]:
+        Progress(given["progress"], {}).at("stop container a")
+        assert came.wait(60)
+        return {}
+
+    monkeypatch.setattr(progress, "LONG", 0.01)
+    monkeypatch.setattr(host_line, "at", at)
+    assert not act(action, arguments, variables, module).get("failed")
+    given = act(action, arguments, variables, lambda given: {"given": list(given)}, check_mode=True)["given"]
+    assert "progress" not in given
