@@ -64,9 +64,9 @@ class Progress:
 
     # Of a command
 
-    def wrote(self, place: str, text: str) -> None:
-        """Whole lines, without the end of the last."""
-        self._write(state="wrote", place=place, text=text)
+    def wrote(self, place: str, text: str, is_cut: bool = False) -> None:
+        """Whole lines, without the end of the last, which may only be `is_cut` there: then it goes on."""
+        self._write(state="wrote", place=place, text=text, is_cut=is_cut)
 
     @property
     def words(self) -> List[str]:

@@ -52,16 +52,21 @@ def _is_said(value: Any) -> bool:
         return bool(value)
 
 
-def _teller(names: Sequence[str]) -> Callable[[str, str], None]:
-    if len(names) > 1:
-        return places.teller(names)
-    # An end of line is taken for that of the message.
-    return lambda _name, text: Display().display(f"{text}\n")
+def _teller(names: Sequence[str]) -> Callable[[str, str, bool], None]:
+    if len(names) < 2:
+        return _tell_as_it_is
+    tell = places.teller(names)
+    return lambda name, text, _is_cut: tell(name, text)
 
 
-def _hear(tell: Callable[[str, str], None], host: str, events: List[progress.Event]) -> None:
+def _tell_as_it_is(_name: str, text: str, is_cut: bool) -> None:
+    """An end of line is taken for that of the message."""
+    Display().display(text if is_cut else f"{text}\n", newline=not is_cut)
+
+
+def _hear(tell: Callable[[str, str, bool], None], host: str, events: List[progress.Event]) -> None:
     for event in events:
-        tell(place(host, event["place"]), event["text"])
+        tell(place(host, event["place"]), event["text"], event["is_cut"])
 
 
 def place(host: str, name: str) -> str:

@@ -141,6 +141,11 @@ def test_a_long_output_is_shown_whole_and_held_in_no_memory(folder: Path) -> Non
     assert grown < 100_000, "as much as it wrote, and more"
 
 
+def test_a_line_of_one_place_stays_one_however_long_it_is(folder: Path) -> None:
+    code, text = Running(folder, "head -c 300000 /dev/zero | tr '\\0' x; echo; printf end", "-l", "h1").wait()
+    assert code == 0 and "\n" + "x" * 300000 + "\nend\n" in text
+
+
 def test_a_person_at_a_terminal_gets_it_and_nobody_else(folder: Path) -> None:
     there = ("-l", "h1", "-e", "kamal_interactive=true")
     code, text = Running(folder, "tty; exit 3", *there).wait()

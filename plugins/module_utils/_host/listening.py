@@ -29,7 +29,7 @@ class Listener:
         self._progress, self._place = progress, place
         self._words = progress.words
         self._decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
-        self._rest = ""
+        self._rest, self._is_cut = "", False
         self._told: Deque[str] = deque()
         self._size = self._left_out = 0
 
@@ -40,13 +40,13 @@ class Listener:
             end = len(self._rest)
         end = self._whole(end)
         if end:
-            self._tell(self._rest[:end])
+            self._tell(self._rest[:end], is_cut=self._rest[end - 1] != "\n")
             self._rest = self._rest[end:]
 
     def end(self) -> str:
         """What of the output is kept, with a line in front where that is not all."""
         self._rest += self._decoder.decode(b"", final=True)
-        if self._rest:
+        if self._rest or self._is_cut:
             self._tell(self._rest)
             self._rest = ""
         kept = "".join(self._told)
@@ -71,8 +71,9 @@ class Listener:
                     end()
                 return
 
-    def _tell(self, text: str) -> None:
-        self._progress.wrote(self._place, text[:-1] if text.endswith("\n") else text)
+    def _tell(self, text: str, is_cut: bool = False) -> None:
+        self._progress.wrote(self._place, text[:-1] if text.endswith("\n") else text, is_cut)
+        self._is_cut = is_cut
         self._told.append(text)
         self._size += len(text)
         while self._size > KEPT and len(self._told) > 1:

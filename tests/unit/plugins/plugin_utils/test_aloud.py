@@ -20,13 +20,15 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     @contextmanager
     def heard(_action: Any, hear: Any) -> Iterator[Any]:
         yield SimpleNamespace(path="there", stop=None, is_whole=True)
-        hear([{"state": "wrote", "place": "web", "text": "a\nb"}])
+        hear([{"state": "wrote", "place": "web", "text": "a\nb", "is_cut": False}])
 
     monkeypatch.setattr(aloud.progress, "heard", heard)
+
+    def display(text: str, newline: bool = True) -> None:
+        lines.extend(text.splitlines())
+
     for module in (aloud, places):
-        monkeypatch.setattr(
-            module, "Display", lambda: SimpleNamespace(display=lambda text: lines.extend(text.splitlines()))
-        )
+        monkeypatch.setattr(module, "Display", lambda: SimpleNamespace(display=display))
     monkeypatch.setattr(places, "stringc", lambda text, _color: text)
     return lines
 

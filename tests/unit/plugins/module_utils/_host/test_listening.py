@@ -23,12 +23,17 @@ SECRETS = {"a": "hunter2", "b": "one\nt2\nthree"}
 
 def heard(folder: Path, *pieces: bytes) -> tuple[str, list[str]]:
     """What was kept, and the texts that were told."""
+    kept, events = listened(folder, *pieces)
+    return kept, [event["text"] for event in events]
+
+
+def listened(folder: Path, *pieces: bytes) -> tuple[str, list[dict[str, Any]]]:
     path = folder / "progress"
     path.unlink(missing_ok=True)
     listener = Listener(Progress(str(path), SECRETS), "web")
     for piece in pieces:
         listener(piece)
-    return listener.end(), [json.loads(line)["text"] for line in path.read_text().splitlines()]
+    return listener.end(), [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -61,8 +66,11 @@ def test_lines_are_told_as_they_come_and_secrets_wherever_a_piece_ends_not_at_al
 
 def test_a_long_line_is_told_before_it_ends_and_a_secret_in_it_not(tmp_path: Path) -> None:
     long = b"x" * (listening.LONGEST_LINE + 3)
-    _kept, texts = heard(tmp_path, long + b"hunt", b"er2" + long + b"yy", b"hunter2 end\n")
-    assert len(texts) > 2 and "".join(texts) == "{0}********{0}yy******** end".format(long.decode())
+    _kept, events = listened(tmp_path, long + b"hunt", b"er2" + long + b"yy", b"hunter2 end")
+    assert [event["is_cut"] for event in events] == [True, True, False]
+    assert "".join(event["text"] for event in events) == "{0}********{0}yy******** end".format(long.decode())
+    _kept, events = listened(tmp_path, long)
+    assert [(event["text"], event["is_cut"]) for event in events] == [(long.decode(), True), ("", False)]
 
 
 def test_of_a_long_output_the_end_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
