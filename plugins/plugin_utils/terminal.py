@@ -66,6 +66,14 @@ def way(action: ActionBase) -> Way:
     return Way([program], [*given, *more, str(connection.get_option("host"))], bool(connection.become))
 
 
+def is_kept_open(connection: Any) -> bool:
+    """Whether a connection is still there for what is asked next, so that it costs no new one."""
+    if connection.transport not in SSH:
+        return True
+    words = [word for name in MORE for word in shlex.split(connection.get_option(name) or "")]
+    return any("ControlPersist" in word and not word.endswith("=no") for word in words)
+
+
 def _without(name: str, words: Sequence[str]) -> Iterator[str]:
     """Without the options that begin like this, which may be a word of their own."""
     left = iter(words)

@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ...module_utils._errors import CaravanError
-from .. import host_line, progress
+from .. import host_line, progress, terminal
 from . import sources, way
 
 # What `ask` prints where no module was begun.
@@ -49,7 +49,8 @@ class KeptAction(ActionBase):
 
     def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         """As _execute_module does it, but in less time. What takes long says what it is at."""
-        if not self.may_take_long or self._task.check_mode or arguments.get("progress"):
+        is_heard = self.may_take_long and not self._task.check_mode and not arguments.get("progress")
+        if not (is_heard and terminal.is_kept_open(self._connection)):
             return told(self._executed(module, arguments, task_vars), module, self.place(task_vars))
         host = str(task_vars["inventory_hostname"])
 

@@ -105,3 +105,17 @@ def test_what_was_made_ready_is_opened_once_and_its_code_counts(tmp_path: Path) 
     assert terminal.made_ready(known, "nothing") == ""
     assert [terminal.opened(line, str(tmp_path)) for _time in range(2)] == [3, 3]
     assert (tmp_path / "opened").read_text() == f"{tmp_path}/ssh-agent\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "transport", "kept"),
+    [
+        ({"ssh_args": "-o ControlMaster=auto -o ControlPersist=60s"}, "ssh", True),
+        ({"ssh_args": "-C", "ssh_common_args": "-oControlPersist=yes"}, "ssh", True),
+        ({"ssh_args": "-o ControlMaster=auto -o ControlPersist=no"}, "ssh", False),
+        ({"ssh_args": "-C"}, "ssh", False),
+        ({}, "local", True),
+    ],
+)
+def test_which_connections_are_kept_open(options: dict[str, Any], transport: str, kept: bool) -> None:
+    assert terminal.is_kept_open(action(options, transport)._connection) is kept
