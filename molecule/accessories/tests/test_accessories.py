@@ -73,6 +73,8 @@ def test_files_have_their_content_their_mode_and_their_owner(booted: Run, worker
     assert inside(worker1, "cat /www/page") == "hello on worker1"
     assert inside(worker1, "stat -c '%a %u:%g' /www/index.html /data") == "640 1000:1000\n750 1000:1000"
     assert worker1.file("hello-site/www/index.html").exists
+    writable = {mount["Destination"]: mount["RW"] for mount in worker1.inspect("hello-site")["Mounts"]}
+    assert (writable["/www/page"], writable["/www/index.html"]) == (False, True)
     assert "open-sesame" not in booted.output
 
 
@@ -137,13 +139,16 @@ def test_one_that_does_not_get_ready_is_given_up_and_the_old_one_comes_back(proj
 def test_it_is_operated_by_name(project: Project, worker1: Host) -> None:
     project.write("config/plain.txt", "two\n")
     change(project, ready=SITE["ready"], ready_timeout=30)
-    for playbook, told in (("details", "hello-site  running"), ("logs", "serving")):
-        run = project.play(f"accessory.{playbook}", kamal_accessory="site")
+    chosen = {"kamal_logs_since": "1h", "kamal_logs_grep": "SERV", "kamal_logs_grep_options": "-i"}
+    for playbook, asked, told in (("details", {}, "hello-site  running"), ("logs", chosen, "Z serving")):
+        run = project.play(f"accessory.{playbook}", kamal_accessory="site", **asked)
         assert run.ok and told in run.output
-    command = {"kamal_accessory": "site", "kamal_cmd": "cat /www/plain.txt"}
+    command = {"kamal_accessory": "site", "kamal_cmd": "sh -c 'cat /www/plain.txt; echo $GREETING, $EXTRA'"}
     for reuse in (True, False):
-        run = project.play("accessory.exec", **command, kamal_reuse=reuse)
-        assert run.ok and "  two" in run.output
+        run = project.play("accessory.exec", **command, kamal_reuse=reuse, kamal_cmd_env={"EXTRA": "x"})
+        assert run.ok and "\ntwo\nwelcome, x\n" in run.output
+    opened = project.play("accessory.exec", **command, kamal_interactive=True).output
+    assert [line for line in opened.splitlines() if line.startswith("ssh -t ") and " worker1 " in line]
     for playbook, status in (("stop", 404), ("start", 200), ("restart", 200)):
         assert project.play(f"accessory.{playbook}", kamal_accessory="site").ok
         assert ask(worker1, "/page")[0] == status

@@ -17,7 +17,11 @@ from project import Project
 CONFIG = {
     "servers": {"workers": {"hosts": ["web2", "worker1"], "env": {"clear": {"INTERVAL": 1}}}},
     "env": {"clear": {"GREETING": "Good day"}, "secret": ["TOKEN"]},
+    "boot": {"parallel_roles": True},
 }
+IMAGE = "registry:4443/stories/hello"
+# Of a worker that is older than what is on record.
+LABELS = "--label service=hello --label role=workers --label destination= --label caravan.version=v0"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,7 +101,37 @@ def test_a_terminal_is_one_command_away(project: Project, web1: Host, reuse: boo
     web1.sh("timeout 60 sh -c \"until ! docker ps -a --format '{{.Names}}' | grep -q exec; do sleep 0.1; done\"")
 
 
-# app.logs
+# app.containers, app.images, app.version, app.logs
+
+
+def test_what_there_is_is_listed_by_host(project: Project) -> None:
+    listed = {name: project.play(f"app.{name}") for name in ("containers", "images", "version")}
+    assert all(run.ok for run in listed.values())
+    lines = {name: [line.split() for line in run.output.splitlines()] for name, run in listed.items()}
+    for place in ("web1 web", "web2 web", "web2 workers", "worker1 workers"):
+        host, role = place.split()
+        assert [host, role, "v1"] in lines["version"]
+        (row,) = [line for line in lines["containers"] if line[:2] == [host, f"hello-{role}-v1"]]
+        assert (row[2], row[-1]) == ("running", f"{IMAGE}:v1")
+    for host in ("web1", "web2", "worker1"):
+        made = [line for line in lines["images"] if line[:1] == [host]]
+        assert [line[1] for line in made] == [f"{IMAGE}:latest", f"{IMAGE}:v1"]
+    (on_web2,) = {" ".join(line[3:]) for line in lines["images"] if line[:1] == ["web2"]}
+    assert sorted(on_web2.split(", ")) == ["hello-web-v1", "hello-workers-v1"]
+
+
+def test_logs_are_chosen_by_role_time_pattern_and_container(project: Project, web1: Host, web2: Host) -> None:
+    for host in (web1, web2):
+        assert host.ask("/assets/release.txt").status == 200
+    everywhere_there = project.play("app.logs", kamal_logs_since="1h", kamal_logs_grep="listens|WORKS")
+    assert everywhere_there.ok
+    assert everywhere_there.output.count("Z hello v1 listens on port 80\n") == 2
+    assert "worker v1 works" not in everywhere_there.output
+    chosen = {"kamal_roles": "workers", "kamal_logs_grep": "WORKS", "kamal_logs_grep_options": "-i -m 1"}
+    of_workers = project.play("app.logs", **chosen, kamal_logs_timestamps=False)
+    assert of_workers.ok and of_workers.output.count("  worker v1 works") == 2
+    of_one = project.play("app.logs", "--limit", "web*", kamal_logs_container="hello-workers-v1", kamal_logs_lines=1)
+    assert of_one.ok and of_one.output.count("worker v1 works") == 1
 
 
 def test_the_logs_of_all_hosts_are_followed_while_one_is_lost_and_comes_back(project: Project, worker1: Host) -> None:
@@ -124,7 +158,15 @@ def test_the_logs_of_all_hosts_are_followed_while_one_is_lost_and_comes_back(pro
     worker1.sh("timeout 60 sh -c 'while pgrep -f [d]ocker.logs; do sleep 0.1; done'")
 
 
-# server.exec
+# server.exec, broadcast
+
+
+def test_a_message_is_broadcast(project: Project, hosts: list[Host]) -> None:
+    project.write_executable(".kamal/hooks/broadcast", '#!/bin/sh\necho "$KAMAL_HOSTS: $KAMAL_MESSAGE" > told\n')
+    told = project.play("broadcast", kamal_broadcast="Backup is done")
+    assert told.ok and "Run the hook broadcast" in told.output
+    assert (project.root / "told").read_text() == "web1,web2,worker1: Backup is done\n"
+    assert {host.audit()[-1].rpartition("] ")[2] for host in hosts} == {"Backup is done"}
 
 
 def test_a_command_runs_on_hosts(project: Project, web1: Host) -> None:
@@ -167,8 +209,7 @@ def test_a_role_alone_stops_while_the_other_serves(project: Project, web2: Host,
 
 
 def test_stale_containers_are_listed_and_stopped(project: Project, worker1: Host) -> None:
-    labels = "--label service=hello --label role=workers --label destination="
-    worker1.sh(f"docker commit hello-workers-v1 old && docker run -d --name hello-workers-v0 {labels} old hello worker")
+    worker1.sh(f"docker commit hello-workers-v1 old && docker run -d --name hello-workers-v0 {LABELS} old hello worker")
     listed = project.play("app.stale")
     assert listed.ok and worker1.running == ["hello-workers-v0", "hello-workers-v1"]
     assert "worker1:\n  stop container hello-workers-v0\n" in listed.output
@@ -178,13 +219,15 @@ def test_stale_containers_are_listed_and_stopped(project: Project, worker1: Host
 
 
 def test_what_is_live_is_booted_with_the_settings_of_today(project: Project, web1: Host, web2: Host) -> None:
-    project.write_executable(
-        ".kamal/hooks/pre-app-boot", "#!/bin/sh\necho $KAMAL_COMMAND $KAMAL_SUBCOMMAND $KAMAL_HOSTS\n"
-    )
+    for hook in ("pre-app-boot", "post-app-boot"):
+        project.write_executable(
+            f".kamal/hooks/{hook}", f"#!/bin/sh\necho {hook}: $KAMAL_COMMAND $KAMAL_SUBCOMMAND $KAMAL_HOSTS\n"
+        )
     project.configure({"env": {"clear": {"GREETING": "Good night"}}, "hooks_output": "verbose", "boot": {"limit": 1}})
     booted = project.play("app.boot", kamal_roles="web")
     assert booted.ok and "Booting version v1 with" in booted.output
-    assert "app boot web1\n" in booted.output and "app boot web2\n" in booted.output
+    for hook in ("pre-app-boot", "post-app-boot"):
+        assert f"{hook}: app boot web1\n" in booted.output and f"{hook}: app boot web2\n" in booted.output
     assert web1.environment("hello-web-v1")["GREETING"] == "Good night"
     assert web2.environment("hello-workers-v1")["GREETING"] == "Good day"
     assert "Only web takes part in this run; workers stays as it is." in " ".join(booted.output.split())
@@ -192,16 +235,50 @@ def test_what_is_live_is_booted_with_the_settings_of_today(project: Project, web
     assert again.ok and not any(again.changed.values())
 
 
-# app.remove
+# prune
+
+
+def test_what_nobody_needs_is_pruned(project: Project, hosts: list[Host], web2: Host, worker1: Host) -> None:
+    """Of two old workers on worker1 the newer one stays; web2 has an image that nothing was made from."""
+    worker1.sh(f"docker create --name hello-workers-v00 {LABELS} old")
+    web2.sh(f"docker commit hello-web-v1 {IMAGE}:v0")
+    wanted = {"worker1": ["remove container hello-workers-v0"]}, {"web2": [f"remove image {IMAGE}:v0"]}
+    foreseen = project.play("prune.all", "--check", kamal_prune_retain=1)
+    assert foreseen.ok and foreseen.actions == {**wanted[0], **wanted[1]}
+    containers = project.play("prune.containers", kamal_prune_retain=1)
+    assert containers.actions == wanted[0]
+    assert "This was removed:" in containers.output
+    assert "\nworker1:\n  remove container hello-workers-v0\n" in containers.output
+    assert project.play("prune.images").actions == wanted[1]
+    assert project.play("prune.all", kamal_prune_retain=1).actions == {}
+    assert not any(host.locked() for host in hosts)
+
+
+# proxy.remove, app.remove
+
+
+def test_kamal_proxy_goes_by_force_although_it_routes_the_app(project: Project, web1: Host, web2: Host) -> None:
+    run = project.play("proxy.remove", "--limit", "web2", kamal_confirm=True, kamal_proxy_force=True)
+    assert run.ok and "remove kamal-proxy" in run.actions["web2"]
+    assert "kamal-proxy" not in web2.sh("docker ps -a") and web2.running == ["hello-web-v1", "hello-workers-v1"]
+    assert web1.ask().version == "v1"
 
 
 def test_the_app_is_removed_and_kamal_proxy_stays(project: Project, web1: Host) -> None:
     asked = project.play("app.remove")
     assert asked.code != 0 and "run this again with -e kamal_confirm=true" in " ".join(asked.output.split())
-    assert ask().version == "v1"
+    assert web1.ask().version == "v1"
     assert project.play("app.remove", kamal_confirm=True).ok
-    assert ask().status == 404
+    assert web1.ask().status == 404
     assert web1.containers == {} and "kamal-proxy" in web1.sh("docker ps")
     assert not web1.file(".kamal/apps/hello").exists
     again = project.play("app.remove", kamal_confirm=True)
     assert again.ok and again.actions == {}
+
+
+def test_kamal_proxy_is_removed_once_it_routes_nothing(project: Project, web1: Host) -> None:
+    assert "run this again with -e kamal_confirm=true" in " ".join(project.play("proxy.remove").output.split())
+    assert "kamal-proxy" in web1.sh("docker ps")
+    removed = project.play("proxy.remove", kamal_confirm=True)
+    assert removed.ok and removed.actions["web1"][-1] == "remove kamal-proxy"
+    assert web1.sh("docker ps -aq") == ""

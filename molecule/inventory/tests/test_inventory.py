@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import docker
@@ -201,6 +202,24 @@ def test_a_tag_that_was_pushed_anew_is_deployed(staging: Project, worker1: Host)
     assert worker1.ask("/assets/hello-staging.css", host="staging.example.com").status == 404
     again = staging.check("v3", kamal_destination="staging", kamal_build=False)
     assert (again.ok, again.actions) == (True, {})
+
+
+def test_an_alias_may_name_the_destination_without_which_nothing_runs(kamals: Project) -> None:
+    kamals.configure({"require_destination": True, "aliases": {"on_staging": "app version -d staging"}})
+    assert "this configuration needs a destination" in kamals.play("app.version").output
+    listed = kamals.play("alias", kamal_alias="on_staging")
+    assert listed.ok and "worker1  web      v3\nworker1  workers  v3\n" in listed.output
+    kamals.configure({"require_destination": None})
+
+
+def test_an_alias_runs_a_command_in_a_role_and_what_is_beside_it_wins(kamals: Project) -> None:
+    kamals.configure({"aliases": {"worker_hostname": "app exec -q -r workers hostname", "whose": "version"}})
+    named = kamals.play("alias", kamal_alias="worker_hostname")
+    assert re.search(r"^worker1-[0-9a-f]{12}$", named.output, flags=re.MULTILINE)
+    assert re.findall(r"^(\w+ \w+) \(.*, exit code 0\)$", named.output, flags=re.MULTILINE) == ["worker1 workers"]
+    beside = kamals.play("alias", kamal_alias="worker_hostname", kamal_cmd="uname -s")
+    assert "\nLinux\n" in beside.output
+    assert ", run by ansible-core " in kamals.play("alias", kamal_alias="whose").output
 
 
 def test_a_private_key_is_a_secret_and_ssh_has_several_configurations(kamals: Project) -> None:

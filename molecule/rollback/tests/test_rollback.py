@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hosts import Host, ask, kept_processes_killed, load
 from project import Project
@@ -48,8 +50,11 @@ def test_it_goes_to_a_named_version(project: Project, web1: Host, web2: Host, wo
     assert_runs("v2", web1, web2, worker1)
 
 
-def test_it_is_on_record(hosts: list[Host]) -> None:
+def test_it_is_on_record(project: Project, hosts: list[Host]) -> None:
+    audit = project.play("audit").output
     for host in hosts:
+        told = re.split(r"^\w+:$", audit.partition(f"\n{host.name}:\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+        assert re.findall(r"Booted app version (\w+)", told) == ["v1", "v2", "v1", "v2"]
         records = [(entry["command"], entry["version"]) for entry in host.history()]
         assert records == [
             ("deploy", "v1"),
@@ -70,6 +75,25 @@ def test_it_comes_to_its_end_though_the_kept_process_is_killed_at_every_step(
         assert killed
         assert_runs(version, web1, web2, worker1)
     assert project.rollback("v2").actions == {}
+
+
+def test_a_role_alone_goes_back_and_the_other_serves_on(
+    project: Project, web1: Host, web2: Host, worker1: Host
+) -> None:
+    """The first time it waits for a lock that was taken by hand and ends by itself."""
+    before = web1.started("hello-web-v2"), web2.started("hello-web-v2")
+    assert project.play("lock.acquire", kamal_lock_message="for a moment", kamal_lock_ttl=3).ok
+    with load() as requests:
+        back = project.play("rollback", kamal_version="v1", kamal_roles="workers", kamal_lock_wait=120)
+        assert (web1.running, worker1.running) == (["hello-web-v2"], ["hello-workers-v1"])
+        previous = project.play("rollback", kamal_roles="work*")
+    assert back.ok and previous.ok
+    assert "Took over the deploy lock" in back.output
+    assert "Only workers takes part in this run; web stays as it is." in " ".join(back.output.split())
+    assert "Going back to version v2" in previous.output
+    assert requests.result["failed"] == 0, requests.result
+    assert (web1.started("hello-web-v2"), web2.started("hello-web-v2")) == before
+    assert_runs("v2", web1, web2, worker1)
 
 
 def test_a_version_that_never_was_touches_nothing(project: Project, hosts: list[Host]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hosts import Host, ask, load
 from load import Load
 from project import Project
+from tls import SSL, certify, over_tls
 
 ADDRESSES = {machine.name: machine.ip for machine in lab_settings.test_hosts(3)}
 CONFIG = {
@@ -134,3 +135,12 @@ def test_it_is_removed_with_the_service(project: Project, worker1: Host) -> None
     assert removed.actions["worker1"][-len(foretold) :] == foretold
     assert worker1.sh("docker ps -aq") == ""
     assert not worker1.file(".kamal/proxy").exists
+
+
+def test_setup_makes_one_where_tls_ends(project: Project, worker1: Host) -> None:
+    certificate = certify(project, "front")
+    project.configure({"loadbalancer": {"proxy": {"ssl": SSL}}, "proxy": {"run": None}})
+    made = project.play("setup", kamal_version="b3", kamal_build=False)
+    assert made.ok and BOTH in made.actions["web2"]
+    answers = {over_tls(worker1, certificate).stdout for _number in range(8)}
+    assert answers == {f"Hello from version b3 on {host}\n\n200" for host in ("web1", "web2")}
