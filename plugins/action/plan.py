@@ -31,6 +31,7 @@ from ..plugin_utils.plan.run import (
     CONTROLLER,
     HOSTS,
     ON_ROLES,
+    REBOOTING,
     RELEASE,
     WITH_ACCESSORIES,
     WITHOUT_SECRETS,
@@ -68,7 +69,7 @@ OPTIONS = {
 
 def _found(whole: Plan) -> str:
     """Which version it is, where the hosts had to be asked for that."""
-    if whole.command == "boot":
+    if whole.command in REBOOTING:
         return f"\nBooting version {whole.short_version} with today's configuration and secrets.\n"
     secrets = "the secrets that it went live with" if whole.secrets_from == RELEASE else "secrets"
     return (
@@ -247,7 +248,7 @@ class ActionModule(ControllerAction):
         histories = {host: HostInfo.of(answer) for host, answer in arguments["histories"].items()}
         part = config.topology.of_roles(self._roles(config, arguments["command"]))
         roles = {host: [role.name for role in part.on_host(host)] for host in histories}
-        if arguments["command"] == "boot":
+        if arguments["command"] in REBOOTING:
             return version.to_boot(wanted and str(wanted), histories, roles)
         named = version.named(wanted and str(wanted), histories, roles)
         image = self._image(arguments["command"])

@@ -48,7 +48,7 @@ import re
 import sys
 from typing import Any, Dict, Iterable, Mapping, Optional, Set, Tuple
 
-from ansible import constants
+from ansible import constants, context
 from ansible.inventory.group import to_safe_group_name
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.inventory import BaseInventoryPlugin
@@ -57,10 +57,12 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._errors import ConfigError, Problem
+from ..plugin_utils import invocation
 from ..plugin_utils.commands import alias
 from ..plugin_utils.commands.help import require_playbooks, show_and_end
 from ..plugin_utils.config.findings import listed, near_miss
-from ..plugin_utils.config.load import Config, Settings, load, load_aliases
+from ..plugin_utils.config.kamal1_conversion import of_files
+from ..plugin_utils.config.load import Config, Settings, files, load, load_aliases
 from ..plugin_utils.config.source import CONFIGURATION, DEFAULT_FILE
 from ..plugin_utils.config.ssh import connection
 
@@ -92,7 +94,10 @@ class InventoryModule(BaseInventoryPlugin):
             require_playbooks()
             if boolean(extra.get("kamal_help", False), strict=False):
                 show_and_end()
-            which = (*self._source(path, extra), Settings.of(os.environ, extra.get))
+            file, destination = self._source(path, extra)
+            if _is_to_be_converted(file, destination):
+                return
+            which = (file, destination, Settings.of(os.environ, extra.get))
             if alias.is_asked_for():
                 alias.run(load_aliases(*which), str(extra.get("kamal_alias") or ""))
             self._fill(load(*which))
@@ -149,6 +154,13 @@ class InventoryModule(BaseInventoryPlugin):
         if host == "localhost":
             self.inventory.set_variable(host, "ansible_connection", "local")
             self.inventory.set_variable(host, "ansible_python_interpreter", sys.executable)
+
+
+def _is_to_be_converted(file: str, destination: Optional[str]) -> bool:
+    """An upgrade begins without hosts, where it has to say first what of the configuration is for Kamal 1."""
+    asked = context.CLIARGS
+    is_upgrade = invocation.running(asked.get("args") or ()) == ["upgrade"] and not asked.get("subset")
+    return is_upgrade and bool(of_files(*files(file, destination)))
 
 
 def _connection(config: Config) -> Dict[str, Any]:

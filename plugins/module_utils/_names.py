@@ -16,6 +16,8 @@ NETWORK = "kamal"
 PROXY_CONTAINER = "kamal-proxy"
 # A replaced kamal-proxy is removed as soon as the new one answers.
 PROXY_REPLACED = f"{PROXY_CONTAINER}_replaced"
+# What Kamal 1 has in its place.
+FORMER_PROXY = "traefik"
 PROXY_VOLUME = "kamal-proxy-config"
 PROXY_STATE = "/home/kamal-proxy/.config/kamal-proxy/kamal-proxy.state"
 PROXY_DIRECTORY = f"{RUN_DIRECTORY}/proxy"
@@ -31,6 +33,8 @@ VERSION_LABEL = "caravan.version"
 SECRETS_LABEL = "caravan.secrets"
 SPEC_LABEL = "caravan.spec"
 SOURCE_LABEL = "caravan.source"
+# On a kamal-proxy that leaves its ports to this container, until it takes its place.
+BESIDE_LABEL = "caravan.beside"
 # On accessories, whose other labels say nothing of a destination.
 DESTINATION_LABEL = "caravan.destination"
 

@@ -37,6 +37,12 @@ options:
     description: Whether V(present) asks the registry for a newer image under the same tag.
     type: bool
     default: false
+  upgrade:
+    description:
+      - Whether V(present) replaces a container that Kamal 1 booted, which is not on the network of the others. Its data
+        stays.
+    type: bool
+    default: false
   backup:
     description: Whether the backup of the configuration is made before a container is replaced.
     type: bool
@@ -131,6 +137,7 @@ OPTIONS: Dict[str, Any] = {
     },
     "recreate": {"type": "bool", "default": False},
     "pull": {"type": "bool", "default": False},
+    "upgrade": {"type": "bool", "default": False},
     "backup": {"type": "bool", "default": True},
     "data": {"type": "str", "choices": ["keep", "delete"], "default": "keep"},
     "foretold": {"type": "list", "elements": "str", "default": []},
@@ -168,7 +175,7 @@ def act(request: _module.Request) -> Dict[str, Any]:
 
 def _bring(accessory: Accessory, params: Any) -> Dict[str, Any]:
     if params["state"] == "present":
-        return accessory.present(recreate=params["recreate"], pull=params["pull"], backup=params["backup"])
+        return accessory.present(**{name: params[name] for name in ("recreate", "pull", "upgrade", "backup")})
     if params["state"] == "absent":
         return accessory.absent(with_data=params["data"] == "delete", foretold=params["foretold"])
     states = {

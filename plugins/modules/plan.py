@@ -19,7 +19,7 @@ options:
     type: str
     choices:
       [deploy, redeploy, rollback, setup, remove, proxy, inspect, prune, build, dev, builder, boot, exec, bootstrap,
-       broadcast, accessory, accessory_boot, env_push, env_delete]
+       broadcast, accessory, accessory_boot, env_push, env_delete, upgrade]
     default: deploy
   version:
     description:

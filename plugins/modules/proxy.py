@@ -19,10 +19,13 @@ options:
       - V(started) runs; it must be there, and is started as it was made.
       - V(restarted) stops and starts it, V(rebooted) replaces it by a new one. Requests are refused meanwhile. What it
         routed before it routes afterwards.
+      - V(upgraded) runs in the place of the Traefik that Kamal 1 left, which is stopped for it and removed. Where it
+        does not come up, Traefik serves as before. Until then M(caravan.kamal.release) has it run beside Traefik,
+        without Traefik's ports.
       - V(absent) leaves it where it is as long as it routes any service, unless O(force=true). Their routes and
         their files stay then for the next one.
     type: str
-    choices: [present, started, stopped, restarted, rebooted, absent]
+    choices: [present, started, stopped, restarted, rebooted, upgraded, absent]
     default: present
   run:
     description: The settings of the container, as in the C(proxy/run) section of a configuration; O(plan) wins.
@@ -136,7 +139,7 @@ from ..module_utils._host import module as _module
 from ..module_utils._host.engine import Engine
 from ..module_utils._names import NETWORK, PROXY_CONTAINER, PROXY_TURN
 from ..module_utils._proxy import container as _proxy
-from ..module_utils._proxy import replacement
+from ..module_utils._proxy import replacement, traefik
 from ..module_utils._proxy.asked import Asked
 from ..module_utils._proxy.settings import proxy_container
 from ..module_utils._shares import ProxyShare
@@ -151,7 +154,7 @@ OPTIONS: Dict[str, Any] = {
     **_module.NETWORK_OPTIONS,
     "state": {
         "type": "str",
-        "choices": ["present", "started", "stopped", "restarted", "rebooted", "absent"],
+        "choices": ["present", "started", "stopped", "restarted", "rebooted", "upgraded", "absent"],
         "default": "present",
     },
     "run": {"type": "dict", "default": {}},
@@ -168,6 +171,7 @@ TOLD = {
     "stopped": "Stopped proxy",
     "restarted": "Restarted proxy",
     "rebooted": "Rebooted proxy",
+    "upgraded": "Rebooted proxy",
     "absent": "Removed proxy container",
 }
 
@@ -180,6 +184,7 @@ def act(request: _module.Request) -> Dict[str, Any]:
         "stopped": lambda: _proxy.stop(engine, changes),
         "restarted": lambda: _proxy.restart(engine, changes),
         "rebooted": lambda: booted(request, engine, replacement.reboot),
+        "upgraded": lambda: booted(request, engine, traefik.take_over),
         "absent": lambda: removed(request, engine),
     }
     with turn.taken(changes, PROXY_TURN, None):
@@ -198,7 +203,8 @@ def booted(request: _module.Request, engine: Engine, boot: Callable[..., None]) 
     run = share.run if share else request.params["run"]
     wanted: Mapping[str, Any] = share.container if share else proxy_container(run)
     asked = Asked(app["name"], run) if app and (share or run) else None
-    networks.ensure(engine, request.changes, NETWORK)
+    if not (boot is traefik.take_over and request.changes.check_mode):  # the staging before it lists that
+        networks.ensure(engine, request.changes, NETWORK)
     if asked:
         wanted = asked.wanted(engine, request.changes, wanted, anew=boot is not _proxy.ensure)
     boot(engine, request.changes, wanted, request.credentials)

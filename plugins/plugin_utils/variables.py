@@ -208,7 +208,7 @@ VARIABLES: Tuple[Variable, ...] = (
         "kamal_proxy_rolling",
         "bool",
         "`true`",
-        "`proxy.reboot`, `proxy.upgrade`, `proxy.restart`: one host after the other; `false` takes all of them at once",
+        "`proxy.reboot`, `proxy.upgrade`, `proxy.restart`, `upgrade`: one host after the other; `false`: all at once",
     ),
     Variable(
         "kamal_proxy_boot_config",
@@ -219,7 +219,8 @@ VARIABLES: Tuple[Variable, ...] = (
     ),
     Variable("kamal_proxy_force", "bool", "`false`", "`proxy.remove`: although kamal-proxy still routes apps"),
     Variable("kamal_stop", "bool", "`false`", "`app.stale`: stop the containers that it lists"),
-    Variable("kamal_confirm", "bool", "`false`", "`…remove`, `proxy.reboot`, `proxy.upgrade`: yes, do it"),
+    Variable("kamal_confirm", "bool", "`false`", "`…remove`, `proxy.reboot`, `proxy.upgrade`, `upgrade`: yes, do it"),
+    Variable("kamal_upgrade_write", "bool", "`false`", "`upgrade`: write the configuration that it shows for Kamal 2"),
     Variable(
         "kamal_confirm_data", "bool", "`false`", "`…remove` with `kamal_accessory_data=delete`: yes, the data too"
     ),

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._host import health, user
-from ansible_collections.caravan.kamal.plugins.module_utils._proxy import commands, deployment
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import commands, deployment, traefik
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import from_mapping
@@ -50,6 +50,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployment, "POLL", 0.001)
     monkeypatch.setattr(deployment, "SETTLES_WITHIN", 0)
     monkeypatch.setattr(_proxy, "ANSWERS_WITHIN", 0)
+    monkeypatch.setattr(traefik, "POLL", 0.001)
 
 
 @pytest.fixture

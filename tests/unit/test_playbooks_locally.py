@@ -4,19 +4,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import socketserver
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from conftest import TREE
+from docker_socket import engine
 
 BIN = Path(sys.executable).parent
 HOSTS = f"""\
@@ -84,44 +81,10 @@ def play(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-class Docker(BaseHTTPRequestHandler):
-    """A Docker engine that has one container of the service shop, its image and an older one."""
-
-    ID = "sha256:" + "1" * 64
-    LABELS = {"service": "shop", "role": "web", "destination": ""}  # noqa: RUF012
-    ANSWERS = {  # noqa: RUF012
-        "version": {"ApiVersion": "1.44", "Version": "25.0.0"},
-        "containers/json": [
-            {
-                **{"Id": "c1", "Names": ["/shop-web-v1"], "Image": "acme/shop:v1", "ImageID": ID, "Labels": LABELS},
-                **{"State": "running", "Status": "Up 2 hours", "Created": 0},
-            }
-        ],
-        "images/json": [
-            {"Id": ID, "RepoTags": ["acme/shop:v1"], "Labels": {"service": "shop"}},
-            {"Id": "sha256:0", "RepoTags": ["acme/shop:v0"], "Labels": {"service": "shop"}},
-        ],
-    }
-
-    def do_GET(self) -> None:
-        answer = self.ANSWERS.get(re.sub(r"^/(v[\d.]+/)?|\?.*", "", self.path), None)
-        body = json.dumps({"message": "not here"} if answer is None else answer).encode()
-        self.send_response(404 if answer is None else 200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def address_string(self) -> str:
-        return "unix"
-
-
 @pytest.fixture
 def docker(tmp_path: Path) -> Iterator[str]:
-    with socketserver.ThreadingUnixStreamServer(str(tmp_path / "docker.sock"), Docker) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"unix://{tmp_path}/docker.sock"
-        server.shutdown()
+    with engine(tmp_path) as address:
+        yield address
 
 
 def test_what_app_lists_is_one_table_for_all_hosts(folder: Path, docker: str) -> None:

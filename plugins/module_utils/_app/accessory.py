@@ -31,12 +31,16 @@ class Accessory:
         self.was_interrupted = host.files.interrupted = self.staged is not None
         self._require_ours()
 
-    def present(self, recreate: bool = False, pull: bool = False, backup: bool = True) -> Dict[str, Any]:
-        """There and running as the configuration says. With `pull` the registry is asked for a newer image."""
+    def present(
+        self, recreate: bool = False, pull: bool = False, backup: bool = True, upgrade: bool = False
+    ) -> Dict[str, Any]:
+        """There and running as the configuration says. With `pull` the registry is asked for a newer image; with
+        `upgrade` one that Kamal 1 booted, outside its network, is replaced."""
         self.route.prepare()
         self._clear_up(resume=not recreate)
         newest = self._image(newest=True) if pull else None
         container, goes_on = self.container, self.staged is not None
+        recreate = recreate or (upgrade and self._is_outside(container))
         if goes_on or container is None or recreate or self._must_be_replaced(container, newest):
             if not newest:
                 self._image(newest=False)
@@ -191,6 +195,12 @@ class Accessory:
             f"accessories/{self.share.name}/service."
         )
         return False
+
+    def _is_outside(self, container: Optional[Inspected]) -> bool:
+        """Whether it was made for another network than the one where the others look for it by its name."""
+        if container is None or _body.is_made_here(container):
+            return False
+        return self.share.body["HostConfig"]["NetworkMode"] not in (container["NetworkSettings"]["Networks"] or {})
 
     def _tell_that_it_is_kamals(self, container: Inspected) -> bool:
         """Its settings cannot be compared, but what can be seen is."""

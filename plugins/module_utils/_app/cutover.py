@@ -21,6 +21,8 @@ MEND = "Mend the image or its settings and deploy again."
 STOPPED = f"It was stopped; what served before still serves. {MEND}"
 SERVES_ON = f"It has run since a deploy that was interrupted, and runs on: nothing else serves. {MEND}"
 ROUTED_AS_BEFORE = "It runs on, and kamal-proxy routes as before. Mend proxy in the configuration and deploy again."
+# What Traefik of Kamal 1 sends requests to runs until kamal-proxy has its place: then it is stale, and is stopped.
+UPGRADE = "upgrade"
 UNSURE = f"See what runs and is routed (caravan.kamal.details). {MEND}"
 
 
@@ -200,6 +202,8 @@ class Cutover:
 
     def _stop_others(self, kept: str) -> None:
         """The role's other containers; `kept` is the ID of the one that serves."""
+        if self.routing and self.context.share.command == UPGRADE and not self.context.changes.check_mode:
+            return
         for container in self.own:
             if container.running and container.id != kept:
                 self.context.changes.do(f"stop container {container.name}", partial(self._stop, container))

@@ -15,7 +15,7 @@ from .._host import networks, placed
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from .._names import Names
-from .._proxy import commands
+from .._proxy import commands, traefik
 from .._proxy import container as _proxy
 from .._proxy.asked import Asked
 from .._proxy.state import Service
@@ -23,7 +23,7 @@ from .._shares import Built, HostShare, RoleShare
 from . import assets, history, leftovers, proof, prune, served, stale
 from . import image as _image
 from .context import Context
-from .cutover import Cutover
+from .cutover import UPGRADE, Cutover
 from .routing import Routes
 from .start import Start
 
@@ -31,7 +31,7 @@ PRUNING = ("deploy", "setup")
 # They leave kamal-proxy as it is.
 WITHOUT_PROXY = ("redeploy", "boot")
 # They take a version that was deployed before, with the image that it had then.
-OF_BEFORE = ("rollback", "boot")
+OF_BEFORE = ("rollback", "boot", UPGRADE)
 
 
 @dataclass
@@ -170,9 +170,10 @@ class Release:
         if not self.share.proxy:
             return
         if self.share.command in WITHOUT_PROXY:
-            return _proxy.require_running(self.engine)
+            return _proxy.require_in_place(self.engine)
         asked = Asked(Names(self.share.service, self.share.destination).qualified, self.share.proxy.run)
-        asked.ensure(self.engine, changes, self.share.proxy, self.credentials)
+        boot = traefik.boot_beside if self.share.command == UPGRADE else _proxy.ensure
+        asked.ensure(self.engine, changes, self.share.proxy, self.credentials, boot)
 
     def _make_folders(self) -> None:
         """For the first role that needs them. An app that runs may have given them another mode since."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from .._errors import ConfigError, ProxyError
 from .._host import files
@@ -16,6 +16,8 @@ from .._names import PROXY_CONTAINER, PROXY_SETTINGS, proxy_settings_file
 from .._shares import ProxyShare
 from . import boot_config, container
 from .settings import DEFAULTS, proxy_container
+
+Boot = Callable[[Engine, Changes, Mapping[str, Any], Optional[Mapping[str, str]]], None]
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,16 @@ class Asked:
             return body
 
     def ensure(
-        self, engine: Engine, changes: Changes, share: ProxyShare, credentials: Optional[Mapping[str, str]]
+        self,
+        engine: Engine,
+        changes: Changes,
+        share: ProxyShare,
+        credentials: Optional[Mapping[str, str]],
+        boot: Boot = container.ensure,
     ) -> None:
         """kamal-proxy runs, as the app wants it where it is made; `credentials` are those of the app's registry."""
         wanted = self.wanted(engine, changes, share.container)
-        container.ensure(engine, changes, wanted, credentials if share.login else None)
+        boot(engine, changes, wanted, credentials if share.login else None)
         self.record(changes)
 
     def record(self, changes: Changes) -> None:

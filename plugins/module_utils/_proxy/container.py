@@ -14,7 +14,15 @@ from .._errors import EngineError, PortError, ProxyError, StateError
 from .._host import files, health, networks
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine
-from .._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_DIRECTORY, PROXY_REPLACED, staged
+from .._names import (
+    BESIDE_LABEL,
+    FORMER_PROXY,
+    PROXY_APPS_CONFIG,
+    PROXY_CONTAINER,
+    PROXY_DIRECTORY,
+    PROXY_REPLACED,
+    staged,
+)
 from .commands import list_argv, look
 from .look import differences
 from .reassertion import reassert
@@ -37,6 +45,8 @@ def ensure(
         changes.show(PROXY_CONTAINER, None, _body.shown(wanted, {}))
         changes.do(f"boot {PROXY_CONTAINER}", lambda: _boot(engine, wanted))
         return
+    if BESIDE_LABEL not in wanted["Labels"]:
+        _require_in_place(container)
     _check_version(container["Config"]["Image"])
     if _body.is_made_here(container) and not _body.is_same(container, wanted, {}, {}, container["Image"]):
         changes.notice(
@@ -121,6 +131,25 @@ def _remove(engine: Engine, with_files: bool) -> None:
         files.remove(PROXY_DIRECTORY)
     clear_away(engine)
     engine.remove(PROXY_CONTAINER)
+
+
+def is_beside(container: Optional[Mapping[str, Any]]) -> bool:
+    """Whether it leaves its ports to Traefik, which it is to replace."""
+    return container is not None and BESIDE_LABEL in (container["Config"].get("Labels") or {})
+
+
+def _require_in_place(container: Optional[Mapping[str, Any]]) -> None:
+    if is_beside(container):
+        raise ProxyError(
+            f"The upgrade from Kamal 1 has not come to its end on this host: {FORMER_PROXY} still has the ports that "
+            f"{PROXY_CONTAINER} is to have. Run caravan.kamal.upgrade again, which goes on where it stopped."
+        )
+
+
+def require_in_place(engine: Engine) -> None:
+    """It runs, and requests come to it."""
+    require_running(engine)
+    _require_in_place(engine.inspect(PROXY_CONTAINER))
 
 
 def require_running(engine: Engine) -> None:

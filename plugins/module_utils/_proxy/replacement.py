@@ -45,14 +45,30 @@ def reboot(engine: Engine, changes: Changes, wanted: Mapping[str, Any], credenti
 def _replace(engine: Engine, changes: Changes, old: Mapping[str, Any], wanted: Mapping[str, Any], verb: str) -> None:
     changes.show(PROXY_CONTAINER, _body.shown_container(old), _body.shown(wanted, {}))
     routes = look(engine, changes)  # also so that the new one finds a state file that it can read
-    changes.do(f"{verb} {PROXY_CONTAINER}", lambda: _take_turns(engine, changes, old, wanted, routes))
+    changes.do(f"{verb} {PROXY_CONTAINER}", lambda: take_turns(engine, changes, old, wanted, routes))
 
 
-def _take_turns(
-    engine: Engine, changes: Changes, old: Mapping[str, Any], wanted: Mapping[str, Any], routes: Routes
+class Ports:
+    """Nobody else has the ports that the new container wants."""
+
+    def free(self) -> None:
+        """Make them free: the last that is done before the new one starts."""
+
+    def give_back(self) -> None:
+        """The new one did not start."""
+
+
+def take_turns(
+    engine: Engine,
+    changes: Changes,
+    old: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    routes: Routes,
+    ports: Optional[Ports] = None,
 ) -> None:
     """Both want the same ports, so the old one stops first. All that can be done before that is done before; if the
     new one does not come up, the old one returns."""
+    ports = ports or Ports()
     _container.clear_away(engine)
     files.directory(PROXY_APPS_CONFIG)
     new = networks.create(engine, STAGED, files.absolute_binds(_body.complete(wanted, {}, {})))
@@ -60,17 +76,19 @@ def _take_turns(
         engine.stop(old["Id"], _container.STOPS_WITHIN)
         engine.rename(old["Id"], PROXY_REPLACED)
         engine.rename(new, PROXY_CONTAINER)
+        ports.free()
         _container.start(engine)
     except CaravanError:
-        _return(engine, old, new)
+        _return(engine, old, new, ports)
         raise
     reassert(engine, changes, routes)
     engine.remove(old["Id"])
 
 
-def _return(engine: Engine, old: Mapping[str, Any], new: str) -> None:
+def _return(engine: Engine, old: Mapping[str, Any], new: str, ports: Ports) -> None:
     """Whatever has come of the new container, the old one has its name again and runs if it did."""
     engine.remove(new)
+    ports.give_back()
     current = engine.inspect(PROXY_CONTAINER)
     if current is None or current["Id"] != old["Id"]:
         engine.rename(old["Id"], PROXY_CONTAINER)

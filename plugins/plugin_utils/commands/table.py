@@ -92,7 +92,12 @@ COMMANDS: Tuple[Command, ...] = (
     Command("config", "config", note="also shows the file as it was merged"),
     Command("docs", "docs", {}, ("kamal_docs_section",), needs=False),
     Command("remove", "remove", _YES, note=_DATA),
-    Command("upgrade", note="from Kamal 1 to 2 with Kamal itself"),
+    Command(
+        "upgrade",
+        "upgrade",
+        {"--rolling": "kamal_proxy_rolling=true", **_YES},
+        note="[from Kamal 1](#coming-from-kamal-1), rolling by itself",
+    ),
     Command("version", "version"),
     Command(
         "app logs",
@@ -151,7 +156,7 @@ COMMANDS: Tuple[Command, ...] = (
         "proxy upgrade",
         "proxy.upgrade",
         {"--rolling": "kamal_proxy_rolling=true", **_YES},
-        note="to the image and settings of `proxy/run`, rolling by itself; from Kamal 1 and Traefik with Kamal itself",
+        note="to the image and settings of `proxy/run`, rolling by itself; from Traefik: `upgrade`",
     ),
     Command("accessory boot", "accessory.boot", {}, _ACCESSORY),
     Command("accessory reboot", "accessory.reboot", {}, _ACCESSORY),

@@ -62,6 +62,7 @@ TAKES: Dict[str, Names] = {
     "deploy": (*_BUILD, *_RELEASE, *_PART),
     "redeploy": (*_BUILD, *_RELEASE, *_PART),
     "rollback": ("kamal_rollback_secrets", *_RELEASE, *_PART),
+    "upgrade": ("kamal_upgrade_write", *_RELEASE, "kamal_accessory_backup"),
     "remove": ("kamal_accessory_data", "kamal_confirm_data", *_LOCK),
     "details": (*_FORMAT, *_PART),
     "audit": ("kamal_audit_lines", *_FORMAT),

@@ -90,6 +90,13 @@ def _read_all(
     return document, Config({}, {}, base, root, destination)
 
 
+def files(path: str, destination: Optional[str], project_root: Optional[str] = None) -> Tuple[str, List[str]]:
+    """The project's folder, and the files that a configuration is read from: the base, and that of a destination."""
+    base, destination = split_destination(os.path.abspath(path), destination)
+    root = os.path.abspath(project_root) if project_root else project_root_of(base)
+    return root, [base, *([_destination_file(base, destination, root)] if destination else [])]
+
+
 def from_mapping(
     data: Any,
     destination: Optional[str],

@@ -14,7 +14,7 @@ import re
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ...module_utils._errors import ConfigError, Problem
-from .load import Config, Settings, from_mapping, load, load_aliases, project_root_of, split_destination
+from .load import Config, Settings, files, from_mapping, load, load_aliases, project_root_of, split_destination
 
 # A file by this name is a configuration, also for the inventory plugin.
 CONFIGURATION = re.compile(r"^deploy(\.[\w-]+)*\.ya?ml$")
@@ -57,6 +57,15 @@ def place(task_vars: Mapping[str, Any], templar_value: Value, cwd: str) -> Tuple
         return given or os.path.abspath(cwd), destination
     base, destination = split_destination(_file(task_vars, templar_value("kamal_config_file"), cwd), destination)
     return given or project_root_of(base), destination
+
+
+def project_files(task_vars: Mapping[str, Any], templar_value: Value, cwd: str) -> Tuple[str, List[str]]:
+    """The project's folder and the files of its configuration; none where a variable holds it."""
+    folder = _below(cwd, templar_value("kamal_project_root"))
+    if templar_value("kamal_config") is not None:
+        return folder or os.path.abspath(cwd), []
+    destination = _text(templar_value("kamal_destination") or None)
+    return files(_file(task_vars, templar_value("kamal_config_file"), cwd), destination, folder)
 
 
 def _file(task_vars: Mapping[str, Any], file: Any, cwd: str) -> str:

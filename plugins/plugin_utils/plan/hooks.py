@@ -13,7 +13,7 @@ from ..config.findings import near_miss
 from ..config.load import Config
 from ..config.rules_sections import HOOKS
 from .model import Hook
-from .run import BOOTING, Run
+from .run import BOOTING, REBOOTING, Run
 
 VARIABLE = "kamal_hooks"
 SCRIPT, TASKS = "script", "tasks"
@@ -50,7 +50,7 @@ def find(config: Config, run: Run, builds: bool) -> Dict[str, Hook]:
 def _due(run: Run, builds: bool) -> List[str]:
     """In the order in which Kamal has them."""
     boots = run.command in BOOTING
-    deploys = boots and run.command != "boot"
+    deploys = boots and run.command not in REBOOTING
     due = {
         "pre-connect": True,
         "docker-setup": run.command in ("setup", "bootstrap"),

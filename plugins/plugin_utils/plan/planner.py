@@ -113,7 +113,7 @@ class _Planner:
 
     def _prepare_to_boot(self) -> None:
         beside_them = self.topology.accessories or self.topology.balancers
-        if not self.order and not (self.run.command == "setup" and beside_them):
+        if not self.order and not (self.run.command in WITH_ACCESSORIES and beside_them):
             hosts = ", ".join(self.part.boot_order) or "no host"
             raise ConfigError([Problem(NO_HOST_OF_A_ROLE.format(hosts=hosts))])
         unsupported.refuse(self.config, self.topology.roles)

@@ -12,11 +12,12 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 class Command:
     """What a run of one kind does. `on_roles`: on single roles, where the operator names any, and on the first host
     alone, where that is asked for; `about` is `accessories` or `image` where it is about those alone. Without a
-    `version` of its own it serves whatever there is."""
+    `version` of its own it serves whatever there is; it `reboots` where that is the version that is live."""
 
     boots: bool = False
     boots_accessories: bool = False
     builds: bool = False
+    reboots: bool = False
     on_roles: bool = False
     about: str = ""
     version: bool = True
@@ -36,7 +37,8 @@ _COMMANDS = {
     "dev": Command(builds=True, about="image"),
     "builder": Command(builds=True, about="image", version=False, secrets=False),
     "prune": _NEEDS_NOTHING,
-    "boot": Command(boots=True, on_roles=True),
+    "boot": Command(boots=True, reboots=True, on_roles=True),
+    "upgrade": Command(boots=True, boots_accessories=True, reboots=True),
     "exec": Command(on_roles=True, version=False),
     "bootstrap": _NEEDS_NOTHING,
     "broadcast": _NEEDS_NOTHING,
@@ -53,6 +55,7 @@ def _those(which: Callable[[Command], bool]) -> Tuple[str, ...]:
 
 COMMANDS = tuple(_COMMANDS)
 BOOTING = _those(lambda command: command.boots)
+REBOOTING = _those(lambda command: command.reboots)
 ON_ROLES = _those(lambda command: command.on_roles)
 WITH_ACCESSORIES = _those(lambda command: command.boots_accessories)
 ABOUT_ACCESSORIES = _those(lambda command: command.about == "accessories")

@@ -29,6 +29,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostS
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from fakes import PROXY, FakeEngine, add_layered, configuration
 from faults import FAULTS, VERBS, Counting, failing_engine, failing_os
+from kamal1 import add_traefik
 from modules import perform
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -62,6 +63,7 @@ DONE_BY = {
     "stop": "stop {0}",
     "recreate": "create {0}",
     "reboot": "create {0}",
+    "put kamal-proxy in the place of": "stop {0}",
     "boot": "start {0}",
     "pull": "pull {0}",
 }
@@ -192,6 +194,7 @@ CASES = {
     "proxy recreated": Case("proxy", plain(recreate=True, run={"http_port": 8080}), ("release staged", "release live")),
     "proxy stopped": Case("proxy", plain(state="stopped"), ("proxy present",)),
     "proxy rebooted": Case("proxy", plain(state="rebooted"), ("release staged", "release live")),
+    "proxy upgraded": Case("proxy", plain(state="upgraded")),
     "proxy_info": Case("proxy_info", plain(), ("release staged", "release live")),
     "proxy_boot_config": Case("proxy_boot_config", plain(state="absent")),
     "proxy absent": Case("proxy", plain(state="absent"), ("proxy present",)),
@@ -260,6 +263,8 @@ class Hosts:
         if name == "registry present, stopped":
             engine.stop(CONTAINER, 1)
         self._prepare_delivery(name, engine, home)
+        if name == "proxy upgraded":
+            add_traefik(engine)
         engine.calls.clear()
         return engine
 

@@ -120,6 +120,23 @@ def test_one_that_was_cut_off_from_its_network_is_connected_again(host: FakeEngi
     assert act(host, db()).actions == []
 
 
+def test_one_that_kamal_1_booted_is_replaced_by_an_upgrade_alone(host: FakeEngine, db: Share) -> None:
+    outside = host.add("hello-db", "postgres:16", service="hello-db")
+    outside["HostConfig"]["NetworkMode"], outside["NetworkSettings"]["Networks"] = "default", {"bridge": {}}
+    assert act(host, db()).actions == []
+    expected = ["stop container hello-db", "boot container hello-db", "remove container hello-db_before"]
+    assert [
+        action for action in foreseen_and_done(host, db(), upgrade=True).actions if ENV_FILE not in action
+    ] == expected
+    assert host.here["hello-db"]["NetworkSettings"]["Networks"] == {"kamal": {"IPAddress": ""}}
+    assert act(host, db(), upgrade=True).actions == []
+
+
+def test_one_that_kamal_2_booted_is_left_alone_by_an_upgrade(host: FakeEngine, db: Share) -> None:
+    host.add("hello-db", "postgres:16", service="hello-db")
+    assert act(host, db(), upgrade=True).actions == []
+
+
 def test_it_is_stopped_started_and_restarted_as_it_is(host: FakeEngine, db: Share) -> None:
     act(host, db())
     before, changed = host.here["hello-db"]["Id"], db(image="postgres:17")

@@ -53,7 +53,7 @@ def test_the_first_play_asks_for_help(path: Path) -> None:
         ("docs", "the section to explain"),
         ("secrets.fetch", "the account, where the adapter needs one"),
         ("secrets.print", "print the values too"),
-        ("proxy.reboot", "one host after the other; false takes all of them at once"),
+        ("proxy.reboot", "one host after the other; false: all at once"),
         ("app.remove", "yes, do it"),
         ("accessory.remove", "…remove with kamal_accessory_data=delete: yes, the data too"),
         ("deploy", "false starts containers with the secrets in the hosts' own env files; the controller needs none"),

@@ -38,6 +38,7 @@ OPTIONS = {
     "redeploy": _PUSH,
     "init": "--bundle",
     "remove": "--confirmed",
+    "upgrade": "--rolling --confirmed",
     "app exec": "--interactive --reuse --env --detach --raw",
     "app logs": f"{_LOGS} --container-id",
     "app maintenance": "--drain-timeout --message",
