@@ -21,6 +21,8 @@ OF_A_BUILD = ("repository", "tag", "image_id", "digest", "pushed")
 NEEDS_SECRETS = ("staged", "live")
 NEEDS_LOGIN = ("pulled", *NEEDS_SECRETS)
 PULLS = ("pulled", "staged")
+# In a task it would be a template, which costs each host as much as all that is read of the plan.
+FORCE = "kamal_force"
 # Made when the main process loads this file, before it forks.
 FIRST_PULLS = FirstPulls()
 
@@ -41,6 +43,8 @@ class ActionModule(PlannedAction):
         if arguments.get("state") in NEEDS_LOGIN and left_out(arguments, "registry"):
             filled["registry"] = supply.app_login
         if arguments.get("state") in NEEDS_SECRETS:
+            if left_out(arguments, "force") and supply.value(FORCE) is not None:
+                filled["force"] = supply.value(FORCE)
             if left_out(arguments, "secrets"):
                 filled["secrets"] = supply.handed(needed_secrets(share.roles))
             if share.error_pages and left_out(arguments, "error_pages"):

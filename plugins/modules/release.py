@@ -98,7 +98,9 @@ options:
     type: bool
     default: false
   force:
-    description: Replace containers even if nothing about them differs.
+    description:
+      - Replace containers even if nothing about them differs.
+      - Where it is left out, the variable C(kamal_force) says it.
     type: bool
     default: false
   since:

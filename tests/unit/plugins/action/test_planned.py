@@ -101,6 +101,17 @@ def test_what_runs_is_asked_for_as_the_plan_has_it_unless_the_task_names_a_servi
     assert "There is no plan in this run" in act(service_info, {}, {**variables, "hostvars": {}})["msg"]
 
 
+@pytest.mark.parametrize(
+    ("said", "given", "forced"),
+    [({}, {}, None), ({"kamal_force": "yes"}, {}, "yes"), ({"kamal_force": True}, {"force": False}, False)],
+)
+@pytest.mark.parametrize("state", ["staged", "live"])
+def test_containers_are_replaced_where_a_variable_says_it_and_the_task_does_not(
+    variables: dict[str, Any], state: str, said: dict[str, Any], given: dict[str, Any], forced: Any
+) -> None:
+    assert act(release, {"state": state, **given}, {**variables, **said})["given"].get("force") == forced
+
+
 def test_a_release_is_handed_its_share_and_just_its_secrets(variables: dict[str, Any]) -> None:
     result = act(release, {"state": "live", "roles": ["web"]}, variables)
     assert result["module"] == "caravan.kamal.release"
