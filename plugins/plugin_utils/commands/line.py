@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 from difflib import get_close_matches
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Container, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from ...module_utils._errors import ConfigError, Problem
 from ..variables import BY_NAME
@@ -55,17 +55,34 @@ def _read(command: Command, words: Sequence[str]) -> Tuple[List[Pair], List[str]
     places: List[str] = []
     left = iter(words)
     for word in left:
+        meant = _known_options(word, known)
         if word == "--":
             places += left
-        elif not _is_option(word):
+        elif not _is_option(word) or (not meant and _has_begun(command, places)):
             places.append(word)
         else:
-            given += _said(command, known, word, left)
+            given += [pair for each in meant or [word] for pair in _said(command, known, each, left)]
     return given, places
 
 
 def _is_option(word: str) -> bool:
     return word.startswith("-") and len(word) > 1
+
+
+def _has_begun(command: Command, places: Sequence[str]) -> bool:
+    """Whether the words of a command to run have: an option that is not known among them is that one's, as in ls -l."""
+    return command.arguments[-1:] == (f"kamal_cmd{REST}",) and len(places) >= len(command.arguments)
+
+
+def _known_options(word: str, known: Container[str]) -> List[str]:
+    """What a word stands for: itself, `-i` and `-p` for `-ip`, `-n=20` for `-n20`; nothing if that is not known."""
+    if word.partition("=")[0].replace("_", "-") in known:
+        return [word]
+    number = re.fullmatch(r"(-[A-Za-z])([0-9]+)", word)
+    if number:
+        return [f"{number[1]}={number[2]}"] if number[1] in known else []
+    letters = [] if word.startswith("--") else [f"-{letter}" for letter in word[1:]]
+    return letters if all(letter in known for letter in letters) else []
 
 
 def _options(command: Command) -> Dict[str, str]:
