@@ -26,6 +26,7 @@ RUN = {
     "config": "test_setup_remove.py::test_config_shows_what_was_understood",
     "docs": "test_setup_remove.py::test_what_reaches_no_host_needs_none",
     "remove": "test_setup_remove.py::test_data_goes_only_with_a_second_confirmation",
+    "upgrade": "test_upgrade.py::test_without_a_confirmation_it_says_what_it_would_do",
     "version": "test_setup_remove.py::test_what_reaches_no_host_needs_none",
     "app logs": "test_every_day.py::test_logs_are_chosen_by_role_time_pattern_and_container",
     "app containers": "test_every_day.py::test_what_there_is_is_listed_by_host",
