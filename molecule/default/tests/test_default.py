@@ -208,20 +208,30 @@ def test_a_second_run_changes_nothing(project: Project, hosts: list[Host]) -> No
     assert [host.traces for host in hosts] == before
 
 
-@pytest.mark.parametrize(
-    "variables", [{"ansible_user": "deploy", "ansible_become": True}, {"kamal_kept_process": False}]
-)
-def test_nor_does_it_by_another_way_to_the_hosts(
-    project: Project, hosts: list[Host], variables: dict[str, Any]
+def test_nor_does_it_with_a_python_for_each_module(project: Project, hosts: list[Host]) -> None:
+    for host in hosts:
+        host.sh("rm -rf /root/.cache/caravan.kamal")
+    run = project.deploy("v1", *SECRETS_FILE, kamal_kept_process=False)
+    assert (run.ok, run.actions) == (True, {})
+    assert not any(host.file("/root/.cache/caravan.kamal").exists for host in hosts)
+
+
+def test_what_another_user_deploys_with_sudo_is_at_that_users_home_by_either_way(
+    project: Project, hosts: list[Host]
 ) -> None:
-    """As another user with become, who has a kept process there, and with a Python for each module."""
+    """The kept process is root's, whoever asks it."""
+    before = [host.traces for host in hosts]
+    with_sudo: dict[str, Any] = {"ansible_user": "deploy", "ansible_become": True}
+    first = project.deploy("v1", *SECRETS_FILE, **with_sudo, kamal_kept_process=True)
+    assert first.ok
+    assert first.actions["worker1"] == ["prove container hello-workers-v1", "record v1 as live of workers"]
+    for is_kept in (False, True):
+        again = project.deploy("v1", *SECRETS_FILE, **with_sudo, kamal_kept_process=is_kept)
+        assert (again.ok, again.actions) == (True, {})
+    assert [host.traces for host in hosts] == before
     for host in hosts:
-        host.sh("rm -rf /root/.cache/caravan.kamal /home/deploy/.cache")
-    run = project.deploy("v1", *SECRETS_FILE, **variables)
-    assert run.ok
-    assert run.actions == {}
-    for host in hosts:
-        assert host.file("/root/.cache/caravan.kamal").exists is ("ansible_become" in variables)
+        assert host.file("/home/deploy/.kamal/turn-hello").user == "deploy"
+        assert host.file("/root/.cache/caravan.kamal").exists
         assert not host.file("/home/deploy/.cache").exists
 
 

@@ -9,6 +9,8 @@ import os
 import pwd
 from typing import Dict, Optional
 
+from .._asked_by import ASKED_BY
+
 # Below these a task begins; what lies between them and the module is the become method: sudo, su, doas, their shells.
 BEGINNINGS = ("sshd", "ansible", "python")
 SAID_BY = ("SUDO_USER", "DOAS_USER")
@@ -39,11 +41,17 @@ def _before_become() -> Optional[pwd.struct_passwd]:
         return None
     with contextlib.suppress(KeyError):
         try:
-            uid = _uid_above(os.getppid())
+            uid = _uid_above(_above())
         except (OSError, ValueError):
             return next((pwd.getpwnam(os.environ[key]) for key in SAID_BY if os.environ.get(key)), None)
         return pwd.getpwuid(uid) if uid != ROOT else None
     return None
+
+
+def _above() -> int:
+    """The process above this one, or above the one that asked the kept process for it."""
+    asked_by = os.environ.get(ASKED_BY)
+    return int(_status(int(asked_by))["PPid"]) if asked_by else os.getppid()
 
 
 def _uid_above(pid: int) -> int:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Dict, List, Optional, Set
 
+from .._asked_by import ASKED_BY
 from . import store
 from .finder import Code
 from .run import run_and_end
@@ -45,6 +46,7 @@ class Call:
     connection: socket.socket
     # Standard input, output and error, and the folder that it is called in.
     handles: List[int]
+    asked_by: int
     module: str
     stays: int
     environment: Dict[bytes, bytes]
@@ -134,8 +136,8 @@ def be_called(name: str) -> None:
 def received(connection: socket.socket) -> Optional[Call]:
     """What `ask` sent; None if it is another user's."""
     connection.settimeout(PATIENCE)
-    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    if struct.unpack("iII", peer)[1] != os.geteuid():
+    peer, user, _group = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    if user != os.geteuid():
         return None
     connection.sendall(b"+")
     length, rights, _flags, _from = connection.recvmsg(LENGTH, socket.CMSG_SPACE(HANDLES * 4))
@@ -146,7 +148,7 @@ def received(connection: socket.socket) -> Optional[Call]:
         if not more:
             raise EOFError
         content += more
-    return Call(connection, handles, *marshal.loads(content))
+    return Call(connection, handles, peer, *marshal.loads(content))
 
 
 def tell_of(call: Call) -> bool:
@@ -177,6 +179,7 @@ def begin(call: Call) -> None:
     os.umask(call.mask)
     os.environb.clear()
     os.environb.update(call.environment)
+    os.environ[ASKED_BY] = str(call.asked_by)
     time.tzset()
     if _is_waited_for(call.connection):
         run_and_end(call.module, sys.stdin.buffer.read())

@@ -9,6 +9,7 @@ import pwd
 from pathlib import Path
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._asked_by import ASKED_BY
 from ansible_collections.caravan.kamal.plugins.module_utils._host import user
 
 DAEMON = pwd.getpwnam("daemon")
@@ -45,6 +46,16 @@ def test_who_became_root_is_read_from_the_processes(case: str, tmp_path: Path, m
     monkeypatch.setenv("SUDO_USER", "nobody")
     assert user.home() == (DAEMON.pw_dir if name else str(tmp_path))
     assert user.name() == (name or "root")
+
+
+def test_in_the_kept_process_it_is_read_from_those_above_the_one_that_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the module itself is the kept process, which root started."""
+    asked_by = 100
+    pretend(monkeypatch, [("python3", 0), *CHAINS["su"][0]])
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert user.name() == "root"
+    monkeypatch.setenv(ASKED_BY, str(asked_by))
+    assert (user.home(), user.name()) == (DAEMON.pw_dir, "daemon")
 
 
 @pytest.mark.parametrize("variable", ["SUDO_USER", "DOAS_USER"])

@@ -52,6 +52,7 @@ def main():
     print("noise")
     print("trouble", file=sys.stderr)
     print(json.dumps({"asked": asked, "cwd": os.getcwd(), "mask": mask, "colour": os.environ.get("COLOUR"),
+                      "asked_by": os.environ.get("CARAVAN_KAMAL_ASKED_BY"),
                       "rest": sys.stdin.read(), "profile": basic._ANSIBLE_PROFILE,
                       "called": Path("/proc/self/comm").read_text()}))
     sys.exit(asked.get("exit", 0))
@@ -60,10 +61,11 @@ def main():
 
 def code(probe: str = PROBE) -> sources.Sources:
     """The room itself, with one module of a few lines."""
+    words = sources.PLUGINS / "module_utils"
     files = {
-        f"{PREFIX}module_utils._kept.{path.stem}": (False, path.read_text())
-        for path in (sources.PLUGINS / "module_utils" / "_kept").glob("*.py")
+        f"{PREFIX}module_utils._kept.{path.stem}": (False, path.read_text()) for path in (words / "_kept").glob("*.py")
     }
+    files[f"{PREFIX}module_utils._asked_by"] = (False, (words / "_asked_by.py").read_text())
     files |= {"ansible.module_utils.basic": (False, BASIC), f"{PREFIX}modules.probe": (False, probe)}
     packages = {package: (True, "") for name in files for package in sources._above(name)}
     text = json.dumps({**packages, **files}).encode()
@@ -173,6 +175,12 @@ def test_a_module_finds_what_it_would_find_by_itself(started: Host) -> None:
     assert (found["rest"], found["profile"]) == ("", "legacy")
     assert found["called"] == "python3\n"
     assert Path(f"/proc/{started.kept()}/comm").read_text() == "kamal-modules\n"
+
+
+def test_a_module_finds_who_asked_for_it(started: Host) -> None:
+    asking = started.ask()
+    output, _errors = asking.communicate(timeout=60)
+    assert json.loads(output.splitlines()[-1])["asked_by"] == str(asking.pid)
 
 
 def test_its_exit_status_is_its_own(started: Host) -> None:
