@@ -18,6 +18,7 @@ options:
       - The service, as the configuration names it.
       - Where it is left out, this and all other options that are not given come from the plan of the run.
     type: str
+    required: false
   roles:
     description: The roles to tell about. An empty list means all that have a container.
     type: list

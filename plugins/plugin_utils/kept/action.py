@@ -133,12 +133,12 @@ class AsAsked(KeptAction):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
         variables = task_vars or {}
         result: Dict[str, Any] = super().run(tmp, variables)
-        if self._task.async_val:
-            return {**result, **self._execute_module(task_vars=variables, wrap_async=True)}
         try:
             arguments = self.asked(dict(self._task.args), variables)
         except CaravanError as error:
             return {**result, **error.details, "failed": True, "msg": error.message}
+        if self._task.async_val:
+            return {**result, **self._execute_module(module_args=arguments, task_vars=variables, wrap_async=True)}
         return {**result, **self.execute(self.module, arguments, variables)}
 
 
