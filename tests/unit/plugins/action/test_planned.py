@@ -69,12 +69,12 @@ def act(
     made._task, made._connection, made._templar, made._loader = task, connection, templar, DataLoader()
     made._supports_check_mode = made._supports_async = True
 
-    def execute(module: str, given: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+    def execute(module: str = "", module_args: Any = None, **_more: Any) -> dict[str, Any]:
         if callable(answer):
-            return dict(answer(given))
+            return dict(answer(module_args))
         if answer:
             raise answer
-        heard = {name: value for name, value in given.items() if name != "progress"}
+        heard = {name: value for name, value in module_args.items() if name != "progress"}
         return {"module": module, "given": heard, "process": os.getpid()}
 
     made._execute_module = execute
@@ -98,6 +98,7 @@ def test_what_runs_is_asked_for_as_the_plan_has_it_unless_the_task_names_a_servi
     assert list(targets) == ["hello-web"]
     assert act(service_info, {}, beside)["given"]["balanced"] == targets
     assert act(service_info, {"service": "other"}, variables)["given"] == {"service": "other"}
+    assert act(service_info, {}, variables, async_val=60)["given"]["service"] == "hello"
     assert "There is no plan in this run" in act(service_info, {}, {**variables, "hostvars": {}})["msg"]
 
 
