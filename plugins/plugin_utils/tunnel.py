@@ -76,6 +76,16 @@ def _ended_afterwards() -> Iterator[None]:
             os.kill(os.getpid(), came[0])
 
 
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals that end the process wait: Ansible sends a second one right after the first."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, process.ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @dataclass(frozen=True)
 class Tunnel:
     """To the host of a task; `port` is the same on both sides."""
@@ -98,7 +108,8 @@ class Tunnel:
                     raise NoTunnel(PUBLIC)
                 yield
             finally:
-                marker.leave(self._end)
+                with _undisturbed():
+                    marker.leave(self._end)
 
     def end_leftover(self) -> None:
         """End what a run that was killed has left, unless another one is using it."""
@@ -145,8 +156,9 @@ class Tunnel:
         return [word for word in built[built.index(program) :] if not VERBOSE.fullmatch(word)]
 
     def _end(self) -> bool:
-        """False where ssh did not answer; what it refuses to end is not there."""
-        return self._ask("cancel")[0] is not None
+        """False where ssh did not answer or was ended itself; what it refuses to end is not there."""
+        code, _said = self._ask("cancel")
+        return code is not None and code >= 0
 
     def _reason(self, code: Optional[int], said: str, is_taken: bool) -> str:
         if code is None:

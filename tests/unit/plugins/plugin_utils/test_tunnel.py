@@ -28,7 +28,7 @@ PROGRAM = """\
 cd "{folder}"
 echo "$*" >> asked
 case "$*" in
-*cancel*) rm -f open ;;
+*cancel*) test ! -e slow || sleep 0.5; rm -f open ;;
 *forward*) . ./does ;;
 esac
 """
@@ -203,22 +203,25 @@ def test_the_first_one_to_come_may_be_the_first_one_to_go(host: Host) -> None:
 
 
 KILLED = """\
-import os, sys
+import os, subprocess, sys
 from pathlib import Path
 sys.path[:0] = [{tests!r}, {above!r}]
 import conftest
 from test_tunnel import Host
 with Host(Path({folder!r})).tunnel().opened():
+    if {twice}:
+        subprocess.Popen(["sh", "-c", f"sleep 0.2; kill {{os.getpid()}}"])
     os.kill(os.getpid(), {number})
     print("it went on")
 """
 
 
-def killed(folder: Path, number: int = signal.SIGKILL) -> None:
+def killed(folder: Path, number: int = signal.SIGKILL, twice: bool = False) -> None:
     """By a signal, in another process, while the way is open."""
     here = Path(__file__).parent
     names = {"tests": str(here), "above": str(here.parents[1]), "folder": str(folder), "number": int(number)}
-    done = subprocess.run([sys.executable, "-c", KILLED.format(**names)], check=False, capture_output=True, text=True)
+    program = KILLED.format(**names, twice=twice)
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     died = done.returncode == -number or "KeyboardInterrupt" in done.stderr
     assert died and done.stdout == "", done.stderr
 
@@ -226,6 +229,13 @@ def killed(folder: Path, number: int = signal.SIGKILL) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_run_that_is_asked_to_end_closes_it_first(host: Host, tmp_path: Path, number: int) -> None:
     killed(tmp_path, number)
+    assert not host.is_open and host.asked == [FORWARD, CANCEL] and host.markers == []
+
+
+def test_a_second_signal_does_not_keep_it_open(host: Host, tmp_path: Path) -> None:
+    """Ansible sends SIGTERM to its processes right after the SIGINT of Ctrl-C."""
+    (tmp_path / "slow").touch()
+    killed(tmp_path, signal.SIGINT, twice=True)
     assert not host.is_open and host.asked == [FORWARD, CANCEL] and host.markers == []
 
 
