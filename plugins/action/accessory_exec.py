@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional
 
-from ..plugin_utils import aloud, answers
+from ..plugin_utils import answers
 from ..plugin_utils.kept.action import AsAsked
 from ..plugin_utils.plan import command_places
+from ..plugin_utils.progress import stream
 
 
 class ActionModule(AsAsked):
@@ -19,4 +20,4 @@ class ActionModule(AsAsked):
 
     def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         names = command_places.of_accessories(task_vars)
-        return aloud.execute(self, super().execute, module, arguments, task_vars, names)
+        return stream.execute(self, super().execute, module, arguments, task_vars, names)

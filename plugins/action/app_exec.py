@@ -9,9 +9,10 @@ from typing import Any, Dict, Mapping, Optional
 from ..module_utils._data import to_data
 from ..module_utils._errors import ConfigError, Problem
 from ..module_utils._shares import HostShare, needed_secrets
-from ..plugin_utils import aloud, answers
+from ..plugin_utils import answers
 from ..plugin_utils.plan import command_places
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
+from ..plugin_utils.progress import stream
 
 ONE_PLACE = (
     "the command would run in {} places, and a file takes what is written in one: choose that with "
@@ -29,7 +30,7 @@ class ActionModule(PlannedAction):
 
     def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         names = command_places.of_roles(task_vars, arguments.get("roles"))
-        return aloud.execute(self, super().execute, module, arguments, task_vars, names)
+        return stream.execute(self, super().execute, module, arguments, task_vars, names)
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         share = supply.host_share(arguments)

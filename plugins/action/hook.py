@@ -13,9 +13,10 @@ from ansible import context
 from ansible.utils.display import Display
 
 from ..module_utils._errors import HookError
-from ..plugin_utils import hooks, host_line, invocation
+from ..plugin_utils import hooks, invocation
 from ..plugin_utils.controller import ControllerAction
-from ..plugin_utils.memory import OF_THIS_RUN
+from ..plugin_utils.display import host_line
+from ..plugin_utils.forks.memory import OF_THIS_RUN
 from ..plugin_utils.plan import handover, occasion, version
 from ..plugin_utils.plan.hooks import HOSTS, SCRIPT, TASKS
 from ..plugin_utils.plan.model import Hook, Plan

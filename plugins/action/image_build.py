@@ -19,12 +19,13 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ..module_utils._build import git
 from ..module_utils._build.source import LEFT_OUT, commit_of
 from ..module_utils._data import to_data
-from ..plugin_utils import host_line, progress
-from ..plugin_utils.background import Background
-from ..plugin_utils.build_progress import Teller
+from ..plugin_utils.display import host_line
+from ..plugin_utils.display.summary import CONTROLLER
+from ..plugin_utils.forks.background import Background
 from ..plugin_utils.plan import commit_pack
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
-from ..plugin_utils.summary import CONTROLLER
+from ..plugin_utils.progress import reader
+from ..plugin_utils.progress.build import Teller
 
 # Made when the main process loads this file, before it forks.
 BUILDS = Background()
@@ -99,7 +100,7 @@ class ActionModule(PlannedAction):
 
     @property
     def _is_here(self) -> bool:
-        return bool(self._connection.transport == progress.LOCAL)
+        return bool(self._connection.transport == reader.LOCAL)
 
     def _is_to_be_sent(self, arguments: Arguments) -> bool:
         root = arguments["project_root"]
@@ -134,5 +135,5 @@ class ActionModule(PlannedAction):
             return super().execute(self.module, arguments, task_vars)
         host = self.place(task_vars)
         teller = Teller(partial(host_line.tell, CONTROLLER if host == "localhost" else host))
-        with progress.heard(self, teller.hear) as reading:
+        with reader.heard(self, teller.hear) as reading:
             return super().execute(self.module, {**arguments, "progress": reading.path}, task_vars)

@@ -24,8 +24,9 @@ from ..module_utils._delivery.parts import Listed, Saved, SavedLayer
 from ..module_utils._errors import CaravanError, ImageError
 from ..module_utils._names import Names
 from ..module_utils._shares import Built
-from ..plugin_utils import host_line, tunnel
+from ..plugin_utils import tunnel
 from ..plugin_utils.delivery import Place, Sending
+from ..plugin_utils.display import host_line
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
 

@@ -12,8 +12,9 @@ from typing import Any, ContextManager, Dict, Mapping, Optional
 from ansible.errors import AnsibleConnectionFailure
 
 from ..module_utils._errors import ConfigError
-from ..plugin_utils import shell, starts
+from ..plugin_utils import shell
 from ..plugin_utils.controller import ControllerAction
+from ..plugin_utils.forks import starts
 from ..plugin_utils.kept.start import start
 from ..plugin_utils.plan import handover
 from ..plugin_utils.plan.model import Plan

@@ -10,9 +10,9 @@ from typing import Any, Dict, Mapping, Optional
 from ..module_utils._data import to_data
 from ..module_utils._references import server_of, tagged
 from ..module_utils._shares import HostShare, ImageShare, needed_secrets
-from ..plugin_utils.first_pull import FirstPulls, Pull
+from ..plugin_utils.display.live_line import NO_ROLE_YET
+from ..plugin_utils.forks.first_pull import FirstPulls, Pull
 from ..plugin_utils.kept.way import BRIEFLY
-from ..plugin_utils.live_line import NO_ROLE_YET
 from ..plugin_utils.plan import pages
 from ..plugin_utils.plan.action import Arguments, PassedOver, PlannedAction, Supply, left_out
 

@@ -9,8 +9,8 @@ from typing import Any, Dict, Mapping, Optional
 
 from ansible.utils.display import Display
 
-from ..plugin_utils import report
 from ..plugin_utils.controller import ControllerAction
+from ..plugin_utils.display import report
 
 FORMAT = "kamal_format"
 FORMATS = ["text", "json"]

@@ -15,7 +15,7 @@ from ..module_utils._errors import SecretError
 from ..plugin_utils import invocation
 from ..plugin_utils.config import source
 from ..plugin_utils.controller import ControllerAction
-from ..plugin_utils.memory import Memory
+from ..plugin_utils.forks.memory import Memory
 from ..plugin_utils.secrets import pre_init, sources
 from ..plugin_utils.secrets.commands import SWITCH
 from ..plugin_utils.secrets.sources import Secrets

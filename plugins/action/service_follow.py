@@ -9,8 +9,9 @@ from typing import Any, Dict, List, Mapping
 
 from ..module_utils._durations import duration, moment
 from ..module_utils._errors import CommandError
-from ..plugin_utils import follow, places, terminal
+from ..plugin_utils import follow, terminal
 from ..plugin_utils.controller import ControllerAction
+from ..plugin_utils.display import places
 
 DEFAULT_LINES = 10
 

@@ -34,10 +34,7 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 
 from ..plugin_utils import invocation
-from ..plugin_utils.output.file import FileRecorder
-from ..plugin_utils.output.otel import OtelRecorder
-from ..plugin_utils.output.record import ERROR, INFO, Recorder, Run
-from ..plugin_utils.results import (
+from ..plugin_utils.display.results import (
     SILENT,
     answer_of,
     done,
@@ -48,6 +45,9 @@ from ..plugin_utils.results import (
     short_name,
     task_of,
 )
+from ..plugin_utils.output.file import FileRecorder
+from ..plugin_utils.output.otel import OtelRecorder
+from ..plugin_utils.output.record import ERROR, INFO, Recorder, Run
 
 PLAN = "caravan.kamal.plan"
 LOCK = "caravan.kamal.lock"

@@ -35,10 +35,10 @@ from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.utils.vars import load_extra_vars
 
-from ..plugin_utils import ci, host_line, screen
-from ..plugin_utils.held_lock import HeldLock
-from ..plugin_utils.live_line import NO_ROLE_YET, LiveLine, make_room
-from ..plugin_utils.results import (
+from ..plugin_utils.display import ci, host_line, screen
+from ..plugin_utils.display.held_lock import HeldLock
+from ..plugin_utils.display.live_line import NO_ROLE_YET, LiveLine, make_room
+from ..plugin_utils.display.results import (
     SILENT,
     answer_of,
     begins_at,
@@ -53,8 +53,8 @@ from ..plugin_utils.results import (
     task_of,
     wait_of,
 )
-from ..plugin_utils.summary import CONTROLLER, Versions
-from ..plugin_utils.tally import Tally
+from ..plugin_utils.display.summary import CONTROLLER, Versions
+from ..plugin_utils.display.tally import Tally
 
 RELEASE = "caravan.kamal.release"
 # Seconds that a stage took, from which on they are told.

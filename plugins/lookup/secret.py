@@ -60,7 +60,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._errors import CaravanError
 from ..plugin_utils.config import source
-from ..plugin_utils.memory import OF_THIS_RUN
+from ..plugin_utils.forks.memory import OF_THIS_RUN
 from ..plugin_utils.secrets import sources, store
 
 

@@ -13,7 +13,7 @@ from typing import Callable, List, Mapping, Optional
 from ..module_utils._errors import HookError
 from ..module_utils._masks import masked
 from . import process
-from .memory import OF_THIS_RUN, Memory
+from .forks.memory import OF_THIS_RUN, Memory
 
 FOLDER = os.path.join(".kamal", "hooks")
 PRE_INIT = "pre-init"

@@ -12,7 +12,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, TextIO
 
 from ansible.plugins.action import ActionBase
 
-from . import agent, ci
+from . import agent
+from .display import ci
 
 SSH = ("ssh", "ansible.builtin.ssh")
 # Options of the connection, and the words of ssh that say the same.

@@ -418,7 +418,7 @@ class FakeEngine:
         executed: Executed = getattr(self, f"_proxy_{argv[1]}")(*argv[2:])
         return executed
 
-    def execute_aloud(self, container: str, argv: Sequence[str], env: Mapping[str, str], hears: Hears) -> int:
+    def execute_streamed(self, container: str, argv: Sequence[str], env: Mapping[str, str], hears: Hears) -> int:
         executed = self.execute(container, argv, env)
         with hears.ending(lambda: None):
             hears(executed.output.encode())

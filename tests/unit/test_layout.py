@@ -33,20 +33,24 @@ HEADER = (
 )
 # The rooms, and which others each of them may enter. What has no room lies at the root of module_utils; every room may.
 WORDS = "module_utils"
-CONFIG, PLAN, SECRETS, KEPT, COMMANDS, OUTPUT = (
-    f"plugin_utils/{room}" for room in ("config", "plan", "secrets", "kept", "commands", "output")
+CONFIG, PLAN, SECRETS, KEPT, COMMANDS, OUTPUT, DISPLAY, PROGRESS, FORKS = (
+    f"plugin_utils/{room}"
+    for room in ("config", "plan", "secrets", "kept", "commands", "output", "display", "progress", "forks")
 )
 APP, PROXY, BUILD, DELIVERY, HOST, DOCKER_RUN, KEPT_THERE = (
     f"module_utils/{room}" for room in ("_app", "_proxy", "_build", "_delivery", "_host", "_docker_run", "_kept")
 )
 MAY_ENTER = {
-    "plugin_utils": {DELIVERY},
+    "plugin_utils": {DISPLAY, FORKS, DELIVERY},
     CONFIG: {DOCKER_RUN},
     PLAN: {CONFIG, SECRETS, KEPT, PROXY, BUILD, DOCKER_RUN},
-    SECRETS: {"plugin_utils", CONFIG},
-    KEPT: {"plugin_utils"},
+    SECRETS: {"plugin_utils", FORKS, CONFIG},
+    KEPT: {"plugin_utils", PROGRESS, DISPLAY, FORKS},
     COMMANDS: {"plugin_utils"},
     OUTPUT: set(),
+    PROGRESS: {"plugin_utils", DISPLAY},
+    DISPLAY: set(),
+    FORKS: set(),
     APP: {PROXY, HOST},
     PROXY: {HOST, DOCKER_RUN},
     BUILD: {HOST},

@@ -136,7 +136,7 @@ def _run(engine: Engine, container: str, command: Command) -> Executed:
     listener = command.listener
     if listener is None:
         return engine.execute(container, command.words, command.env)
-    code = engine.execute_aloud(container, command.words, command.env, listener)
+    code = engine.execute_streamed(container, command.words, command.env, listener)
     return Executed(code, listener.end())
 
 

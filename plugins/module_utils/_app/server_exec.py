@@ -27,7 +27,7 @@ GRACE, POLL = 2.0, 0.1
 def run(changes: Changes, command: str, host: str, raw: bool, progress: Optional[Progress] = None) -> Dict[str, Any]:
     """What it wrote, with `raw` also the bytes of its standard output. CommandError where its code is not 0."""
     name, listener = named(command), Listener(progress, PLACE) if progress else None
-    executed = changes.do(f"run {name}", lambda: _run_aloud(command, listener) if listener else _run(command, raw))
+    executed = changes.do(f"run {name}", lambda: _run_streamed(command, listener) if listener else _run(command, raw))
     return _command.answer(name, name, executed, raw, f"on {host}")
 
 
@@ -54,7 +54,7 @@ def _run(command: str, raw: bool) -> Executed:
     return Executed(done.returncode, written.decode("utf-8", "replace"), done.stdout)
 
 
-def _run_aloud(command: str, listener: Listener) -> Executed:
+def _run_streamed(command: str, listener: Listener) -> Executed:
     """In a session of its own, so that all it started can be ended with it."""
     with subprocess.Popen(
         [SHELL, "-c", command],

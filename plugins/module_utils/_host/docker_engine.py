@@ -93,7 +93,7 @@ class DockerEngine:
         with _asking(f"run {argv[0]} in container {container}"):
             return _streams.tried_twice(partial(self._execute, container, argv, env), _was_refused)
 
-    def execute_aloud(self, container: str, argv: Sequence[str], env: Mapping[str, str], hears: Hears) -> int:
+    def execute_streamed(self, container: str, argv: Sequence[str], env: Mapping[str, str], hears: Hears) -> int:
         with _asking(f"run {argv[0]} in container {container}"):
             return _streams.execute(self.api, container, argv, env, hears)
 

@@ -108,7 +108,7 @@ class Engine(Protocol):
     def execute(self, container: str, argv: Sequence[str], env: Optional[Mapping[str, str]] = None) -> Executed:
         """Run a command in a running container, with more variables if given, and wait for its end."""
 
-    def execute_aloud(self, container: str, argv: Sequence[str], env: Mapping[str, str], hears: Hears) -> int:
+    def execute_streamed(self, container: str, argv: Sequence[str], env: Mapping[str, str], hears: Hears) -> int:
         """The same, heard while it runs. Returns the exit code."""
 
     def read_file(self, container: str, path: str) -> Optional[bytes]:

@@ -15,7 +15,9 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ...module_utils._errors import CaravanError
-from .. import host_line, progress, terminal
+from .. import terminal
+from ..display import host_line
+from ..progress import reader
 from . import sources, way
 
 # What `ask` prints where no module was begun.
@@ -54,13 +56,13 @@ class KeptAction(ActionBase):
             return told(self._executed(module, arguments, task_vars), module, self.place(task_vars))
         host = str(task_vars["inventory_hostname"])
 
-        def hear(events: List[progress.Event]) -> None:
+        def hear(events: List[reader.Event]) -> None:
             for event in events[-1:]:
                 host_line.at(host, event["what"])
 
-        with progress.heard_if_long(self, hear, self._kept_folder(task_vars)) as reading:
-            aloud = {**arguments, "progress": reading.path}
-            return told(self._executed(module, aloud, task_vars), module, self.place(task_vars))
+        with reader.heard_if_long(self, hear, self._kept_folder(task_vars)) as reading:
+            with_progress = {**arguments, "progress": reading.path}
+            return told(self._executed(module, with_progress, task_vars), module, self.place(task_vars))
 
     def _kept_folder(self, task_vars: Mapping[str, Any]) -> Optional[str]:
         """Of the process that runs the module, where that is one of the user who is connected."""

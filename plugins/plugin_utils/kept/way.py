@@ -14,7 +14,8 @@ from ansible.executor import interpreter_discovery
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from .. import memory, owner
+from .. import owner
+from ..forks import memory
 from . import sources
 
 VARIABLE = "kamal_kept_process"

@@ -13,7 +13,7 @@ from typing import Any, Dict, Mapping, Optional
 
 from ...module_utils._errors import SecretError
 from ...module_utils._references import DOCKER_HUB, of_one_registry
-from .. import memory
+from ..forks import memory
 
 HELPER = "docker-credential-"
 SECONDS = 60.0

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ...module_utils._errors import ConfigError, Problem, SecretError
-from ..memory import OF_THIS_RUN, Memory
+from ..forks.memory import OF_THIS_RUN, Memory
 from .commands import Commands
 from .files import File, Secret, read
 

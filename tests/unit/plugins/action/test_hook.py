@@ -15,7 +15,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.modules import hook as module
 from ansible_collections.caravan.kamal.plugins.plugin_utils import hooks
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.rules_sections import HOOKS
-from ansible_collections.caravan.kamal.plugins.plugin_utils.memory import Memory
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks.memory import Memory
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Hook, Plan
 from yaml import safe_load
 

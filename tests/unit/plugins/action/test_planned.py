@@ -33,12 +33,14 @@ from ansible_collections.caravan.kamal.plugins.action import (
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host.module import DOCKER_OPTIONS
 from ansible_collections.caravan.kamal.plugins.module_utils._progress import Progress
-from ansible_collections.caravan.kamal.plugins.plugin_utils import host_line, memory, progress
-from ansible_collections.caravan.kamal.plugins.plugin_utils.first_pull import FirstPulls
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display import host_line
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks import memory
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks.first_pull import FirstPulls
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import action as planned_action
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.action import PlannedAction
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
+from ansible_collections.caravan.kamal.plugins.plugin_utils.progress import reader
 
 SECRETS = {"TOKEN": "t", "DB": "d", "UNUSED": "u"}
 MakePlan = Callable[..., Plan]
@@ -712,7 +714,7 @@ def test_what_a_module_is_at_is_shown_when_it_takes_long(
         assert came.wait(60)
         return {}
 
-    monkeypatch.setattr(progress, "LONG", 0.01)
+    monkeypatch.setattr(reader, "LONG", 0.01)
     monkeypatch.setattr(host_line, "at", at)
     assert not act(action, arguments, variables, module).get("failed")
     given = act(action, arguments, variables, lambda given: {"given": list(given)}, check_mode=True)["given"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.callback import rollout
-from ansible_collections.caravan.kamal.plugins.plugin_utils import held_lock, results
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display import held_lock, results
 
 OK = {"failures": 0, "unreachable": 0, "changed": 0}
 CHANGED, FAILED = {**OK, "changed": 2}, {**OK, "failures": 1, "changed": 1}

@@ -168,7 +168,7 @@ CASES = {
         lambda share, _db: {"plan": to_data(share("v1")), "command": "dump all", "reuse": True, "roles": ["web"]},
         ("release staged", "release live"),
     ),
-    "app_exec, aloud": Case(
+    "app_exec, streamed": Case(
         "app_exec",
         lambda share, _db: {
             **{"plan": to_data(share("v1")), "command": "dump all", "reuse": True, "roles": ["web"]},
@@ -302,6 +302,7 @@ class Hosts:
 @pytest.fixture
 def hosts(share_of: Any, plan_of: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
     monkeypatch.setattr(client, "means", lambda: client.ENGINE)
+    monkeypatch.chdir(tmp_path)
     yield Hosts(share_of, plan_of, tmp_path, monkeypatch)
 
 

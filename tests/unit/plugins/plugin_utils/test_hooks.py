@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import HookError
 from ansible_collections.caravan.kamal.plugins.plugin_utils import hooks
-from ansible_collections.caravan.kamal.plugins.plugin_utils.memory import Memory
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks.memory import Memory
 
 
 def hook(root: Path, text: str, name: str = "pre-init", mode: int = 0o755) -> str:

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.plugin_utils import answers, report, terminal
+from ansible_collections.caravan.kamal.plugins.plugin_utils import answers, terminal
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display import report
 
 BY_KEY = {"port": 2222, "remote_user": "sam", "private_key_file": "/k y", "ssh_common_args": "-F 'a b'"}
 

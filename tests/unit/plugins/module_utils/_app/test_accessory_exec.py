@@ -22,7 +22,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._host import files
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
 from ansible_collections.caravan.kamal.plugins.module_utils._names import exec_lock
-from ansible_collections.caravan.kamal.plugins.plugin_utils import report
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display import report
 from fakes import FakeEngine
 
 pytestmark = pytest.mark.usefixtures("home")

@@ -16,7 +16,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._errors import Confi
 from ansible_collections.caravan.kamal.plugins.module_utils._names import Names
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import commands
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
-from ansible_collections.caravan.kamal.plugins.plugin_utils import report
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display import report
 from fakes import FakeEngine
 
 NAMES = Names("hello")

@@ -51,7 +51,7 @@ CALLS: dict[str, Callable[[Engine], Any]] = {
     "rename": lambda engine: engine.rename("c", "d"),
     "remove": lambda engine: engine.remove("c"),
     "execute": lambda engine: engine.execute("c", ["ls"]),
-    "execute_aloud": lambda engine: engine.execute_aloud("c", ["ls"], {}, Ear()),
+    "execute_streamed": lambda engine: engine.execute_streamed("c", ["ls"], {}, Ear()),
     "read_file": lambda engine: engine.read_file("c", "/f"),
     "archive": lambda engine: engine.archive("c", "/f/."),
     "put": lambda engine: engine.put("c", "/f", b""),
@@ -225,7 +225,7 @@ def test_what_is_heard_of_a_command_is_nothing_of_one_that_was_refused_at_first(
     api, ear = MagicMock(), Ear()
     api.exec_start.side_effect = [first, [b"do", b"ne"]]
     api.exec_inspect.return_value = {"ExitCode": 3}
-    assert DockerEngine(api).execute_aloud("c", ["ls"], {"A": "1"}, ear) == 3
+    assert DockerEngine(api).execute_streamed("c", ["ls"], {"A": "1"}, ear) == 3
     assert ear == b"done" and api.exec_create.call_args.kwargs["environment"] == {"A": "1"}
 
 
@@ -233,12 +233,12 @@ def test_a_command_that_is_refused_twice_says_why() -> None:
     api, ear = MagicMock(), Ear()
     api.exec_start.side_effect = [[b"OCI runtime exec failed: no ls"], [b"OCI runtime exec failed: no ls"]]
     api.exec_inspect.return_value = {"ExitCode": 126}
-    assert DockerEngine(api).execute_aloud("c", ["ls"], {}, ear) == 126
+    assert DockerEngine(api).execute_streamed("c", ["ls"], {}, ear) == 126
     assert ear == b"OCI runtime exec failed: no ls"
 
 
 @pytest.mark.parametrize("fails", ["exec_start", "exec_inspect"])
-@pytest.mark.parametrize("verb", ["execute", "execute_aloud"])
+@pytest.mark.parametrize("verb", ["execute", "execute_streamed"])
 def test_a_command_that_may_have_run_is_not_run_twice(verb: str, fails: str) -> None:
     api = MagicMock()
     getattr(api, fails).side_effect = FAULTS["timeout" if fails == "exec_start" else "refused"]
@@ -253,7 +253,7 @@ def test_a_command_that_is_to_end_is_ended_with_what_it_started() -> None:
     with subprocess.Popen(["sh", "-c", "sleep 600 & wait"], start_new_session=True) as process:
         api.exec_inspect.return_value["Pid"] = process.pid
         api.exec_start.side_effect = lambda *_what, **_how: (ear.over() or each for each in [b"begun", b"more"])
-        assert DockerEngine(api).execute_aloud("c", ["ls"], {}, ear) == 143
+        assert DockerEngine(api).execute_streamed("c", ["ls"], {}, ear) == 143
         assert process.wait(60) == -signal.SIGTERM
 
 

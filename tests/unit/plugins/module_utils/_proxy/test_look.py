@@ -12,7 +12,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._proxy import contai
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.look import look
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.settings import proxy_container
-from ansible_collections.caravan.kamal.plugins.plugin_utils import report
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display import report
 from fakes import PROXY, FakeEngine
 
 pytestmark = pytest.mark.usefixtures("no_waiting", "home")

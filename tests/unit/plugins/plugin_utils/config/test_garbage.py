@@ -20,7 +20,7 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import S
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.ruby_library import Scope
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.schema import load_sections
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.topology import Topology
-from ansible_collections.caravan.kamal.plugins.plugin_utils.memory import Memory
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks.memory import Memory
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.overview import overview
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import plan
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run

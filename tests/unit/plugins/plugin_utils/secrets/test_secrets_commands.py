@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import SecretError
-from ansible_collections.caravan.kamal.plugins.plugin_utils.memory import Memory
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks.memory import Memory
 from ansible_collections.caravan.kamal.plugins.plugin_utils.secrets import kamal_command
 from ansible_collections.caravan.kamal.plugins.plugin_utils.secrets.commands import Commands
 from ansible_collections.caravan.kamal.plugins.plugin_utils.secrets.sources import Secrets

@@ -9,8 +9,8 @@ import pickle
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.plugin_utils.host_line import At
-from ansible_collections.caravan.kamal.plugins.plugin_utils.live_line import CLEAR, LiveLine, make_room
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display.host_line import At
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display.live_line import CLEAR, LiveLine, make_room
 
 
 class Screen:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.plugin_utils.background import LOST, Background
-from ansible_collections.caravan.kamal.plugins.plugin_utils.memory import Memory
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks.background import LOST, Background
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks.memory import Memory
 
 FORK = multiprocessing.get_context("fork")
 

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 from typing import Any, Iterator
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.plugin_utils import aloud, places
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display import places
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import command_places
+from ansible_collections.caravan.kamal.plugins.plugin_utils.progress import stream
 
 
 @pytest.fixture
@@ -22,12 +23,12 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         yield SimpleNamespace(path="there", stop=None, is_whole=True)
         hear([{"state": "wrote", "place": "web", "text": "a\nb", "is_cut": False}])
 
-    monkeypatch.setattr(aloud.progress, "heard", heard)
+    monkeypatch.setattr(stream.reader, "heard", heard)
 
     def display(text: str, newline: bool = True) -> None:
         lines.extend(text.splitlines())
 
-    for module in (aloud, places):
+    for module in (stream, places):
         monkeypatch.setattr(module, "Display", lambda: SimpleNamespace(display=display))
     monkeypatch.setattr(places, "stringc", lambda text, _color: text)
     return lines
@@ -43,7 +44,7 @@ def execute(
     def run(_module: str, given: dict[str, Any], _variables: Any) -> dict[str, Any]:
         return {"progress": given.get("progress")}
 
-    return aloud.execute(action, run, "m", arguments, {"inventory_hostname": "web1", **variables}, names)  # type: ignore[arg-type]
+    return stream.execute(action, run, "m", arguments, {"inventory_hostname": "web1", **variables}, names)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

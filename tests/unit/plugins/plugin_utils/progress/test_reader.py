@@ -16,8 +16,8 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.caravan.kamal.plugins.module_utils import _progress
 from ansible_collections.caravan.kamal.plugins.module_utils._progress import Progress
-from ansible_collections.caravan.kamal.plugins.plugin_utils import progress
 from ansible_collections.caravan.kamal.plugins.plugin_utils.kept import way
+from ansible_collections.caravan.kamal.plugins.plugin_utils.progress import reader
 
 
 def action(folder: Path, transport: str, says: str = "", lost: bool = False) -> Any:
@@ -53,7 +53,7 @@ def test_it_is_heard_while_the_module_runs_and_to_its_end(
         if "first" in told:
             came.set()
 
-    with progress.heard(action(tmp_path, transport), hear) as reading:
+    with reader.heard(action(tmp_path, transport), hear) as reading:
         module = Progress(reading.path, {})
         module.wrote("web", "first")
         assert came.wait(60)
@@ -69,7 +69,7 @@ def test_it_is_heard_in_the_folder_of_the_kept_process_which_only_the_host_knows
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(progress, "LONG", 0.01)
+    monkeypatch.setattr(reader, "LONG", 0.01)
     folder = Path(os.path.expandvars(way.FOLDER))
     folder.mkdir(parents=True)
     came = threading.Event()
@@ -78,7 +78,7 @@ def test_it_is_heard_in_the_folder_of_the_kept_process_which_only_the_host_knows
         if texts(events) == ["first"]:
             came.set()
 
-    with progress.heard_if_long(action(tmp_path, "ssh"), hear, way.FOLDER) as reading:
+    with reader.heard_if_long(action(tmp_path, "ssh"), hear, way.FOLDER) as reading:
         Progress(os.path.expandvars(reading.path), {}).wrote("web", "first")
         assert folder in Path(os.path.expandvars(reading.path)).parents
         assert came.wait(60)
@@ -87,7 +87,7 @@ def test_it_is_heard_in_the_folder_of_the_kept_process_which_only_the_host_knows
 @pytest.mark.parametrize("transport", ["local", "ssh"])
 def test_one_that_was_killed_is_heard_as_far_as_it_came(tmp_path: Path, transport: str) -> None:
     told: list[str] = []
-    with progress.heard(action(tmp_path, transport), lambda events: told.extend(texts(events))) as reading:
+    with reader.heard(action(tmp_path, transport), lambda events: told.extend(texts(events))) as reading:
         Progress(reading.path, {}).wrote("web", "last")
         with open(reading.path, "a", encoding="utf-8") as file:
             file.write('{"state": "wro')
@@ -96,7 +96,7 @@ def test_one_that_was_killed_is_heard_as_far_as_it_came(tmp_path: Path, transpor
 
 @pytest.mark.parametrize("transport", ["local", "ssh"])
 def test_one_that_says_nothing_holds_nobody_up(tmp_path: Path, transport: str) -> None:
-    with progress.heard(action(tmp_path, transport), print) as reading:
+    with reader.heard(action(tmp_path, transport), print) as reading:
         pass
     assert not reading.is_whole
 
@@ -104,7 +104,7 @@ def test_one_that_says_nothing_holds_nobody_up(tmp_path: Path, transport: str) -
 @pytest.mark.parametrize("trouble", [{"lost": True}, {"says": "Welcome!\n"}], ids=["lost", "greeting"])
 def test_a_host_that_cannot_be_heard_is_left_alone(tmp_path: Path, trouble: dict[str, Any]) -> None:
     told: list[Any] = []
-    with progress.heard(action(tmp_path, "ssh", **trouble), told.extend) as reading:
+    with reader.heard(action(tmp_path, "ssh", **trouble), told.extend) as reading:
         module = Progress(reading.path, {})
         module.wrote("web", "text")
         module.over()
@@ -115,7 +115,7 @@ def test_a_host_that_cannot_be_heard_is_left_alone(tmp_path: Path, trouble: dict
 def test_the_work_is_ended_from_afar_and_leaves_no_file(tmp_path: Path, transport: str) -> None:
     folder = tmp_path / "there"
     folder.mkdir()
-    with progress.heard(action(folder, transport), lambda _events: None) as reading:
+    with reader.heard(action(folder, transport), lambda _events: None) as reading:
         module = Progress(reading.path, {})
         assert not module.is_to_stop
 
@@ -132,8 +132,8 @@ def test_the_work_is_ended_from_afar_and_leaves_no_file(tmp_path: Path, transpor
 
 
 def test_one_that_does_not_end_is_not_waited_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "TOLD_WITHIN", 0.2)
-    with progress.heard(action(tmp_path, "ssh"), lambda _events: None) as reading:
+    monkeypatch.setattr(reader, "TOLD_WITHIN", 0.2)
+    with reader.heard(action(tmp_path, "ssh"), lambda _events: None) as reading:
         Progress(reading.path, {}).wrote("web", "text")
         reading.stop()
         assert Path(reading.path + _progress.STOP).exists()
@@ -143,7 +143,7 @@ def test_one_that_does_not_end_is_not_waited_for_long(tmp_path: Path, monkeypatc
 def test_what_takes_long_is_heard_where_its_user_is_at_home(
     tmp_path: Path, transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "LONG", 0.01)
+    monkeypatch.setattr(reader, "LONG", 0.01)
     monkeypatch.setenv("HOME", str(tmp_path / "at home"))
     (tmp_path / "at home").mkdir()
     came = threading.Event()
@@ -152,7 +152,7 @@ def test_what_takes_long_is_heard_where_its_user_is_at_home(
         if [event["what"] for event in events] == ["stop container a"]:
             came.set()
 
-    with progress.heard_if_long(action(tmp_path, transport), hear, "$HOME") as reading:
+    with reader.heard_if_long(action(tmp_path, transport), hear, "$HOME") as reading:
         module = Progress(os.path.expandvars(reading.path), {})
         module.at("stop container a")
         assert came.wait(60)
@@ -164,6 +164,6 @@ def test_what_takes_no_time_is_not_asked_about(tmp_path: Path) -> None:
     asked: list[str] = []
     quick = action(tmp_path, "ssh")
     quick._low_level_execute_command = lambda script, **_options: asked.append(script)
-    with progress.heard_if_long(quick, print, "$HOME"):
+    with reader.heard_if_long(quick, print, "$HOME"):
         pass
     assert asked == []

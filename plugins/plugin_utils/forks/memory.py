@@ -17,7 +17,7 @@ import os
 import tempfile
 from typing import Any, Callable, Dict, Iterator
 
-from ..module_utils._errors import CaravanError
+from ...module_utils._errors import CaravanError
 
 SIZE = 32 * 2**20
 _LENGTH = 8

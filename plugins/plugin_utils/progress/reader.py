@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._progress import NEXT, OVER, STOP
+from ...module_utils._progress import NEXT, OVER, STOP
 
 LOCAL = "local"
 # Seconds between two looks at a file of this machine.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import CaravanError
-from ansible_collections.caravan.kamal.plugins.plugin_utils.memory import Memory
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks.memory import Memory
 
 FORK = multiprocessing.get_context("fork")
 

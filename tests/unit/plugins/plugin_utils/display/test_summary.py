@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.plugin_utils.summary import Versions, closing_line
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display.summary import Versions, closing_line
 
 NEW, OLD = "3f2a9c1b6f0e4d1d8a7c5b3e2f1a0d9c8b7a6f5e", "77d0e2100e4d1d8a7c5b3e2f1a0d9c8b7a6f5e00"
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from ..module_utils._names import short_version
+from ...module_utils._names import short_version
 
 NAMED_HOSTS = 8
 NONE = "nothing"

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.plugin_utils import ci
+from ansible_collections.caravan.kamal.plugins.plugin_utils.display import ci
 
 
 @pytest.mark.parametrize(

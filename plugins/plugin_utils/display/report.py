@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 
 import yaml
 
-from ..module_utils._names import PROXY_CONTAINER, short_version
+from ...module_utils._names import PROXY_CONTAINER, short_version
 
 NOTHING = "-"
 NOT_REACHED = "no answer"

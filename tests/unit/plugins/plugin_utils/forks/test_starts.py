@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import signal
 
-from ansible_collections.caravan.kamal.plugins.plugin_utils import starts
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks import starts
 
 
 def entered(most: int, number: int) -> tuple[int, int]:

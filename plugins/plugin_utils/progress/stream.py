@@ -11,7 +11,9 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from . import places, process, progress
+from .. import process
+from ..display import places
+from . import reader
 
 Execute = Callable[[str, Dict[str, Any], Mapping[str, Any]], Dict[str, Any]]
 # Nothing is shown of a command that is not waited for, and of one whose output is for a file.
@@ -32,7 +34,7 @@ def execute(
     if not _is_shown(action, arguments, task_vars):
         return run(module, arguments, task_vars)
     hear = partial(_hear, _teller(names), str(task_vars["inventory_hostname"]))
-    with progress.heard(action, hear) as reading, process.ending_with_us(reading.stop):
+    with reader.heard(action, hear) as reading, process.ending_with_us(reading.stop):
         answer = run(module, {**arguments, "progress": reading.path}, task_vars)
     return {**answer, "streamed": reading.is_whole}
 
@@ -64,7 +66,7 @@ def _tell_as_it_is(_name: str, text: str, is_cut: bool) -> None:
     Display().display(text if is_cut else f"{text}\n", newline=not is_cut)
 
 
-def _hear(tell: Callable[[str, str, bool], None], host: str, events: List[progress.Event]) -> None:
+def _hear(tell: Callable[[str, str, bool], None], host: str, events: List[reader.Event]) -> None:
     for event in events:
         tell(place(host, event["place"]), event["text"], event["is_cut"])
 

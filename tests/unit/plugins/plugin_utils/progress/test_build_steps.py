@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.plugin_utils.build_progress import Teller
+from ansible_collections.caravan.kamal.plugins.plugin_utils.progress.build import Teller
 
 
 def event(state: str, step: str, **more: Any) -> dict[str, Any]:
