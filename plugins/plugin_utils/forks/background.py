@@ -8,17 +8,16 @@ It is a fork of the process of the first task, and ends with the run. What it an
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import glob
 import json
 import os
 import signal
 import threading
 import time
-import zlib
 from typing import Any, Callable, Dict, Iterator, Optional
 
-from .memory import OF_THIS_RUN, Memory, nameless_file
+from .memory import OF_THIS_RUN, Memory
+from .mutexes import Mutexes
 
 # Seconds between two looks at whether the run goes on.
 WATCHED = 0.2
@@ -26,10 +25,10 @@ LOST: Dict[str, Any] = {"failed": True, "msg": "What was begun in the background
 
 
 class Background:
-    """The process that does something has a lock, which the kernel frees with it: a byte of a file for each name."""
+    """The process that does something has the lock of that name as long as it is there."""
 
     def __init__(self, memory: Memory = OF_THIS_RUN) -> None:
-        self._memory, self._lock = memory, nameless_file()
+        self._memory, self._mutexes = memory, Mutexes()
 
     def begin(self, name: str, act: Callable[[], Dict[str, Any]]) -> None:
         """Return as soon as it has begun."""
@@ -43,7 +42,7 @@ class Background:
         try:
             os.setsid()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            fcntl.lockf(self._lock, fcntl.LOCK_EX, 1, _byte_of(name))
+            self._mutexes.take(name)
             self._memory.put(name, LOST)
             os.close(tells)
             threading.Thread(target=_end_with, args=(run,), daemon=True).start()
@@ -61,14 +60,9 @@ class Background:
 
     def answer(self, name: str) -> Optional[Dict[str, Any]]:
         """Wait for what was begun by this name; None where nothing was, or where that was answered already."""
-        fcntl.lockf(self._lock, fcntl.LOCK_EX, 1, _byte_of(name))
-        fcntl.lockf(self._lock, fcntl.LOCK_UN, 1, _byte_of(name))
-        taken: Optional[Dict[str, Any]] = self._memory.take(name)
+        with self._mutexes.held(name):
+            taken: Optional[Dict[str, Any]] = self._memory.take(name)
         return taken
-
-
-def _byte_of(name: str) -> int:
-    return zlib.crc32(name.encode())
 
 
 def _end_with(run: int) -> None:

@@ -2,19 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Of the hosts that would pull an image through one mirror at the same time one is first; the mirror has it then.
 
-Each host's task is a process of its own. They share the memory of the run, and a lock for each mirror, which the
-kernel frees with its process.
+Each host's task is a process of its own. They share the memory of the run, and a lock for each mirror.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import zlib
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict
 
-from .memory import OF_THIS_RUN, Memory, nameless_file
+from .memory import OF_THIS_RUN, Memory
+from .mutexes import Mutexes
 
 Answer = Dict[str, Any]
 NOT_PULLED = (
@@ -35,12 +32,12 @@ class Pull:
 
 class FirstPulls:
     def __init__(self, memory: Memory = OF_THIS_RUN) -> None:
-        self._memory, self._locks = memory, nameless_file()
+        self._memory, self._mutexes = memory, Mutexes()
 
     def wait(self, pull: Pull, act: Callable[[], Answer], tell: Callable[[str], None]) -> Answer:
         """What `act`, which pulls, answers on the first host; on one that comes later nothing, or why it is not to."""
         name = f"pulled first: {pull.task} {pull.mirror}"
-        with self._alone(name, lambda: tell(self._awaited(name, pull))):
+        with self._mutexes.held(name, lambda: tell(self._awaited(name, pull))):
             before = self._memory.known(name)
             if before and before["ended"]:
                 return {} if before["succeeded"] else _failed(pull, before["host"])
@@ -56,20 +53,6 @@ class FirstPulls:
     def _awaited(self, name: str, pull: Pull) -> str:
         first = (self._memory.known(name) or {}).get("host", "another host")
         return f"waits for {first}, which pulls the image through the mirror {pull.mirror} first"
-
-    @contextlib.contextmanager
-    def _alone(self, name: str, will_wait: Callable[[], None]) -> Iterator[None]:
-        """One process at a time; the lock is on a byte of the file that stands for the name."""
-        place = zlib.crc32(name.encode())
-        try:
-            fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-        except OSError:
-            will_wait()
-            fcntl.lockf(self._locks, fcntl.LOCK_EX, 1, place)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, place)
 
 
 def _failed(pull: Pull, first: str) -> Answer:

@@ -8,22 +8,13 @@ says the same, but is a template in the main process for each host, which then l
 
 from __future__ import annotations
 
-import fcntl
-from contextlib import contextmanager
-from typing import Iterator
+from typing import ContextManager
 
-from .memory import nameless_file
+from .mutexes import Mutexes
 
-# A byte of it is a queue. The main process makes it, before it forks; a lock on it is gone with its process.
-_QUEUES = nameless_file()
+_QUEUES = Mutexes()
 
 
-@contextmanager
-def one_of(most: int, number: int) -> Iterator[None]:
+def one_of(most: int, number: int) -> ContextManager[None]:
     """While this host, of that `number` in its play, is one of the `most` that begin."""
-    queue = number % most
-    fcntl.lockf(_QUEUES, fcntl.LOCK_EX, 1, queue)
-    try:
-        yield
-    finally:
-        fcntl.lockf(_QUEUES, fcntl.LOCK_UN, 1, queue)
+    return _QUEUES.held(str(number % most))
