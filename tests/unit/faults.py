@@ -91,6 +91,31 @@ class Fragile(FakeEngine):
         return counted
 
 
+class KillsAt:
+    """An engine whose caller is killed before or after its nth change."""
+
+    CHANGES = ("create", "create_network", "start", "stop", "rename", "remove", "execute", "tag", "remove_image")
+
+    def __init__(self, engine: FakeEngine, number: int, after: bool) -> None:
+        self.engine, self.left, self.after = engine, number, after
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.engine, name)
+        return self._counted(real) if name in self.CHANGES else real
+
+    def _counted(self, real: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.left -= 1
+            if self.left == 0 and not self.after:
+                raise Killed
+            result = real(*arguments, **named)
+            if self.left == 0:
+                raise Killed
+            return result
+
+        return call
+
+
 class Failing:
     """Something of which one call fails after it was made some times: the next one or, with `lasting`, all further."""
 

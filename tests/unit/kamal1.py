@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A host as Kamal 1 leaves it, on which ports can be taken, and a caller of its engine that is killed."""
+"""A host as Kamal 1 leaves it, on which ports can be taken."""
 
 from __future__ import annotations
 
@@ -45,32 +45,3 @@ def add_traefik(engine: FakeEngine, port: str = "80", **body: Any) -> None:
     engine.create(TRAEFIK, made)
     engine.start(TRAEFIK)
     engine.calls.clear()
-
-
-class Killed(BaseException):
-    """As a process that is killed: nothing is tidied up."""
-
-
-class KillsAt:
-    """An engine whose caller is killed before or after its nth change."""
-
-    CHANGES = ("create", "create_network", "start", "stop", "rename", "remove", "execute", "tag", "remove_image")
-
-    def __init__(self, engine: FakeEngine, number: int, after: bool) -> None:
-        self.engine, self.left, self.after = engine, number, after
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self.engine, name)
-        return self._counted(real) if name in self.CHANGES else real
-
-    def _counted(self, real: Any) -> Any:
-        def call(*arguments: Any, **named: Any) -> Any:
-            self.left -= 1
-            if self.left == 0 and not self.after:
-                raise Killed
-            result = real(*arguments, **named)
-            if self.left == 0:
-                raise Killed
-            return result
-
-        return call

@@ -18,7 +18,8 @@ from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import traefik
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from fakes import PROXY
-from kamal1 import TRAEFIK, Killed, KillsAt, Ported, add_traefik
+from faults import Killed, KillsAt
+from kamal1 import TRAEFIK, Ported, add_traefik
 
 pytestmark = pytest.mark.usefixtures("home", "no_waiting")
 

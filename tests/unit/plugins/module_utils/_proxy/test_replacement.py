@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ProxyError
@@ -15,16 +15,12 @@ from ansible_collections.caravan.kamal.plugins.module_utils._proxy import replac
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.settings import proxy_container
 from fakes import PROXY, FakeEngine
-from faults import fail_once
+from faults import Killed, KillsAt, fail_once
 
 pytestmark = pytest.mark.usefixtures("no_waiting", "home")
 
 IMAGE = "basecamp/kamal-proxy:v0.9.2"
 ROUTE = {"hosts": ["a.example.com"], "response_timeout": 7}
-
-
-class Killed(BaseException):
-    """As a process that is killed: nothing is tidied up."""
 
 
 @pytest.fixture
@@ -132,31 +128,6 @@ def test_a_lost_route_whose_target_is_gone_is_told_and_the_others_are_served(
     changes = reboot(host)
     assert set(host.routes) == {"app"}
     assert any("route shut before" in notice and "Deploy this service again" in notice for notice in changes.notices)
-
-
-class KillsAt:
-    """An engine whose caller is killed before or after its nth change."""
-
-    CHANGES = ("create", "start", "stop", "rename", "remove", "execute")
-
-    def __init__(self, engine: FakeEngine, number: int, after: bool) -> None:
-        self.engine, self.left, self.after = engine, number, after
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self.engine, name)
-        return self._counted(real) if name in self.CHANGES else real
-
-    def _counted(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            self.left -= 1
-            if self.left == 0 and not self.after:
-                raise Killed
-            result = real(*arguments, **named)
-            if self.left == 0:
-                raise Killed
-            return result
-
-        return call
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after it"])

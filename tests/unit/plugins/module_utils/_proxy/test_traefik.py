@@ -21,8 +21,8 @@ from ansible_collections.caravan.kamal.plugins.module_utils._proxy import replac
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.settings import proxy_container
 from fakes import PROXY, FakeEngine
-from faults import fail_once
-from kamal1 import TRAEFIK, Killed, KillsAt, Ported, add_traefik
+from faults import Killed, KillsAt, fail_once
+from kamal1 import TRAEFIK, Ported, add_traefik
 
 pytestmark = pytest.mark.usefixtures("no_waiting", "home")
 
