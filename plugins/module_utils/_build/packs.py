@@ -9,9 +9,9 @@ import shutil
 from typing import List
 
 from .._errors import BuildError
+from .._progress import Progress
 from .handed import Handed
 from .output import Output
-from .._progress import Progress
 from .source import Source
 
 PHASE = re.compile(r"===> (\w+)")

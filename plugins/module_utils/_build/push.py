@@ -11,8 +11,8 @@ from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 from .. import _references
 from .._errors import BuildError, EngineError
 from .._host.engine import Engine, Image
-from .client import Client
 from .._progress import Progress
+from .client import Client
 from .wanted import Wanted
 
 DESCRIPTION = '{"manifest": {{json .Manifest}}, "image": {{json .Image}}}'

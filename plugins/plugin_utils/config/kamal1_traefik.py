@@ -101,9 +101,9 @@ def of_container(entry: Entry, value: Any, has_hosts: bool) -> Part:
 
 
 def _argument(name: str, has_hosts: bool) -> Part:
-    if name.startswith(("log.", "accesslog", "log")):
+    if name.startswith(("log", "accesslog")):
         return Part(LOGS)
-    if name.startswith(("certificatesresolvers.",)) or ".http.redirections." in name or ".http.tls" in name:
+    if name.startswith("certificatesresolvers.") or ".http.redirections." in name or ".http.tls" in name:
         return Part(added={"proxy": {"ssl": "true"}}) if has_hosts else Part(LETS_ENCRYPT, by_hand=True)
     if re.match(r"entrypoints\.[^.]+\.forwardedheaders\.", name):
         return Part(added={"proxy": {"forward_headers": "true"}})
