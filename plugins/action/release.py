@@ -55,7 +55,7 @@ class ActionModule(PlannedAction):
         """Where several hosts would pull through one mirror, one of them does it before the others."""
         if not self._may_share_a_mirror(arguments, variables):
             return super()._patiently(arguments, variables)
-        answer = super()._patiently({**arguments, "mirror_first": True}, variables)
+        answer = super()._patiently({**arguments, "refuse_mirror": True}, variables)
         if not answer.get("mirror"):
             return answer
         image, tell = arguments["plan"]["image"], partial(self.tell, variables)
@@ -70,7 +70,7 @@ class ActionModule(PlannedAction):
     def _may_share_a_mirror(self, arguments: Arguments, variables: Mapping[str, Any]) -> bool:
         """Only images of Docker Hub have mirrors."""
         image, hosts = arguments["plan"]["image"], variables.get("ansible_play_hosts") or ()
-        is_asked = arguments.get("state") in PULLS and left_out(arguments, "mirror_first") and len(hosts) > 1
+        is_asked = arguments.get("state") in PULLS and left_out(arguments, "refuse_mirror") and len(hosts) > 1
         return is_asked and not self._task.check_mode and image["pull"] and not server_of(image["repository"])
 
 

@@ -89,7 +89,7 @@ options:
     type: list
     elements: str
     default: []
-  mirror_first:
+  refuse_mirror:
     description:
       - With O(state=pulled) and O(state=staged), where the image would be pulled through a mirror of Docker Hub that
         the engine has, change nothing and fail with RV(mirror).
@@ -201,7 +201,7 @@ notices:
   sample: []
 mirror:
   description: The address of the mirror that the image would be pulled through.
-  returned: with O(mirror_first) where it was not pulled for that reason
+  returned: with O(refuse_mirror) where it was not pulled for that reason
   type: str
   sample: http://192.0.2.40:5000
 container:
@@ -273,7 +273,7 @@ OPTIONS: Dict[str, Any] = {
     "max_pause": {"type": "int", "default": 30},
     "error_pages": {"type": "dict", "default": {}},
     "foretold": {"type": "list", "elements": "str", "default": []},
-    "mirror_first": {"type": "bool", "default": False},
+    "refuse_mirror": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "since": {"type": "float"},
     "secrets": {"type": "str", "no_log": True},
@@ -328,7 +328,7 @@ def release_of(request: _module.Request, share: HostShare) -> Release:
         image_id=request.params["image_id"],
         found=found,
         error_pages=request.params["error_pages"],
-        mirror_first=request.params["mirror_first"],
+        refuse_mirror=request.params["refuse_mirror"],
     )
 
 

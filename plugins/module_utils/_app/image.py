@@ -21,12 +21,12 @@ def ensure(
     credentials: Optional[Mapping[str, str]],
     kept: Optional[Sequence[str]] = None,
     trusting: bool = False,
-    mirror_first: bool = False,
+    refuse_mirror: bool = False,
 ) -> Optional[Image]:
     """The image of this release; `built` is what the build said of it. None only in check mode, where it would be
     pulled or built. With `kept` the image that this host has is the right one, whatever the registry has: the first of
     these IDs that is here, else what has the tag. With `trusting` it is also where a registry says nothing without a
-    login. With `mirror_first` a pull through a mirror is an ImageError that says which, and nothing is pulled.
+    login. With `refuse_mirror` a pull through a mirror is an ImageError that says which, and nothing is pulled.
 
     Raises ImageError where the image cannot be had or is one of another service, and where nothing was built and the
     registry does not say what it has.
@@ -36,7 +36,7 @@ def ensure(
         image = image if _is_current(engine, changes, image, wanted, built, credentials, trusting) else None
     if image is None:
         from_registry = wanted.pull and not (built.pending and not built.pushed)
-        if from_registry and mirror_first:
+        if from_registry and refuse_mirror:
             _refuse_mirror(engine, changes, wanted)
         get = _pull if from_registry else _only_here
         image = get(engine, changes, wanted, built, credentials)

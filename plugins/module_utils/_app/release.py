@@ -41,7 +41,7 @@ class Release:
     `found`: values that lie in files on this host, by role and variable; of those roles `secrets` says nothing.
     `foretold`: the actions that an earlier task of the run has listed for the network and kamal-proxy.
     `error_pages` by their names.
-    `mirror_first`: whether a pull through a mirror is refused, so that one host does it before the others.
+    `refuse_mirror`: whether a pull through a mirror is refused, so that one host does it before the others.
     `image_id`: the image that was staged, empty where it is still to come (check mode), None where nobody says.
     """
 
@@ -56,7 +56,7 @@ class Release:
     image_id: Optional[str] = None
     found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     error_pages: Mapping[str, str] = field(default_factory=dict)
-    mirror_first: bool = False
+    refuse_mirror: bool = False
 
     def __post_init__(self) -> None:
         self.records = history.read(self.share.history_file, self.changes.notice)
@@ -90,7 +90,7 @@ class Release:
         kept = _records.images_of(self.records, version) if is_of_before else None
         trusting = any(role.secrets_file for role in self.share.roles)
         self.changes.tell(f"look for the image {self.share.image.reference}")
-        wanted, refusing = self.share.image, self.mirror_first
+        wanted, refusing = self.share.image, self.refuse_mirror
         return _image.ensure(self.engine, self.changes, wanted, self.built, self.credentials, kept, trusting, refusing)
 
     def live(self, roles: Optional[List[str]]) -> Dict[str, Any]:

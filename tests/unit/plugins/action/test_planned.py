@@ -630,7 +630,7 @@ class BehindAMirror:
         self.pulls, self.asked = pulls, list[str]()
 
     def __call__(self, given: dict[str, Any]) -> dict[str, Any]:
-        first = given.get("mirror_first")
+        first = given.get("refuse_mirror")
         self.asked.append(f"{given['state']}{' unless through a mirror' if first else ''}")
         if first:
             return {"failed": True, "msg": "through a mirror", "mirror": MIRROR}
@@ -681,7 +681,7 @@ def test_where_the_first_could_not_pull_the_next_does_not_try(several: dict[str,
         {"registry": {"server": "r.example.com", **HUB}},
         {"state": "live"},
         {"check_mode": True},
-        {"mirror_first": False},
+        {"refuse_mirror": False},
     ],
     ids=["one host", "not Docker Hub", "nothing to pull", "check mode", "told not to"],
 )
@@ -690,7 +690,7 @@ def test_nobody_else_is_asked_for_mirrors(plan_of: MakePlan, several: dict[str, 
     if "registry" in change:
         several["hostvars"]["localhost"]["kamal_plan"] = to_data(plan_of("v1", registry=change["registry"]))
     hosts = change.get("ansible_play_hosts", several["ansible_play_hosts"])
-    arguments = {"state": "staged", **{name: change[name] for name in ("state", "mirror_first") if name in change}}
+    arguments = {"state": "staged", **{name: change[name] for name in ("state", "refuse_mirror") if name in change}}
     variables = {**several, "ansible_play_hosts": hosts}
     answer = act(release, arguments, variables, module, check_mode=change.get("check_mode", False))
     assert not answer.get("failed") and module.asked == [arguments["state"]]

@@ -176,7 +176,7 @@ def through_mirrors(engine: FakeEngine, wanted: ImageShare, mirrors: list[str], 
     engine.mirror_addresses = mirrors
     reference = f"{wanted.repository}:v1"
     engine.registry[reference] = FakeEngine().add_image(reference, "i1")
-    return _image.ensure(engine, Changes(check), wanted, Built(), LOGIN, mirror_first=True)
+    return _image.ensure(engine, Changes(check), wanted, Built(), LOGIN, refuse_mirror=True)
 
 
 def test_what_would_come_through_a_mirror_is_not_pulled_before_one_host_is_chosen(engine: FakeEngine) -> None:
@@ -202,4 +202,4 @@ def test_everything_else_is_pulled_at_once(
 def test_no_mirror_is_asked_for_where_the_image_is_here(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     image = engine.add_image("team/hello:v1", "i1")
     monkeypatch.setattr(engine, "mirrors", lambda: pytest.fail("asked"))
-    assert _image.ensure(engine, Changes(False), HUB, Built.of({"image_id": "i1"}), LOGIN, mirror_first=True) == image
+    assert _image.ensure(engine, Changes(False), HUB, Built.of({"image_id": "i1"}), LOGIN, refuse_mirror=True) == image
