@@ -213,6 +213,16 @@ sent:
   returned: with O(state=pulled) and O(state=loaded)
   type: int
   sample: 1200000
+foretold:
+  description: Whether it is by the registry that the host would get the image.
+  returned: in check mode with O(state=pulled) and O(state=loaded) where the image is still to come
+  type: bool
+  sample: true
+pending:
+  description: That the image is still to be built, or to be fetched from the registry on the controller.
+  returned: in check mode with O(state=listed) where it is so
+  type: bool
+  sample: true
 unfinished:
   description: That there was no time to send all of it, so that nothing was loaded.
   returned: with O(send_until) where it was so
