@@ -59,7 +59,7 @@ def _fields(kind: Any) -> Dict[str, Tuple[Any, Mapping[str, Any]]]:
     return {field.name: (types[field.name], field.metadata) for field in dataclasses.fields(kind)}
 
 
-def learn(kind: Any) -> None:
+def look_up_types(kind: Any) -> None:
     """Look the types up now, of a dataclass and of all that it holds: processes that are forked later have them."""
     waiting = [kind]
     known = set()

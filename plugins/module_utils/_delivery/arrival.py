@@ -17,7 +17,7 @@ from .._errors import EngineError, ImageError
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
-from .parts import KEPT_FOR, Listed, Member, Saved, SavedLayer, archive, is_it, lacking, size
+from .parts import KEPT_FOR, Listed, Member, Saved, SavedLayer, archive, is_same, lacking, size
 
 BLOCK = 2**20
 FULL = "no space left on device"
@@ -64,7 +64,7 @@ class Arrival:
     def _here(self) -> Optional[Image]:
         for name in (self.image.image_id, self.image.reference):
             image = self.engine.image(name)
-            if image and is_it(self.image, image):
+            if image and is_same(self.image, image):
                 return image
         return None
 

@@ -54,7 +54,7 @@ class Saved:
         return [file for file in self.files if file.layer in wanted]
 
 
-def is_it(wanted: Listed, image: Image) -> bool:
+def is_same(wanted: Listed, image: Image) -> bool:
     """By its ID. An engine that leaves images to containerd has another one, but all else is the same.
 
     Layers and time are not enough: where just a variable differs BuildKit builds upon the same ones, and gives the

@@ -14,7 +14,7 @@ from .._errors import EngineError, ImageError
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
 from . import departure
-from .parts import Listed, is_it
+from .parts import Listed, is_same
 
 
 def fetch(engine: Engine, changes: Changes, reference: str) -> Optional[Listed]:
@@ -62,7 +62,7 @@ def pull(engine: Engine, changes: Changes, image: Listed, digest: str) -> Option
     def pulled() -> Image:
         engine.pull(source, None)
         found = engine.image(source)
-        if found is None or not is_it(image, found):
+        if found is None or not is_same(image, found):
             raise ImageError(f"{source} is another image than {image.reference}. Run the same command again.")
         engine.tag(source, repository, tag)
         return found

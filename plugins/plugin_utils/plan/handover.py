@@ -9,7 +9,7 @@ import os
 from dataclasses import fields, replace
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
-from ...module_utils._data import from_data, learn
+from ...module_utils._data import from_data, look_up_types
 from ...module_utils._errors import ConfigError, Problem, SecretError
 from ...module_utils._names import Names
 from ...module_utils._shares import AccessoryBase, AccessoryShare, HostShare
@@ -25,7 +25,7 @@ NO_PLAN = (
     "--start-at-task it is passed over, so run the playbook from its beginning."
 )
 # Ansible's main process loads this before it forks for each task and host, each of which reads the plan.
-learn(Plan)
+look_up_types(Plan)
 
 
 def plan_of(task_vars: Mapping[str, Any], whole: bool = False) -> Plan:

@@ -13,7 +13,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._data import (
     _fields,
     about,
     from_data,
-    learn,
+    look_up_types,
     options,
     to_data,
 )
@@ -112,7 +112,7 @@ def test_the_types_of_a_plan_are_looked_up_once_before_there_are_processes_that_
     plan_of: Callable[..., Plan],
 ) -> None:
     _fields.cache_clear()
-    learn(Plan)
+    look_up_types(Plan)
     looked_up = _fields.cache_info().misses
     data = to_data(plan_of("v1", accessories={"db": {"image": "postgres", "host": "host1"}}))
     assert from_data(Plan, data).accessories["db"].hosts == ["host1"]
