@@ -38,22 +38,22 @@ def ask(plan_of: Callable[..., Plan]) -> Asked:
     return act
 
 
-def test_it_is_the_one_of_the_configuration(ask: Asked) -> None:
+def test_the_registry_of_the_configuration_is_asked_for(ask: Asked) -> None:
     result, given = ask("localhost:5555", {"here": True, "reason": None, "notices": []})
     assert given["server"] == "localhost:5555" and "registry" not in given
     assert result["here"] and result["notices"] == []
 
 
-def test_it_may_be_named(ask: Asked) -> None:
+def test_another_registry_may_be_named(ask: Asked) -> None:
     assert ask(None, {"here": True, "reason": None}, server="localhost:6666")[1]["server"] == "localhost:6666"
 
 
-def test_without_one_in_the_configuration_nothing_is_asked(ask: Asked) -> None:
+def test_without_a_registry_in_the_configuration_nothing_is_asked(ask: Asked) -> None:
     result, given = ask(None, {})
     assert result["skipped"] and given == {}
 
 
-def test_why_there_is_none_is_told(ask: Asked) -> None:
+def test_why_there_is_no_registry_is_told(ask: Asked) -> None:
     result, _given = ask("localhost:5555", {"here": False, "reason": "No Docker engine answers", "notices": []})
     told = "The image is sent to the hosts over SSH, and not pulled from localhost:5555: No Docker engine answers"
     assert result["notices"] == [told] and not result.get("failed")

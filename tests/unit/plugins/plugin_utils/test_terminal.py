@@ -94,7 +94,9 @@ class Stream(io.StringIO):
         ({"TERM": "xterm", "AWX_ISOLATED_DATA_DIR": "/runner"}, True, True, False),
     ],
 )
-def test_where_a_person_sits(environ: dict[str, str], stdin: bool, stdout: bool, there: bool) -> None:
+def test_a_terminal_is_there_where_a_person_can_sit_at_it(
+    environ: dict[str, str], stdin: bool, stdout: bool, there: bool
+) -> None:
     assert terminal.is_there(environ, Stream(stdin), Stream(stdout)) is there
 
 

@@ -143,7 +143,7 @@ def test_its_playbook_is_run_on_hosts_by_a_test_that_looks_at_what_is_shown(comm
     assert TOLD.search(ast.unparse(test))
 
 
-def test_nothing_else_is_listed() -> None:
+def test_the_list_has_every_command_that_has_a_playbook() -> None:
     assert set(RUN) == {command.words for command in COMMANDS if command.playbook}
 
 

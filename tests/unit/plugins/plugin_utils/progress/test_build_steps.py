@@ -49,7 +49,9 @@ MAKE = "[2/3] RUN --mount=type=secret,id=A --mount=type=ssh make"
         ([(0, event("begun", "RUN " + "x" * 200)), (10, None)], ["RUN " + "x" * 95 + "…: 10 s so far"]),
     ],
 )
-def test_which_lines_there_are(heard: list[tuple[float, dict[str, Any] | None]], told: list[str]) -> None:
+def test_which_lines_the_events_of_a_build_make(
+    heard: list[tuple[float, dict[str, Any] | None]], told: list[str]
+) -> None:
     now, lines = [0.0], []
     teller = Teller(lines.append, lambda: now[0])
     for moment, said in heard:
