@@ -46,7 +46,10 @@ def _pushed(engine: Engine, repository: str, tag: str) -> str:
     answer: Dict[str, Any] = {}
     for event in engine.push(repository, tag, None):
         if "error" in event:
-            raise ImageError(f"{reference} could not be pushed: {event['error']}")
+            raise ImageError(
+                f"{reference} could not be pushed: {event['error']}. See that the registry there is up and "
+                "its disk has room."
+            )
         answer = event.get("aux") or answer
     if not answer.get("Digest"):
         raise EngineError(f"Docker has pushed {reference} and does not say as what. Run the same command again.")
