@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from functools import partial
 from typing import Any, Dict, List, Mapping
 
@@ -66,13 +67,17 @@ def _left(lines: List[str]) -> List[str]:
 def _replace(path: str, text: str) -> None:
     """The file is whole at any moment, and keeps its mode."""
     path = os.path.realpath(path)
-    temporary = f"{path}.new"
+    folder, name = os.path.split(path)
     try:
-        with open(temporary, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        shutil.copymode(path, temporary)
-        os.replace(temporary, path)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+        try:
+            with open(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            shutil.copymode(path, temporary)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
     except OSError as error:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise ConfigError([Problem(f"it cannot be written: {error}", where=path)]) from error
+        message = f"it stays as it is, since {folder} cannot be written to: {error}. Mend that, and run this again"
+        raise ConfigError([Problem(message, where=path)]) from error

@@ -57,6 +57,7 @@ def test_a_configuration_for_kamal_1_is_explained_and_stays_as_it_is(folder: Pat
 
 def test_it_is_written_if_asked_and_the_run_ends_well(folder: Path) -> None:
     (folder / "config/deploy.yml").chmod(0o640)
+    (folder / "config/deploy.yml.new").write_text("somebody's own")
     code, output = upgrade(folder, "--check", kamal_upgrade_write=True)
     assert code == 0, output
     assert "Would write config/deploy.yml." in output and text_of(folder) == FORMER
@@ -65,7 +66,8 @@ def test_it_is_written_if_asked_and_the_run_ends_well(folder: Path) -> None:
     assert "Wrote config/deploy.yml." in output
     assert text_of(folder) == NOW
     assert (folder / "config/deploy.yml").stat().st_mode & 0o777 == 0o640
-    assert sorted(each.name for each in (folder / "config").iterdir()) == ["deploy.yml"]
+    assert sorted(each.name for each in (folder / "config").iterdir()) == ["deploy.yml", "deploy.yml.new"]
+    assert text_of(folder, "deploy.yml.new") == "somebody's own"
 
 
 def test_what_is_to_be_written_by_hand_is_said_last_and_stays(folder: Path) -> None:
