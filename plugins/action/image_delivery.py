@@ -106,7 +106,7 @@ class ActionModule(PlannedAction):
             return {"changed": False, "reference": arguments["reference"], "image_id": None, "pending": True}
         if state in ("pushed", "pulled"):
             return self._by_registry(module, arguments, task_vars)
-        if state == "loaded" and not self._task.check_mode and not self._prepare(arguments, task_vars):
+        if state == "loaded" and not self._task.check_mode and not self._send_all(arguments, task_vars):
             return {"changed": False, "actions": [], "sent": arguments["sent"], "unfinished": True}
         result = super().execute(module, arguments, task_vars)
         if state == "listed" and self._task.check_mode and result.get("changed"):
@@ -143,8 +143,9 @@ class ActionModule(PlannedAction):
 
     # Layers
 
-    def _prepare(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> bool:
-        """Whether all is there to be put together."""
+    def _send_all(self, arguments: Arguments, task_vars: Mapping[str, Any]) -> bool:
+        """Send what is lacking, and add to `arguments` how much that was; False where there was no time for all of it.
+        A way to the registry that a killed run has left is closed."""
         reference, is_all = arguments["image"]["reference"], True
         if LOCAL.match(reference):
             self._tunnel(reference).end_leftover()

@@ -298,7 +298,7 @@ def pushed(request: _module.Request) -> Dict[str, Any]:
     try:
         digest = registry.push(request.engine(LONGEST_SILENCE), request.changes, _image(request))
     except EngineError as error:
-        reason = _reason(request, error)
+        reason = _reason_unless_required(request, error)
     return {"digest": digest, "reason": reason}
 
 
@@ -307,7 +307,7 @@ def pulled(request: _module.Request) -> Dict[str, Any]:
     try:
         found = registry.pull(request.engine(LONGEST_SILENCE), request.changes, image, request.params["digest"])
     except EngineError as error:
-        reason = _reason(request, error)
+        reason = _reason_unless_required(request, error)
     return {**_had(image, found, 0), "reason": reason}
 
 
@@ -337,8 +337,8 @@ def _had(image: Listed, found: Optional[Image], sent: int) -> Dict[str, Any]:
     return {"image_id": image_id, "repository": repository, "tag": tag, "digest": None, "pushed": False, "sent": sent}
 
 
-def _reason(request: _module.Request, error: EngineError) -> str:
-    """The error itself, where it is one."""
+def _reason_unless_required(request: _module.Request, error: EngineError) -> str:
+    """Why the registry was not used; raised where it has to be."""
     if request.params["required"]:
         raise error
     return error.message
