@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from .. import _body, _names, _references
 from .._errors import AccessoryError
 from .._host.engine import Image, Inspected
 from .._host.health import is_connected
 from .._names import DESTINATION_LABEL
-from . import env_file
+from . import command_leftovers, env_file
 from .accessory_data import AccessoryData
 from .accessory_host import AccessoryHost, is_running
 from .accessory_route import AccessoryRoute
@@ -102,7 +102,9 @@ class Accessory:
                 if self.engine.inspect(name):
                     text = f"Remove {self.share.name} accessory container"
                     self.host.do(f"remove container {name}", text, partial(self.engine.remove, name))
-            self._remove_image()
+            # Those that were made ready for a terminal too: what they are like is gone.
+            commands = command_leftovers.remove(self.engine, self.changes, self.name, after=0)
+            self._remove_image([*self.host.names, *commands])
             self.route.forget()
             if with_data:
                 data.remove()
@@ -112,11 +114,11 @@ class Accessory:
             env_file.remove(self.changes, self.share.env_file)
         return self._answer()
 
-    def _remove_image(self) -> None:
-        """Unless something else was made from it."""
+    def _remove_image(self, gone: List[str]) -> None:
+        """Unless something else was made from it than what is gone."""
         reference: str = self.share.body["Image"]
         image = self.engine.image(reference)
-        others = [each for each in self.engine.containers() if each.name not in self.host.names]
+        others = [each for each in self.engine.containers() if each.name not in gone]
         if image and image.id not in [each.image_id for each in others]:
             text = f"Removed {self.share.name} accessory image"
             self.host.do(f"remove image {reference}", text, partial(self.engine.remove_image, reference))

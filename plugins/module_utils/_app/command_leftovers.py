@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import time
 from functools import partial
-from typing import Iterator
+from typing import Iterator, List
 
 from .._host import files
 from .._host.changes import Changes
@@ -31,16 +31,20 @@ def none_of(engine: Engine, container: str) -> Iterator[None]:
             _remove(engine, container)
 
 
-def remove(engine: Engine, changes: Changes, like: str) -> None:
-    """Also what still runs goes: nobody would read what it writes."""
-    for each in engine.containers(f"{LABEL}={like}"):
-        if _is_left(each):
-            changes.do(f"remove container {each.name}", partial(_remove, engine, each.name))
+def remove(engine: Engine, changes: Changes, like: str, after: int = LEFT_AFTER) -> List[str]:
+    """Also what still runs goes: nobody would read what it writes. `after`: how old one is that waits for a person.
+
+    Returns the names of those that go.
+    """
+    left = [each.name for each in engine.containers(f"{LABEL}={like}") if _is_left(each, after)]
+    for name in left:
+        changes.do(f"remove container {name}", partial(_remove, engine, name))
+    return left
 
 
-def _is_left(container: Container) -> bool:
+def _is_left(container: Container, after: int) -> bool:
     if not files.exists(exec_lock(container.name)):
-        return container.state not in RUNNING and time.time() - container.created > LEFT_AFTER
+        return container.state not in RUNNING and time.time() - container.created > after
     try:
         with _held(container.name):
             return True

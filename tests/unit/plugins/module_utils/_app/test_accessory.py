@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._app import replacement
+from ansible_collections.caravan.kamal.plugins.module_utils._app import command_leftovers, replacement
 from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory import Accessory
 from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory_host import AccessoryHost
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
@@ -535,6 +535,21 @@ def test_removing_it_takes_its_secrets_along(host: FakeEngine, db: Share, home: 
     assert host.here == {} and not (home / ENV_FILE).exists()
     assert host.lost_volumes == []
     assert act(host, db(), "absent").actions == []
+
+
+def test_removing_it_takes_along_what_was_made_ready_for_a_terminal(host: FakeEngine, db: Share) -> None:
+    act(host, db())
+    image = host.here["hello-db"]["Image"]
+    host.add("hello-db_exec-1", image, "created", **{command_leftovers.LABEL: "hello-db"})
+    host.add("hello-site_exec-1", image, "created", **{command_leftovers.LABEL: "hello-site"})
+    actions = foreseen_and_done(host, db(), "absent").actions
+    assert actions[:3] == [
+        "stop container hello-db",
+        "remove container hello-db",
+        "remove container hello-db_exec-1",
+    ]
+    assert list(host.here) == ["hello-site_exec-1"]
+    assert "remove image postgres:16" not in actions
 
 
 @pytest.mark.parametrize("check", [True, False])
