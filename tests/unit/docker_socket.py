@@ -54,5 +54,7 @@ def engine(folder: Path, **more: Any) -> Iterator[str]:
     handler = type("Docker", (Docker,), {"answers": {**ANSWERS, **more}})
     with socketserver.ThreadingUnixStreamServer(str(folder / "docker.sock"), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"unix://{folder}/docker.sock"
-        server.shutdown()
+        try:
+            yield f"unix://{folder}/docker.sock"
+        finally:
+            server.shutdown()

@@ -12,8 +12,8 @@ import shutil
 import tempfile
 import threading
 import time
-from contextlib import contextmanager, suppress
-from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Protocol
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
@@ -211,10 +211,11 @@ def heard_if_long(action: ActionBase, hear: Hear, folder: Optional[str]) -> Iter
             reading.leave()
 
 
+def _files(action: ActionBase, folder: Optional[str] = None) -> ContextManager[Files]:
+    return _near() if action._connection.transport == LOCAL else nullcontext(Far(action, folder))
+
+
 @contextmanager
-def _files(action: ActionBase, folder: Optional[str] = None) -> Iterator[Files]:
-    if action._connection.transport == LOCAL:
-        with tempfile.TemporaryDirectory(prefix="caravan-") as made:
-            yield Near(made)
-    else:
-        yield Far(action, folder)
+def _near() -> Iterator[Files]:
+    with tempfile.TemporaryDirectory(prefix="caravan-") as made:
+        yield Near(made)

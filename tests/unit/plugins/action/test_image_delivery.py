@@ -193,11 +193,11 @@ def test_a_full_disk_and_a_lost_host_are_failures_that_a_rescue_sees(run: Run) -
 
 
 class Way:
-    """What is done with the way to a host: `refuses` is why there is none."""
+    """What is done with the way to a host: `refusals` is why there is none."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.did: list[str] = []
-        self.refuses: Exception | None = None
+        self.refusals: list[Exception] = []
         way = self
 
         class Tunnel:
@@ -206,8 +206,8 @@ class Way:
 
             @contextmanager
             def opened(self) -> Iterator[None]:
-                if way.refuses:
-                    raise way.refuses
+                for refusal in way.refusals:
+                    raise refusal
                 way.did.append(f"open {self.port}")
                 try:
                     yield
@@ -262,7 +262,7 @@ def test_where_there_is_nothing_to_pull_no_way_is_opened(run: Run, way: Way, lac
     ],
 )
 def test_without_a_way_it_is_told_and_layers_are_sent(run: Run, way: Way, error: Exception, reason: str) -> None:
-    way.refuses = error
+    way.refusals = [error]
     result = run.act("pulled", _kamal_listed=HERE, _kamal_pushed=PUSHED)
     assert not result.get("failed") and result["image_id"] is None and run.given == {}
     told = f"The image is sent to host1 over SSH, and not pulled from localhost:5555: {reason}"
@@ -280,7 +280,7 @@ def test_a_pull_that_fails_is_told_and_the_way_is_closed(run: Run, way: Way) -> 
 
 
 def test_where_it_is_required_a_way_that_is_missing_is_an_error(run: Run, way: Way) -> None:
-    run.required, way.refuses = True, tunnel.NoTunnel("its SSH server refuses")
+    run.required, way.refusals = True, [tunnel.NoTunnel("its SSH server refuses")]
     result = run.act("pushed", _kamal_listed=HERE, _kamal_registry={"here": True})
     assert (
         result["failed"]
