@@ -22,7 +22,7 @@ sys.path.insert(0, {tree!r})
 from ansible_collections.caravan.kamal.plugins.module_utils._build import client, hangup
 hangup.EVERY = 0.05
 with hangup.noticed(), client.opened("unix:///nowhere", None) as docker:
-    docker.run(["sh", "-c", "echo $$; exec sleep 600"], {{}}, lambda line: print(line, end="", flush=True))
+    docker.run(["sh", "-c", "echo $$; exec sleep 600"], {{}}, lambda line: sys.stdout.write(line) and sys.stdout.flush())
 """
 Ends = Callable[[], tuple[int, int]]
 
@@ -44,9 +44,9 @@ def test_it_ends_with_the_docker_command_that_it_has_started(ends: Ends) -> None
         [sys.executable, "-c", BUILDER.format(tree=str(TREE))], stdout=speaking, stderr=subprocess.PIPE, text=True
     )
     os.close(speaking)
-    process = Path("/proc") / os.read(listening, 100).decode().strip()
-    assert process.exists() and build.poll() is None
-    os.close(listening)
+    with open(listening, encoding="ascii") as lines:
+        process = Path("/proc") / lines.readline().strip()
+        assert process.exists() and build.poll() is None
     _nothing, said = build.communicate(timeout=60)
     assert not process.exists()
     assert build.returncode and "The run that asked for this build has ended" in said
