@@ -67,6 +67,9 @@ class ActionModule(PlannedAction):
         return _had(task_vars[PULLED]) if state == "loaded" and _has_pulled(task_vars) else None
 
     def _of_none(self, state: str, listed: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+        if state == "pushed" and _would_be_pushed(listed, task_vars):
+            actions = [f"push {listed['reference']}"]
+            return {"changed": True, "actions": actions, "digest": None, "reason": None, "notices": []}
         if state != "loaded" or not listed.get("pending"):
             return _skipped("there is no image")
         return _had(task_vars[PULLED]) if _has_pulled(task_vars) else _to_come(listed)
@@ -205,6 +208,12 @@ def _is_foretold(listed: Mapping[str, Any], task_vars: Mapping[str, Any]) -> boo
         return False
     here, reason = (task_vars.get(REGISTRY) or {}).get("here"), (task_vars.get(PUSHED) or {}).get("reason")
     return bool(here and not reason and not (task_vars.get(LACKING) or {}).get("here"))
+
+
+def _would_be_pushed(listed: Mapping[str, Any], task_vars: Mapping[str, Any]) -> bool:
+    """In check mode: an image that is built first. One that would be fetched is in the registry."""
+    is_built = listed.get("pending") and not listed.get("changed")
+    return bool(is_built and (task_vars.get(REGISTRY) or {}).get("here"))
 
 
 def _part(answer: Any, kind: Any) -> Dict[str, Any]:

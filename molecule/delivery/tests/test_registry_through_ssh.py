@@ -90,6 +90,7 @@ def _registry_image(project: Project) -> Iterator[None]:
 def test_hosts_pull_from_a_registry_that_the_deploy_starts_here(project: Project, hosts: list[Host]) -> None:
     foretold = project.check("v1", kamal_registry_image=IMAGE)
     assert foretold.ok and brought(foretold) == {host.name: ["pull"] for host in hosts}
+    assert f"the controller  push localhost:{PORT}/hello:v1" in foretold.output
     run = deploy(project, "v1")
     assert run.ok and brought(run) == {host.name: ["pull"] for host in hosts}
     container = docker.from_env().containers.get(CONTAINER)

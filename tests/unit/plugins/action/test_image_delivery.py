@@ -332,6 +332,21 @@ def test_in_check_mode_it_is_foretold_that_it_would_be_pulled(run: Run, way: Way
     assert way.did == [] and run.given == {}
 
 
+@pytest.mark.parametrize(
+    ("more", "here", "pushes"),
+    [({}, True, True), ({}, False, False), ({"changed": True}, True, False), ({"pending": False}, True, False)],
+    ids=["it would be built", "there is no registry", "it would be fetched from there", "nobody has it"],
+)
+def test_in_check_mode_it_is_foretold_that_it_would_be_pushed(
+    run: Run, way: Way, more: dict[str, bool], here: bool, pushes: bool
+) -> None:
+    run.check = True
+    listed = {"reference": HERE["reference"], "image_id": None, "pending": True, "changed": False, **more}
+    pushed = run.act("pushed", _kamal_listed=listed, _kamal_registry={"here": here})
+    assert pushed.get("actions", []) == (["push localhost:5555/hello:v1"] if pushes else [])
+    assert way.did == [] and run.given == {}
+
+
 def test_in_check_mode_without_a_registry_it_would_be_sent(run: Run, way: Way) -> None:
     run.check = True
     listed = {"reference": HERE["reference"], "image_id": None, "pending": True}
