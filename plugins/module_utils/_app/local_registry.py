@@ -56,8 +56,8 @@ class LocalRegistry:
             self._start(self.engine())
         elif not found:
             raise PortError(
-                f"Something else than a registry listens on port {self.port} of this machine. Name another port in "
-                "registry/server."
+                f"What listens on port {self.port} of this machine does not answer as a registry does. If it is "
+                f"{CONTAINER}, docker logs {CONTAINER} may tell why; else name another port in registry/server."
             )
 
     def _start(self, engine: Engine) -> None:
