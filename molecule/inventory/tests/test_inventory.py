@@ -240,8 +240,8 @@ def test_a_private_key_is_a_secret_and_ssh_has_several_configurations(kamals: Pr
         in alias.output
     )
     assert "worker1  workers  v3" in alias.output and "web1     web" not in alias.output
-    key = (LAB / "id_ed25519").read_text().splitlines()[1]
-    assert not [path for path in Path.home().glob(".ansible/tmp/**/*") if path.is_file() and key in path.read_text()]
+    key = (LAB / "id_ed25519").read_bytes().splitlines()[1]
+    assert not [path for path in Path.home().glob(".ansible/tmp/**/*") if path.is_file() and key in path.read_bytes()]
     kamals.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", LAB_KEY="none")
     refused = kamals.play("details")
     assert not refused.ok
