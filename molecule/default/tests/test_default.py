@@ -220,6 +220,8 @@ def test_what_another_user_deploys_with_sudo_is_at_that_users_home_by_either_way
     project: Project, hosts: list[Host]
 ) -> None:
     """The kept process is root's, whoever asks it."""
+    for host in hosts:
+        host.sh("rm -rf /home/deploy/.cache /home/deploy/.kamal")
     before = [host.traces for host in hosts]
     with_sudo: dict[str, Any] = {"ansible_user": "deploy", "ansible_become": True}
     first = project.deploy("v1", *SECRETS_FILE, **with_sudo, kamal_kept_process=True)
