@@ -69,7 +69,7 @@ def test_it_comes_to_its_end_though_the_kept_process_is_killed_at_every_step(
 ) -> None:
     for version in ("v1", "v2"):
         with load() as requests, kept_processes_killed(hosts) as killed:
-            run = project.rollback(version)
+            run = project.play("rollback", kamal_version=version, kamal_kept_process=True)
         assert run.ok
         assert requests.result["failed"] == 0, requests.result
         assert killed
