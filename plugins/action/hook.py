@@ -9,7 +9,6 @@ import time
 from functools import partial
 from typing import Any, Dict, Mapping
 
-from ansible import context
 from ansible.utils.display import Display
 
 from ..module_utils._errors import HookError
@@ -133,7 +132,7 @@ def _is_verbose() -> bool:
 
 def _command(plan: Plan) -> str:
     """As Kamal calls it; in a playbook of one's own what the plan is for."""
-    playbooks = invocation.running(context.CLIARGS.get("args") or ())
+    playbooks = invocation.playbooks()
     return playbooks[0] if len(playbooks) == 1 else plan.command
 
 

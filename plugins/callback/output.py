@@ -150,7 +150,7 @@ class CallbackModule(CallbackBase):
         if context.CLIARGS.get("check") or (self._run and self._run.service == plan["service"]):
             return
         self._end(None)
-        playbooks = invocation.running(context.CLIARGS.get("args") or ())
+        playbooks = invocation.playbooks()
         words = {name: plan[name] for name in ("service", "destination", "version", "performer")}
         self._run = Run(**words, command=",".join(playbooks) or plan["command"], hosts=list(plan["all_hosts"]))
         self._began = time.monotonic()

@@ -58,10 +58,8 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._errors import ConfigError, Problem
 from ..plugin_utils import invocation
-from ..plugin_utils.commands import alias
 from ..plugin_utils.commands.help import require_playbooks, show_and_end
 from ..plugin_utils.config.findings import listed, near_miss
-from ..plugin_utils.config.kamal1_conversion import of_files
 from ..plugin_utils.config.load import Config, Settings, files, load, load_aliases
 from ..plugin_utils.config.source import CONFIGURATION, DEFAULT_FILE
 from ..plugin_utils.config.ssh import connection
@@ -95,10 +93,14 @@ class InventoryModule(BaseInventoryPlugin):
             if boolean(extra.get("kamal_help", False), strict=False):
                 show_and_end()
             file, destination = self._source(path, extra)
-            if _is_to_be_converted(file, destination):
+            playbooks = invocation.playbooks()
+            if playbooks == ["upgrade"] and _is_to_be_converted(file, destination):
                 return
             which = (file, destination, Settings.of(os.environ, extra.get))
-            if alias.is_asked_for():
+            if playbooks == ["alias"] and not context.CLIARGS.get("syntax"):
+                # It takes over before the rest of a configuration is read. What it needs no other run imports.
+                from ..plugin_utils.commands import alias
+
                 alias.run(load_aliases(*which), str(extra.get("kamal_alias") or ""))
             self._fill(load(*which))
         except Exception as error:
@@ -158,9 +160,11 @@ class InventoryModule(BaseInventoryPlugin):
 
 def _is_to_be_converted(file: str, destination: Optional[str]) -> bool:
     """An upgrade begins without hosts, where it has to say first what of the configuration is for Kamal 1."""
-    asked = context.CLIARGS
-    is_upgrade = invocation.running(asked.get("args") or ()) == ["upgrade"] and not asked.get("subset")
-    return is_upgrade and bool(of_files(*files(file, destination)))
+    if context.CLIARGS.get("subset"):
+        return False
+    from ..plugin_utils.config.kamal1_conversion import of_files  # What it needs no other run imports.
+
+    return bool(of_files(*files(file, destination)))
 
 
 def _connection(config: Config) -> Dict[str, Any]:

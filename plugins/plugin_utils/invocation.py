@@ -28,15 +28,20 @@ ANSIBLES_TAGS = ("all", "always", "never", "tagged", "untagged")
 def require_sound(task_vars: Mapping[str, Any], loader: Any, value: Callable[[str], Any]) -> None:
     """Raise a ConfigError with everything that is wrong with what the operator asked for."""
     extra = load_extra_vars(loader)
-    playbooks = running(context.CLIARGS.get("args") or ())
+    asked = playbooks()
     problems = [
         *variable_checks.unknown(extra),
-        *variable_checks.former(extra, playbooks, task_vars),
+        *variable_checks.former(extra, asked, task_vars),
         *variable_checks.wrong_values(task_vars, value),
-        *unknown_tags(playbooks, task_vars),
+        *unknown_tags(asked, task_vars),
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def playbooks() -> List[str]:
+    """What this run was started with, as `running` has it."""
+    return running(context.CLIARGS.get("args") or ())
 
 
 def running(arguments: Sequence[str]) -> List[str]:

@@ -11,20 +11,14 @@ import sys
 from difflib import get_close_matches
 from typing import List, Mapping, NoReturn, Sequence
 
-from ansible import constants, context
+from ansible import constants
 from ansible.utils.display import Display
 
 from ...module_utils._errors import ConfigError, Problem
-from .. import invocation
 from . import line
 
 PLAYBOOK = "caravan.kamal.alias"
 INVENTORY = ("-i", "--inventory", "--inventory-file")
-
-
-def is_asked_for() -> bool:
-    """Whether this run is nothing but an alias, so that it takes over before the rest of a configuration is read."""
-    return invocation.running(context.CLIARGS.get("args") or ()) == ["alias"] and not context.CLIARGS.get("syntax")
 
 
 def run(aliases: Mapping[str, str], name: str) -> NoReturn:

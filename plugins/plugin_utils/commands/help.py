@@ -9,7 +9,6 @@ import textwrap
 from pathlib import Path
 from typing import List, NoReturn, Sequence
 
-from ansible import context
 from ansible.utils.display import Display
 
 from ...module_utils._errors import ConfigError, Problem
@@ -28,7 +27,7 @@ TAKEN_BY = re.compile(r"^(?:the same|(?:the playbooks )?`[\w.…]+`(?:, `[\w.…
 def require_playbooks() -> None:
     """Ansible takes a folder of playbooks for one, and says of it only that it is a directory."""
     problems = []
-    for name in invocation.running(context.CLIARGS.get("args") or ()):
+    for name in invocation.playbooks():
         within = [f"{PREFIX}{each}" for each in TAKES if each.startswith(f"{name}.")]
         if within:
             problems.append(Problem(f"no playbook, but a folder of them: {', '.join(within)}", where=PREFIX + name))
@@ -38,7 +37,7 @@ def require_playbooks() -> None:
 
 def show_and_end() -> NoReturn:
     """The help of the playbooks on the command line. Only the main process may call it: no other one can end a run."""
-    Display().display(f"\n{of(invocation.running(context.CLIARGS.get('args') or ()))}")
+    Display().display(f"\n{of(invocation.playbooks())}")
     raise SystemExit(0)
 
 

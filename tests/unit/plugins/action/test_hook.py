@@ -157,7 +157,7 @@ def test_the_variables_of_each_hook(
 def test_the_command_has_kamals_name(
     command: str, playbooks: list[str], expected: Any, project: Project, display: Display, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(action.context, "CLIARGS", {"args": playbooks})
+    monkeypatch.setattr(action.invocation.context, "CLIARGS", {"args": playbooks})
     project.plan = replace(project.plan, command=command)
     facts = project.has("pre-connect").run("pre-connect")["told"]
     assert (facts["command"], facts["subcommand"]) == expected
