@@ -10,8 +10,10 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import contextmanager, suppress
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence
+from contextlib import suppress
+from typing import Callable, Dict, Mapping, Optional, Sequence
+
+from .signals import ending_with_us
 
 Hear = Callable[[bytes], None]
 # How long a command that has ended is listened to for, if something that it left behind holds its output open.
@@ -19,7 +21,6 @@ AFTERWARDS = 0.5
 STEP = 0.1
 # How long it has to end when it is asked to.
 GRACE = 3.0
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Lines:
@@ -122,32 +123,6 @@ def _listen(process: subprocess.Popen[bytes], deadline: float, heard: Mapping[in
                 else:
                     selector.unregister(key.fd)
     return process.poll() is not None or time.monotonic() < deadline
-
-
-@contextmanager
-def ending_with_us(end: Callable[[], object]) -> Iterator[None]:
-    """What ends us, such as Ctrl-C or a closed terminal, has `end` called first: what would not notice, in a group of
-    its own or on another host, ends too.
-
-    What we ignore, as with nohup, it does not hear of.
-    """
-    before: Dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in ENDING:
-            if signal.getsignal(number) == signal.SIG_IGN:
-                continue
-            before[number] = signal.signal(number, lambda number, _frame: _pass_on(end, number, before[number]))
-    try:
-        yield
-    finally:
-        for kept, handler in before.items():
-            signal.signal(kept, handler)
-
-
-def _pass_on(end: Callable[[], object], number: int, handler: Any) -> None:
-    end()
-    signal.signal(number, handler)
-    os.kill(os.getpid(), number)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -14,8 +14,6 @@ import fcntl
 import hashlib
 import os
 import re
-import signal
-import threading
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
@@ -23,7 +21,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.path import makedirs_safe, unfrackpath
 
-from . import process
+from . import process, signals
 
 SSH = "ssh"
 LOOPBACK = "127.0.0.1"
@@ -50,42 +48,6 @@ def told(result: Dict[str, Any], server: str, host: str = "the hosts") -> Dict[s
     return {**result, "notices": [*(result.get("notices") or ()), text]}
 
 
-class _Ended(BaseException):
-    """By a signal."""
-
-
-@contextlib.contextmanager
-def _ended_afterwards() -> Iterator[None]:
-    """A signal that ends the process, such as that of Ctrl-C, leaves the with block first."""
-    came: List[int] = []
-
-    def end(number: int, _frame: Any) -> None:
-        came.append(number)
-        if len(came) == 1:
-            raise _Ended
-
-    is_main = threading.current_thread() is threading.main_thread()
-    kinds = [kind for kind in process.ENDING if is_main and signal.getsignal(kind) != signal.SIG_IGN]
-    before = {kind: signal.signal(kind, end) for kind in kinds}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
-        if came:
-            os.kill(os.getpid(), came[0])
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Signals that end the process wait: Ansible sends a second one right after the first."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, process.ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 @dataclass(frozen=True)
 class Tunnel:
     """To the host of a task; `port` is the same on both sides."""
@@ -98,7 +60,7 @@ class Tunnel:
         """Raises NoTunnel; AnsibleConnectionFailure where the host is lost."""
         self._require_ssh()
         before = self._listening()  # which sees to it that there is a connection
-        with _ended_afterwards():
+        with signals.leaving_first():
             marker = _Marker(self._marker_path())
             try:
                 code, said = self._ask("forward")
@@ -108,7 +70,7 @@ class Tunnel:
                     raise NoTunnel(PUBLIC)
                 yield
             finally:
-                with _undisturbed():
+                with signals.undisturbed():
                     marker.leave(self._end)
 
     def end_leftover(self) -> None:

@@ -19,6 +19,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._progress import NEXT, OVER, STOP
+from ..signals import waking_us
 
 LOCAL = "local"
 # Seconds between two looks at a file of this machine.
@@ -189,7 +190,7 @@ def _events(lines: List[bytes]) -> Optional[List[Event]]:
 @contextmanager
 def heard(action: ActionBase, hear: Hear) -> Iterator[Reading]:
     """Within the with block `hear` gets what a module says that is told the `path` of the answer."""
-    with _files(action) as files:
+    with waking_us(), _files(action) as files:
         reading = Reading(files, hear)
         reading.begin()
         try:
@@ -202,7 +203,7 @@ def heard(action: ActionBase, hear: Hear) -> Iterator[Reading]:
 def heard_if_long(action: ActionBase, hear: Hear, folder: Optional[str]) -> Iterator[Reading]:
     """The same of a module that most often is done before anybody asks: it is listened to after `LONG` seconds, and not
     to its end. `folder` is one of the host that the module may write into, so that none has to be made."""
-    with _files(action, folder) as files:
+    with waking_us(), _files(action, folder) as files:
         reading = Reading(files, hear, LONG)
         reading.begin()
         try:

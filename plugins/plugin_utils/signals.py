@@ -1,0 +1,120 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Signals that end a process: what it does before it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Interrupts what the main thread waits for. Nobody else sends it to us.
+WAKE = signal.SIGURG
+# Seconds between two attempts to wake it.
+STEP = 0.1
+OVER = b"\0"
+
+
+@contextlib.contextmanager
+def ending_with_us(end: Callable[[], object]) -> Iterator[None]:
+    """What ends us, such as Ctrl-C or a closed terminal, has `end` called first: what would not notice, in a group of
+    its own or on another host, ends too.
+    """
+    before = _handlers()
+
+    def pass_on(number: int, _frame: Any) -> None:
+        end()
+        signal.signal(number, before[number])
+        signal.raise_signal(number)
+
+    with _handled(before, pass_on):
+        yield
+
+
+class _Ended(BaseException):
+    """By a signal."""
+
+
+@contextlib.contextmanager
+def leaving_first() -> Iterator[None]:
+    """What ends us leaves the with block first."""
+    came: List[int] = []
+
+    def leave(number: int, _frame: Any) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise _Ended
+
+    try:
+        with _handled(_handlers(), leave):
+            yield
+    finally:
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """What ends us waits: Ansible sends a second signal right after the first."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def waking_us() -> Iterator[None]:
+    """For a main thread that waits for long while others run. Of two signals that come at once one of those may be
+    given both, and Python leaves the handlers to the main thread, which waits on: here it is woken for them.
+    """
+    if not _is_main():
+        yield
+        return
+    came, tells = os.pipe()
+    os.set_blocking(tells, False)
+    waking = threading.Thread(target=_wake, args=(threading.get_ident(), came), daemon=True)
+    waking.start()
+    former = signal.signal(WAKE, lambda _number, _frame: None)
+    told = signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(told)
+        os.write(tells, OVER)
+        waking.join()
+        signal.signal(WAKE, former)
+        os.close(came)
+        os.close(tells)
+
+
+def _wake(thread: int, came: int) -> None:
+    """From the first signal on, again and again: it may not wait yet when it is woken."""
+    while OVER not in os.read(came, 1024):
+        signal.pthread_kill(thread, WAKE)
+        time.sleep(STEP)
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _handlers() -> Dict[int, Any]:
+    """Of what ends us now. What we ignore, as with nohup, is left alone; only the main thread can set handlers."""
+    now = {number: signal.getsignal(number) for number in ENDING} if _is_main() else {}
+    return {number: handler for number, handler in now.items() if handler not in (None, signal.SIG_IGN)}
+
+
+@contextlib.contextmanager
+def _handled(before: Dict[int, Any], handler: Callable[[int, Any], None]) -> Iterator[None]:
+    try:
+        for number in before:
+            signal.signal(number, handler)
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)

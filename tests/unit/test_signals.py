@@ -1,0 +1,68 @@
+# Copyright: Caravan contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What ends a process is heard, whichever of its threads gets the signal, and what there is to do is done first."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import TREE
+
+LIMIT = 60
+# The main thread blocks what another one then gets, as it happens where a second signal comes right after the first.
+PROGRAM = """
+import signal, subprocess, threading
+from ansible_collections.caravan.kamal.plugins.plugin_utils import signals
+
+def end():
+    print("ends", flush=True)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDING)
+
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)
+with signals.waking_us(), signals.{way}:
+    try:
+        waiting = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+        print("waits", flush=True)
+        waiting.wait()
+    finally:
+        end()
+"""
+
+
+@pytest.mark.parametrize("way", ["ending_with_us(end)", "leaving_first()"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_another_thread_got_is_heard(way: str, number: int) -> None:
+    program = [sys.executable, "-c", PROGRAM.format(way=way)]
+    with subprocess.Popen(program, env={"PYTHONPATH": str(TREE)}, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout and running.stdout.readline() == "waits\n"
+            running.send_signal(number)
+            said, _errors = running.communicate(timeout=LIMIT)
+        finally:
+            running.kill()
+    assert running.returncode == -number
+    assert said == "ends\n"
+
+
+@pytest.mark.parametrize("way", ["waking_us()", "ending_with_us(print)", "leaving_first()", "undisturbed()"])
+def test_afterwards_signals_are_handled_as_before(way: str) -> None:
+    program = f"""
+import signal
+from ansible_collections.caravan.kamal.plugins.plugin_utils import signals
+
+def state():
+    kinds = [*signals.ENDING, signals.WAKE]
+    descriptor = signal.set_wakeup_fd(-1)
+    return [signal.getsignal(kind) for kind in kinds], signal.pthread_sigmask(signal.SIG_BLOCK, ()), descriptor
+
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+before = state()
+with signals.{way}:
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+assert state() == before
+"""
+    subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": str(TREE)}, check=True, timeout=LIMIT)
