@@ -21,14 +21,20 @@ from ..plugin_utils.plan import handover, version
 from ..plugin_utils.plan.model import Plan
 
 DEFAULT_TTL = 900
+# Of a lease no more than this part may pass before it is renewed, however new it counts as.
+PART = 0.1
 ELSEWHERE = (
     " If it stays down, and you are sure that nobody else deploys, let another host keep the lock for this run: "
     "-e kamal_lock_host=HOST, one of {others}."
 )
 
+# Of what a run is answered that took or renewed a lock.
+ANSWERED = ("held", "status", "holder", "msg", "at", "renew_by", "run")
+
 ARGUMENTS = {
     "state": {"type": "str", "choices": ["held", "free", "status"], "required": True},
     "renew": {"type": "bool", "default": False},
+    "min_age": {"type": "float", "default": 0.0},
     "service": {"type": "str"},
     "destination": {"type": "str"},
     "directory": {"type": "str"},
@@ -77,7 +83,8 @@ class ActionModule(ControllerAction):
 
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         asked = _request(str(self._task.delegate_to or task_vars["inventory_hostname"]), arguments, task_vars)
-        outcome = {"notices": [], **self._act(asked, arguments["state"])}
+        before = _new_enough(asked, arguments["min_age"], task_vars.get(handover.LOCK))
+        outcome = {"notices": [], **(before or self._act(asked, arguments["state"]))}
         for notice in outcome["notices"]:
             Display().warning(notice)
         return {"host": asked.host, "name": asked.name, "owner": asked.owner, **outcome}
@@ -122,7 +129,7 @@ class ActionModule(ControllerAction):
         answer, notices = self._attempt(asked)
         if answer.outcome in ("acquired", "renewed"):
             run = {"number": answer.number, **asked.run}
-            held = {"held": True, "status": lease.OURS, "holder": None, "msg": answer.outcome}
+            held = {"held": True, "status": lease.OURS, "holder": None, "msg": answer.outcome, "at": begun}
             renew_by = begun + asked.ttl / 2 if asked.ttl else None
             return {**held, "renew_by": renew_by, "run": run, "notices": notices}
         verdict = asked.judge(answer)
@@ -176,6 +183,17 @@ def _request(host: str, arguments: Mapping[str, Any], task_vars: Mapping[str, An
             message=arguments["message"],
         ),
     )
+
+
+def _new_enough(asked: Request, min_age: float, before: Any) -> Optional[Dict[str, Any]]:
+    """What this run was answered for the same lock, if that is not long ago."""
+    if not asked.only_renew or not isinstance(before, Mapping) or not isinstance(before.get("at"), float):
+        return None
+    if (before["host"], before["name"], before["owner"]) != (asked.host, asked.name, asked.owner):
+        return None
+    age = time.time() - before["at"]
+    is_new = 0 <= age < min(min_age, PART * (asked.ttl or DEFAULT_TTL))
+    return {name: before[name] for name in ANSWERED} if is_new else None
 
 
 def _lost(asked: Request, answer: lease.Answer, verdict: str) -> LockError:

@@ -29,6 +29,13 @@ options:
     description: With O(state=held), renew only; fail if this run does not hold the lock any more.
     type: bool
     default: false
+  min_age:
+    description:
+      - With O(renew), a lease that this run took or renewed less than so many seconds ago, and less than a tenth of
+        O(ttl), is not renewed yet, and the host is not asked.
+      - What the run was answered then is read from the registered variable C(_kamal_lock).
+    type: float
+    default: 0
   service:
     description: The service. Left out, everything that is not given comes from the plan of this run.
     type: str
@@ -139,6 +146,11 @@ host:
   returned: success
   type: str
   sample: web1
+at:
+  description: When it was taken or renewed, in seconds since 1970 by the clock of the controller.
+  returned: when the lock was taken or renewed
+  type: float
+  sample: 1764053760.5
 renew_by:
   description:
     - When half of the lease is over, in seconds since 1970 by the clock of the controller. What takes longer renews the

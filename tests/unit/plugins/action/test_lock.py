@@ -230,3 +230,23 @@ def test_the_holder_makes_itself_known_to_hosts(host):
     assert run(host, state="held", renew=True)["run"] == taken
     run(host, state="free")
     assert run(host, state="held", check_mode=True).get("run") is None
+
+
+@pytest.mark.parametrize(
+    ("min_age", "ttl", "age", "is_asked"),
+    [(5, 900, 4, False), (5, 900, 6, True), (5, 20, 1, False), (5, 20, 3, True), (0, 900, 0, True), (5, 900, -1, True)],
+)
+def test_a_lease_is_not_renewed_that_is_new(host, min_age, ttl, age, is_asked):
+    taken = run(host, state="held", ttl=ttl)
+    taken["at"] -= age
+    result = run(host, state="held", renew=True, ttl=ttl, min_age=min_age, variables={"_kamal_lock": taken})
+    assert host.asked == 1 + is_asked
+    assert (result["msg"], result["run"]) == ("renewed" if is_asked else "acquired", taken["run"])
+    assert (result["at"] == taken["at"]) != is_asked
+
+
+@pytest.mark.parametrize("other", [{"owner": "other"}, {"host": "web2"}, {"name": "app"}, {"at": None}])
+def test_what_was_answered_for_another_lock_says_nothing_of_this_one(host, other):
+    taken = run(host, state="held")
+    run(host, state="held", renew=True, min_age=5, variables={"_kamal_lock": {**taken, **other}})
+    assert host.asked == 2
