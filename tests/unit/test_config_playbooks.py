@@ -6,32 +6,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import ansible.release
+import ansible_here
 import pytest
 import yaml
-from conftest import ROOT, TREE
-
-PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
+from conftest import ROOT
 
 
 def play(name, folder, *arguments):
-    return run(folder, str(PLAYBOOK), f"caravan.kamal.{name}", *arguments)
-
-
-def run(folder, *command):
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "PWD": str(folder), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    return ansible_here.play(folder, f"caravan.kamal.{name}", *arguments)
 
 
 @pytest.fixture
@@ -184,24 +168,13 @@ def test_reading_a_configuration_runs_nothing_of_the_project(folder, read):
     (folder / ".kamal" / "secrets").write_text("TOKEN=$(touch ran; echo t)\n")
     (folder / ".kamal" / "hooks" / "pre-init").write_text("#!/bin/sh\ntouch hooked\n")
     (folder / ".kamal" / "hooks" / "pre-init").chmod(0o755)
-    code, output = run(folder, str(PLAYBOOK.with_name(read[0])), *read[1:]) if len(read) > 1 else play(read[0], folder)
-    assert code == 0, output
+    done = ansible_here.run(folder, *(read if len(read) > 1 else ("ansible-playbook", f"caravan.kamal.{read[0]}")))
+    assert done.returncode == 0, done.stdout + done.stderr
     assert not (folder / "ran").exists() and not (folder / "hooked").exists()
 
 
 def test_a_program_reads_json_and_nothing_else(folder):
-    done = subprocess.run(
-        [str(PLAYBOOK), "caravan.kamal.config", "-e", "kamal_format=json"],
-        cwd=folder,
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(TREE),
-            "ANSIBLE_STDOUT_CALLBACK": "caravan.kamal.rollout",
-            "PWD": str(folder),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = ("caravan.kamal.config", "-e", "kamal_format=json")
+    done = ansible_here.run(folder, "ansible-playbook", *asked, ANSIBLE_STDOUT_CALLBACK="caravan.kamal.rollout")
     assert json.loads(done.stdout)["config"]["service"] == "hey"
     assert "unchanged: localhost" in done.stderr

@@ -13,9 +13,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import ansible_here
 import pytest
 from conftest import TREE
-from test_playbooks_locally import BIN, CONFIG, HOSTS
+from test_playbooks_locally import CONFIG, HOSTS
 
 LIMIT = 120
 
@@ -42,19 +43,13 @@ class Running:
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [
-                    *(str(BIN / "ansible-playbook"), "-i", "hosts.yml", "caravan.kamal.server.exec"),
+                    *(str(ansible_here.BIN / "ansible-playbook"), "-i", "hosts.yml", "caravan.kamal.server.exec"),
                     *("-e", json.dumps(variables), *more),
                 ],
                 cwd=folder,
-                env={
-                    **os.environ,
-                    "ANSIBLE_COLLECTIONS_PATH": str(TREE),
-                    "ANSIBLE_NOCOLOR": "1",
-                    "ANSIBLE_STDOUT_CALLBACK": "caravan.kamal.rollout",
-                    "HOME": str(folder),
-                    "PWD": str(folder),
-                    **environment,
-                },
+                env=ansible_here.environment(
+                    folder, ANSIBLE_STDOUT_CALLBACK="caravan.kamal.rollout", HOME=str(folder), **environment
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -151,10 +146,11 @@ def test_a_person_at_a_terminal_gets_it_and_nobody_else(folder: Path) -> None:
     code, text = Running(folder, "tty; exit 3", *there).wait()
     assert code == 0 and "This opens it:\n\nsh -c 'tty; exit 3'\n" in text and "not a tty" not in text
     variables = {"kamal_hosts": "shop", "kamal_cmd": "tty; exit 3"}
-    words = [str(BIN / "ansible-playbook"), "-i", "hosts.yml", "caravan.kamal.server.exec", "-e", json.dumps(variables)]
+    asked = ("caravan.kamal.server.exec", "-e", json.dumps(variables), *there)
+    words = [str(ansible_here.BIN / "ansible-playbook"), "-i", "hosts.yml", *asked]
     clean = {name: value for name, value in os.environ.items() if name not in ("CI", "GITHUB_ACTIONS", "GITLAB_CI")}
     done = subprocess.run(
-        ["script", "-qec", shlex.join([*words, *there]), "/dev/null"],
+        ["script", "-qec", shlex.join(words), "/dev/null"],
         cwd=folder,
         env={**clean, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "HOME": str(folder), "PWD": str(folder), "TERM": "xterm"},
         stdin=subprocess.DEVNULL,

@@ -8,15 +8,13 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Iterator
 
+import ansible_here
 import pytest
-from conftest import TREE
 
-BIN = Path(sys.executable).parent
 REACH = {"caravan.kamal.reach": None}
 WRITE = {"caravan.kamal.audit": {"service": "shop", "text": "it was here"}, "register": "written"}
 READ = {"caravan.kamal.audit": {"service": "shop"}, "register": "read"}
@@ -42,23 +40,9 @@ class Project:
         }
         play = {"hosts": "h1", "gather_facts": False, "vars": known, "tasks": [*tasks, SAY]}
         (self.folder / "play.yml").write_text(json.dumps([play]))
-        done = subprocess.run(
-            [str(BIN / "ansible-playbook"), "-i", "h1,", "play.yml", *arguments],
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "ANSIBLE_COLLECTIONS_PATH": str(TREE),
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_STDOUT_CALLBACK": "default",
-                "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-                "HOME": str(self.home),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        assert done.returncode == 0, output
+        ours = {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "HOME": str(self.home)}
+        code, output = ansible_here.play(self.folder, "-i", "h1,", "play.yml", *arguments, **ours)
+        assert code == 0, output
         said = output[output.rindex('"answers": ') + len('"answers": ') :]
         answers, _end = json.JSONDecoder().raw_decode(said)
         return answers, output

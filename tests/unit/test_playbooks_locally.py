@@ -4,18 +4,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import ansible_here
 import pytest
-from conftest import TREE
 from docker_socket import engine
 
-BIN = Path(sys.executable).parent
 HOSTS = f"""\
 all:
   vars: {{ansible_connection: local, ansible_python_interpreter: {sys.executable}}}
@@ -62,23 +59,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def play(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [str(BIN / "ansible-playbook"), "-i", "hosts.yml", *arguments],
-        cwd=folder,
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(TREE),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_STDOUT_CALLBACK": "caravan.kamal.rollout",
-            "HOME": str(folder),
-            "PWD": str(folder),
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    ours = {"ANSIBLE_STDOUT_CALLBACK": "caravan.kamal.rollout", "HOME": str(folder)}
+    return ansible_here.play(folder, "-i", "hosts.yml", *arguments, **{**ours, **environment})
 
 
 @pytest.fixture

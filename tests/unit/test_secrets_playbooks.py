@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import ansible_here
 import pytest
-from conftest import TREE
 from vendors import Vendors, printed
 
-PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 VALUE = "s3ntinel-value"
 ITEM = "op item get Item --vault Vault --format json --account acme"
 ANSWERS = {
@@ -41,21 +38,7 @@ def vendors(tmp_path: Path) -> Vendors:
 
 
 def play(name: str, folder: Path, vendors: Vendors, *arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [str(PLAYBOOK), name, *arguments],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PATH": f"{vendors.bin}{os.pathsep}{os.environ['PATH']}",
-            "ANSIBLE_COLLECTIONS_PATH": str(TREE),
-            "ANSIBLE_NOCOLOR": "1",
-            "PWD": str(folder),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    return ansible_here.play(folder, name, *arguments, PATH=f"{vendors.bin}{os.pathsep}{os.environ['PATH']}")
 
 
 def fetch(folder: Path, vendors: Vendors, *arguments: str) -> tuple[int, str]:

@@ -5,17 +5,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, TREE
+from ansible_here import play
+from conftest import ROOT
 from docker_socket import ID, engine
 
-PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 FORMER = "# The app.\nservice: hey\nimage: acme/hey\nservers:\n  - 192.0.2.1\nstop_wait_time: 5\n"
 NOW = FORMER.replace("stop_wait_time", "drain_timeout") + "proxy:\n  app_port: 3000\n"
 BY_HAND = "traefik:\n  args:\n    metrics.prometheus: true\n"
@@ -30,15 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def upgrade(folder: Path, *arguments: str, **variables: Any) -> tuple[int, str]:
-    done = subprocess.run(
-        [str(PLAYBOOK), "caravan.kamal.upgrade", *arguments, "-e", json.dumps(variables)],
-        cwd=folder,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "PWD": str(folder), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    return play(folder, "caravan.kamal.upgrade", *arguments, "-e", json.dumps(variables))
 
 
 def text_of(folder: Path, name: str = "deploy.yml") -> str:
@@ -99,16 +89,9 @@ def test_what_else_is_wrong_is_said_as_ever(folder: Path) -> None:
 
 @pytest.mark.parametrize(("playbook", "limit"), [("deploy", ()), ("upgrade", ("--limit", "192.0.2.1"))])
 def test_nothing_but_a_whole_upgrade_begins_without_hosts(folder: Path, playbook: str, limit: tuple[str, ...]) -> None:
-    done = subprocess.run(
-        [str(PLAYBOOK), f"caravan.kamal.{playbook}", *limit],
-        cwd=folder,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "PWD": str(folder), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 4
-    assert "stop_wait_time: this is a key of Kamal 1" in done.stderr
+    code, output = play(folder, f"caravan.kamal.{playbook}", *limit)
+    assert code == 4
+    assert "stop_wait_time: this is a key of Kamal 1" in output
 
 
 TRAEFIK = {

@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
+import ansible_here
 import pytest
 import yaml
 from ansible.inventory.data import InventoryData
@@ -265,9 +265,7 @@ def project(tmp_path):
 
 
 def listed(project, *arguments):
-    command = [str(Path(sys.executable).parent / "ansible-inventory"), "--list", *arguments]
-    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "ANSIBLE_NOCOLOR": "1"}
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    done = ansible_here.run(project, "ansible-inventory", "--list", *arguments)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -337,12 +335,10 @@ def test_a_mistake_ends_the_run(project, arguments, said):
 @pytest.mark.parametrize("more", [[], ["-e", "kamal_help=true"]])
 def test_a_folder_of_playbooks_is_told_with_those_that_are_in_it(project, more):
     """Ansible itself would only say that it is a directory."""
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "config/deploy.yml", "caravan.kamal.lock"]
-    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "ANSIBLE_NOCOLOR": "1"}
-    done = subprocess.run([*command, *more], cwd=project, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == deploy.PARSER_ERROR
+    code, output = ansible_here.play(project, "-i", "config/deploy.yml", "caravan.kamal.lock", *more)
+    assert code == deploy.PARSER_ERROR
     there = "caravan.kamal.lock.status, caravan.kamal.lock.acquire, caravan.kamal.lock.release"
-    assert f"caravan.kamal.lock: no playbook, but a folder of them: {there}" in done.stdout + done.stderr
+    assert f"caravan.kamal.lock: no playbook, but a folder of them: {there}" in output
 
 
 def test_the_plugin_knows_the_keys_that_it_documents():

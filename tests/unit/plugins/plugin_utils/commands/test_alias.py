@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import ansible_here
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
 from ansible_collections.caravan.kamal.plugins.plugin_utils.commands import alias
-from conftest import TREE
 
 ALIASES = {"boots": "docs boot", "st": "app version -d staging", "bad": "app logz"}
 CONFIG = "service: hello\nimage: a/hello\nservers: [localhost]\nregistry: {username: a, password: [P]}\n"
@@ -46,15 +43,7 @@ def test_the_arguments_of_the_run_that_takes_over(called: str, words: str, then:
 
 
 def play(folder: Path, *arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-playbook"), "caravan.kamal.alias", *arguments],
-        cwd=folder,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "ANSIBLE_NOCOLOR": "1", "PWD": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    return ansible_here.play(folder, "caravan.kamal.alias", *arguments)
 
 
 @pytest.fixture

@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import ansible_here
 import pytest
 import yaml
 from ansible_collections.caravan.kamal.plugins.plugin_utils.commands import help as texts
 from ansible_collections.caravan.kamal.plugins.plugin_utils.commands.takes import TAKES, of_its_own
-from conftest import TREE
 
 PLAYBOOKS = Path(__file__).resolve().parents[5] / "playbooks"
 FILES = sorted(path for path in PLAYBOOKS.rglob("*.yml") if path.stem not in ("rollout", "switch"))
@@ -88,31 +85,14 @@ def test_without_a_playbook_all_are_listed() -> None:
 )
 def test_help_needs_no_project_and_does_nothing(arguments: list[str], tmp_path: Path) -> None:
     name, *more = arguments
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-playbook"), f"caravan.kamal.{name}", "-e", "kamal_help=yes", *more],
-        cwd=tmp_path,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ansible_here.run(tmp_path, "ansible-playbook", f"caravan.kamal.{name}", "-e", "kamal_help=yes", *more)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == f"\n{texts.of([name])}\n"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_syntax_of_every_playbook_of_the_table_is_right(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "ansible-playbook"),
-            *(f"caravan.kamal.{name}" for name in TAKES),
-            *("-i", "localhost,", "--syntax-check"),
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TREE), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    names = [f"caravan.kamal.{name}" for name in TAKES]
+    done = ansible_here.run(tmp_path, "ansible-playbook", *names, "-i", "localhost,", "--syntax-check")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("playbook: ") == len(TAKES)
