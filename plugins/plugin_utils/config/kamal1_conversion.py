@@ -75,12 +75,12 @@ def _read(path: str, root: str, is_base: bool) -> Conversion:
 def beside(root: str, destination: Optional[str]) -> List[str]:
     """What Kamal 1 reads beside the configuration, and Kamal 2 does not."""
     ending = f".{destination}" if destination else ""
-    secrets = [f".kamal/secrets{end}" for end in ("", "-common", f"-{destination}")]
+    secrets = [f".kamal/secrets{end}" for end in ("", "-common", f".{destination}")]
     former = [name for name in (f".env{ending}", f".env{ending}.erb") if os.path.exists(os.path.join(root, name))]
     if not former or any(os.path.exists(os.path.join(root, name)) for name in secrets):
         return []
     return [
-        f"{former[0]} -> {BY_HAND}it is not read any more. Write {secrets[2 if destination else 0]} with a line "
+        f"{former[0]} -> {BY_HAND}Kamal 2 does not read it. Write {secrets[2 if destination else 0]} with a line "
         "NAME=VALUE for each secret, where the value may be $NAME of the environment or $(a command), and keep values "
         "themselves out of git"
     ]

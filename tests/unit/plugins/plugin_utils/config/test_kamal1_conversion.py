@@ -181,7 +181,8 @@ def test_what_is_in_the_middle_of_a_line_is_explained_and_not_converted(text: st
         ([], None, None),
         ([".env"], None, "Write .kamal/secrets with"),
         ([".env", ".kamal/secrets"], None, None),
-        ([".env.staging"], "staging", "Write .kamal/secrets-staging with"),
+        ([".env.staging"], "staging", "Write .kamal/secrets.staging with"),
+        ([".env.staging", ".kamal/secrets.staging"], "staging", None),
         ([".env.erb"], None, ".env.erb -> by hand"),
     ],
 )
