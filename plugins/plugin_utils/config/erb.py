@@ -170,6 +170,6 @@ def _beyond(line: str) -> str:
     return (
         f"this Ruby is more than is read here: {line}\n"
         "    What is read is listed in docs/configuration.md: ENV, File.read, Dotenv.load, strings, conditions. "
-        "Either set kamal_erb: ruby to let the installed Ruby render the file, or keep the configuration in "
+        "Either give -e kamal_erb=ruby, so that the installed Ruby renders the file, or keep the configuration in "
         "kamal_config in your inventory and use Jinja, such as {{ lookup('env', 'NAME') }}."
     )

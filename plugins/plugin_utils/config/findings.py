@@ -22,6 +22,7 @@ from .schema import NOTICE
 
 SHORT = 12
 ENV_FORMS = ("clear", "secret", "tags")
+CONVERTED = "; the playbook caravan.kamal.upgrade shows what becomes of the file"
 Finding = Tuple[KeyPath, str]
 
 _KINDS = {
@@ -179,7 +180,7 @@ class SchemaCheck:
         for name in _map(error.instance):
             instead = successor(path + (name,))
             if name not in known and instead:
-                yield path + (name,), f"this is a key of Kamal 1; in Kamal 2 it is {instead}"
+                yield path + (name,), f"this is a key of Kamal 1; in Kamal 2 it is {instead}{CONVERTED}"
             elif name not in known and not name.startswith("x-"):
                 near = near_miss(name, known)
                 there = "" if near and len(known) > SHORT else f" (known here: {listed(sorted(known))})"

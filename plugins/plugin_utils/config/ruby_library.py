@@ -34,7 +34,7 @@ class Scope:
 def run_command(scope: Scope, command: str) -> str:
     """The output of a shell command, where that is allowed."""
     if not scope.commands:
-        message = f"running the command `{command}` is switched off; set kamal_erb_commands: true to allow it"
+        message = f"running the command `{command}` is switched off; -e kamal_erb_commands=true allows it"
         raise Failed(message, FORBIDDEN)
     try:
         process = subprocess.run(

@@ -25,7 +25,7 @@ def named(topology: Topology, name: Optional[str]) -> List[Section]:
     if name and (name == ALL or name in names):
         return [accessory for accessory in topology.accessories if name in (ALL, accessory.name)]
     there = f"name one of {', '.join(names)}, or all" if names else "the configuration has none"
-    found = f"there is no accessory {name}" if name else "this says which accessory it is about"
+    found = f"there is no accessory {name}" if name else "say which accessory it is about with -e kamal_accessory=NAME"
     raise ConfigError([Problem(f"{found}; {there}", where="kamal_accessory")])
 
 

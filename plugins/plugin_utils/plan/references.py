@@ -38,7 +38,7 @@ def chosen_roles(asked: Any, roles: Sequence[str]) -> List[str]:
 def require_command(command: Any) -> None:
     """There is one to run."""
     if not str(command or "").strip():
-        message = "this says what to run, as in -e kamal_cmd='psql -c \"select 1\"'"
+        message = "say what to run, as in -e kamal_cmd='psql -c \"select 1\"'"
         raise ConfigError([Problem(message, where="kamal_cmd")])
 
 

@@ -55,7 +55,12 @@ def run(project: Path, command: str, accessory: str | None, present: tuple[str, 
         ("accessory_boot", "log", {}, None),
         ("accessory_boot", "db", {"kamal_secrets": {"PASSWORD": "s"}}, None),
         ("accessory_boot", "db", {}, "No value for the secret PASSWORD"),
-        ("accessory", None, {}, "kamal_accessory: this says which accessory it is about; name one of db, log, or all"),
+        (
+            "accessory",
+            None,
+            {},
+            "kamal_accessory: say which accessory it is about with -e kamal_accessory=NAME; name one of ",
+        ),
         ("accessory", "all", {"ansible_limit": "h6", "present": ("h6",)}, None),
         (
             "accessory",

@@ -430,7 +430,7 @@ def test_a_command_that_is_not_given_is_told_before_any_host_is_reached(project,
     variables = {"kamal_cmd": command, "_kamal_runs_command": True}
     result = run(project, variables, {"command": "inspect"})
     assert result["failed"]
-    assert result["msg"].startswith("kamal_cmd: this says what to run, as in -e kamal_cmd=")
+    assert result["msg"].startswith("kamal_cmd: say what to run, as in -e kamal_cmd=")
 
 
 @pytest.mark.parametrize(

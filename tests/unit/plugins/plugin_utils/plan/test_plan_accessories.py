@@ -52,7 +52,7 @@ def test_the_lease_covers_what_accessories_may_take() -> None:
 @pytest.mark.parametrize(
     ("text", "accessory", "message"),
     [
-        (TWO, None, "kamal_accessory: this says which accessory it is about; name one of db, log, or all"),
+        (TWO, None, "say which accessory it is about with -e kamal_accessory=NAME; name one of db, log, or all"),
         (TWO, "bd", "kamal_accessory: there is no accessory bd; name one of db, log, or all"),
         ("servers: [h1]", "db", "kamal_accessory: there is no accessory db; the configuration has none"),
     ],
