@@ -50,8 +50,8 @@ def ensure(
     _check_version(container["Config"]["Image"])
     if _body.is_made_here(container) and not _body.is_same(container, wanted, {}, {}, container["Image"]):
         changes.notice(
-            f"{PROXY_CONTAINER} runs with other settings than proxy/run says, which take effect when it is rebooted "
-            f"(caravan.kamal.proxy.reboot): {'; '.join(differences(container, wanted)) or 'its image is another one'}"
+            f"{PROXY_CONTAINER} runs with other settings than proxy/run says, which take effect when it is replaced "
+            f"(caravan.kamal.proxy.upgrade): {'; '.join(differences(container, wanted)) or 'its image is another one'}"
         )
     if not health.is_connected(container):
         network = container["HostConfig"]["NetworkMode"]

@@ -174,7 +174,7 @@ def proxy(answers: Answers) -> str:
     if routes:
         parts.append(table(("HOST", "ROUTE", "FOR", "TLS", "STATE", "TARGETS"), routes))
     if differing:
-        parts.append("Not as it would be after a reboot (caravan.kamal.proxy.reboot):\n\n" + _sections(differing))
+        parts.append("Not as it would be after caravan.kamal.proxy.upgrade:\n\n" + _sections(differing))
     return "\n\n".join(parts)
 
 

@@ -75,7 +75,7 @@ def test_other_settings_are_only_mentioned(host: FakeEngine) -> None:
     ensure(host)
     changes = ensure(host, http_port=8080)
     assert not changes.changed
-    assert "rebooted" in changes.notices[0]
+    assert "caravan.kamal.proxy.upgrade" in changes.notices[0]
 
 
 def test_one_of_kamal_is_taken_as_it_is(host: FakeEngine) -> None:
