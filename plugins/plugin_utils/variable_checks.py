@@ -71,7 +71,7 @@ def _wrong(variable: Variable, value: Any) -> Optional[str]:
         return _unreadable(variable.read, str(value))
     if variable.type == "bool":
         return None if _is_boolean(value) else f"expected true or false, not {value!r}"
-    return None if str(value).isdecimal() else f"expected a whole number, not {value!r}"
+    return None if str(value).isdecimal() else f"expected a whole number from 0 on, not {value!r}"
 
 
 def _unreadable(read: Callable[[str], object], value: str) -> Optional[str]:

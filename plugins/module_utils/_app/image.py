@@ -143,5 +143,5 @@ def _check_service(image: Image, wanted: ImageShare) -> None:
         raise ImageError(
             f"{wanted.reference} has the label service={label or 'nothing'}, but this service is {wanted.service}. "
             f"Build it with caravan.kamal.deploy, add LABEL service={wanted.service} to its Dockerfile, "
-            "or name it with kamal_image."
+            "or name it with -e kamal_image=REPOSITORY:TAG."
         )

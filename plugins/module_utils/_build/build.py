@@ -63,7 +63,7 @@ class Build:
         if source.has_changed(root):
             raise BuildError(
                 f"{root} changed while {self.wanted.reference} was built, so that the image may hold something else "
-                f"than commit {source.commit}. It is in the registry: build it again with kamal_build_force=true."
+                f"than commit {source.commit}. It is in the registry: build it again with -e kamal_build_force=true."
             )
         return digest
 

@@ -64,7 +64,7 @@ def _require_seen(engine: Engine) -> None:
         there = f"it reads {sources[0]}" if sources else "it reads no files of this host"
         raise ProxyError(
             f"{PROXY_CONTAINER} does not read {wanted} on this host: {there}. Deploy as the user that booted it, or "
-            "recreate it with kamal_proxy_recreate=true."
+            "recreate it with -e kamal_proxy_recreate=true."
         )
 
 

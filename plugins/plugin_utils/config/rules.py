@@ -38,7 +38,7 @@ def service_name(view: View) -> Iterator[Finding]:
 def destination_name(view: View) -> Iterator[Finding]:
     if view.destination is None:
         if view.data.get("require_destination") is True:
-            yield ("require_destination",), "this configuration needs a destination; give kamal_destination"
+            yield ("require_destination",), "this configuration needs a destination; give -e kamal_destination=NAME"
     elif not _DESTINATION.match(view.destination):
         yield (), f"the destination {shown(view.destination)} may only have letters, digits, ., - and _"
 

@@ -93,9 +93,9 @@ def test_an_option_of_kamal_is_refused_where_nothing_reads_it(
     [
         ("kamal_lock_wait", "30", None),
         ("kamal_lock_wait", 30, None),
-        ("kamal_lock_wait", "abc", "expected a whole number, not 'abc'"),
-        ("kamal_lock_wait", -1, "expected a whole number, not -1"),
-        ("kamal_lock_wait", "²", "expected a whole number, not '²'"),
+        ("kamal_lock_wait", "abc", "expected a whole number from 0 on, not 'abc'"),
+        ("kamal_lock_wait", -1, "expected a whole number from 0 on, not -1"),
+        ("kamal_lock_wait", "²", "expected a whole number from 0 on, not '²'"),
         ("kamal_build", "no", None),
         ("kamal_build", False, None),
         ("kamal_build", "fales", "expected true or false, not 'fales'"),

@@ -207,7 +207,7 @@ def test_a_latest_that_is_another_one_is_built_for(project: Path, api: Api, buil
 
 def test_a_checkout_that_changes_meanwhile_is_told(project: Path, api: Api, buildx: DockerCommand) -> None:
     buildx.program.write_text(buildx.program.read_text() + f"open({str(project / 'new')!r}, 'w').close()\n")
-    with pytest.raises(BuildError, match="changed while.*in the registry: build it again with kamal_build_force=true"):
+    with pytest.raises(BuildError, match="changed while.*in the registry: build it again with -e kamal_build_force=true"):
         run(api, wanted(project, arch=BOTH, context="."))
 
 
