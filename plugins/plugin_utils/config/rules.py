@@ -191,7 +191,7 @@ RULES: Sequence[Rule] = (
     *proxy.RULES,
     *loadbalancer.RULES,
 )
-NOTICES: Sequence[Rule] = (unknown_hooks,)
+NOTICES: Sequence[Rule] = (unknown_hooks, *parts.NOTICES)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ COMMANDS = frozenset(  # fmt: skip
 )
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i386": "386"}
 _ALIAS = re.compile(r"[a-z0-9_-]+\Z")
+_LIKE_A_SECRET = re.compile(r"(?:[A-Z]+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\Z")
 
 
 def commands(view: View) -> Iterator[Finding]:
@@ -140,6 +141,18 @@ def registries(view: View) -> Iterator[Finding]:
                 yield path + (other,), f"this key is missing; {key} is given and a login needs both"
 
 
+def passwords(view: View) -> Iterator[Finding]:
+    """The value is not repeated: it may be the password after all."""
+    for path, registry in view.sections("registry"):
+        password = as_map(registry).get("password")
+        if isinstance(password, str) and _LIKE_A_SECRET.match(password):
+            yield (
+                (*path, "password"),
+                "is the password itself, and looks like the name of a secret. If it is one, put it in brackets, as in "
+                "password: [NAME]",
+            )
+
+
 def boot_limit(view: View) -> Iterator[Finding]:
     limit = as_map(view.data.get("boot")).get("limit")
     if isinstance(limit, (dict, list)) or limit is None:
@@ -148,6 +161,15 @@ def boot_limit(view: View) -> Iterator[Finding]:
         yield (
             ("boot", "limit"),
             f"found {shown(limit)}, expected a number of hosts from 1 on, or a percentage such as 25%",
+        )
+
+
+def more_than_all(view: View) -> Iterator[Finding]:
+    percent = re.match(r"([0-9]+)(?:\.[0-9]+)?%", str(as_map(view.data.get("boot")).get("limit")))
+    if percent and int(percent.group(1)) > 100:
+        yield (
+            ("boot", "limit"),
+            "is more than all hosts, so they go live in one batch, as with 100%; leave it out for that, or write less",
         )
 
 
@@ -224,3 +246,4 @@ RULES: Sequence[Any] = (
     hooks_output,
     aliases,
 )
+NOTICES: Sequence[Any] = (passwords, more_than_all)
