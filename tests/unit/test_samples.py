@@ -263,3 +263,9 @@ def test_only_what_was_pushed_is_built(tmp_path: Path) -> None:
     (tmp_path / "p" / "new").touch()
     code, output = run("pre-build", tmp_path / "p")
     assert code == 1 and "changes without a commit" in output
+    (tmp_path / "p" / "new").unlink()
+    git("checkout", "-q", "--detach", "HEAD^")
+    assert run("pre-build", tmp_path / "p") == (0, "")
+    git("commit", "-q", "--allow-empty", "-m", "three")
+    code, output = run("pre-build", tmp_path / "p")
+    assert code == 1 and "is on no branch of origin yet: push it" in output
