@@ -22,10 +22,11 @@ EVERY_ADDRESS = ("", "0.0.0.0", "::", "[::]")
 def named(topology: Topology, name: Optional[str]) -> List[Section]:
     """The accessories that the operator asks for."""
     names = [accessory.name for accessory in topology.accessories]
-    if name and (name == ALL or name in names):
+    if names and name in (ALL, *names):
         return [accessory for accessory in topology.accessories if name in (ALL, accessory.name)]
     there = f"name one of {', '.join(names)}, or all" if names else "the configuration has none"
-    found = f"there is no accessory {name}" if name else "say which accessory it is about with -e kamal_accessory=NAME"
+    absent = f"there is no accessory {'at all' if name == ALL else name}"
+    found = absent if name else "say which accessory it is about with -e kamal_accessory=NAME"
     raise ConfigError([Problem(f"{found}; {there}", where="kamal_accessory")])
 
 

@@ -55,6 +55,7 @@ def test_the_lease_covers_what_accessories_may_take() -> None:
         (TWO, None, "say which accessory it is about with -e kamal_accessory=NAME; name one of db, log, or all"),
         (TWO, "bd", "kamal_accessory: there is no accessory bd; name one of db, log, or all"),
         ("servers: [h1]", "db", "kamal_accessory: there is no accessory db; the configuration has none"),
+        ("servers: [h1]", "all", "kamal_accessory: there is no accessory at all; the configuration has none"),
     ],
 )
 def test_an_accessory_that_is_not_there_is_told_with_those_that_are(text: str, accessory: Any, message: str) -> None:
