@@ -110,8 +110,9 @@ class ActionModule(ControllerAction):
         if run.build:
             hosts = [*self._variables["groups"]["all"], *constants.LOCALHOST]
             references.require_build_host(self._value("kamal_build_host"), hosts)
-        if self._value("_kamal_runs_command"):
-            references.require_command(self._value("kamal_cmd"))
+        needed = self._value("_kamal_needs")
+        if needed:
+            references.require(needed, self._value(needed))
         if self._variables.get("ansible_limit") and (run.command == "proxy" or self._value("_kamal_looks_at_proxy")):
             references.require_proxies(self._variables["ansible_play_hosts_all"], config.topology.proxied_hosts)
 

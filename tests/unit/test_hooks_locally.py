@@ -74,7 +74,7 @@ def test_a_broadcast_is_in_the_audit_log_and_told(folder: Path) -> None:
     script.chmod(0o755)
     asked = ("caravan.kamal.broadcast", "-e", "kamal_hosts=shop")
     code, output = play(folder, *asked)
-    assert code == 2 and "Say what is to be told: -e kamal_broadcast='MESSAGE'" in output
+    assert code == 2 and "kamal_broadcast: say what is to be told" in output
     code, output = play(folder, *asked, "-e", "kamal_broadcast='Backup is done'")
     assert code == 0, output
     assert (folder / "told").read_text() == "shop on h1,h2: Backup is done\n"

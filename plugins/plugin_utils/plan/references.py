@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What variables of a run name, hosts, roles and a command: it is there, or the error says what there is."""
+"""What variables of a run name, such as hosts and roles: it is there, or the error says what there is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from typing import Any, List, Sequence
 
 from ...module_utils._errors import ConfigError, Problem
 from ..config.findings import listed, near_miss
+
+# What a playbook may need: what has to be said, and how that looks.
+NEEDED = {
+    "kamal_cmd": ("what to run", 'psql -c "select 1"'),
+    "kamal_broadcast": ("what is to be told", "Backup is done"),
+    "kamal_lock_message": ("why the lock is taken", "The database is moving"),
+}
 
 
 def require_build_host(name: Any, hosts: Sequence[str]) -> None:
@@ -35,11 +42,11 @@ def chosen_roles(asked: Any, roles: Sequence[str]) -> List[str]:
     return [role for role in roles if any(fnmatch.fnmatchcase(role, each) for each in patterns)]
 
 
-def require_command(command: Any) -> None:
-    """There is one to run."""
-    if not str(command or "").strip():
-        message = "say what to run, as in -e kamal_cmd='psql -c \"select 1\"'"
-        raise ConfigError([Problem(message, where="kamal_cmd")])
+def require(name: str, value: Any) -> None:
+    """The variable that a playbook cannot do without is given."""
+    if not str(value or "").strip():
+        asked, example = NEEDED[name]
+        raise ConfigError([Problem(f"say {asked}, as in -e {name}='{example}'", where=name)])
 
 
 def require_proxies(present: Sequence[str], proxied: Sequence[str]) -> None:

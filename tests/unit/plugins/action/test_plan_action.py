@@ -425,12 +425,20 @@ def test_pre_init_knows_the_destination(project):
     assert planned(project, {**V1, "kamal_config_file": staging})["destination"] == "staging"
 
 
-@pytest.mark.parametrize("command", [None, "", " "])
-def test_a_command_that_is_not_given_is_told_before_any_host_is_reached(project, command):
-    variables = {"kamal_cmd": command, "_kamal_runs_command": True}
-    result = run(project, variables, {"command": "inspect"})
+@pytest.mark.parametrize("given", [None, "", " "])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("kamal_cmd", "say what to run, as in -e kamal_cmd="),
+        ("kamal_broadcast", "say what is to be told, as in -e kamal_broadcast="),
+        ("kamal_lock_message", "say why the lock is taken, as in -e kamal_lock_message="),
+    ],
+)
+def test_a_variable_that_a_run_needs_is_asked_for_before_any_host_is_reached(project, given, name, message):
+    result = run(project, {name: given, "_kamal_needs": name}, {"command": "inspect"})
     assert result["failed"]
-    assert result["msg"].startswith("kamal_cmd: say what to run, as in -e kamal_cmd=")
+    assert result["msg"].startswith(f"{name}: {message}")
+    assert not run(project, {name: "given", "_kamal_needs": name}, {"command": "inspect"}).get("failed")
 
 
 @pytest.mark.parametrize(
