@@ -50,12 +50,13 @@ class ActionModule(ControllerAction):
 
 
 def _names(known: Secrets) -> List[str]:
-    """A line for each, as far as can be said without a command."""
+    """A line for each, as far as can be said without a command, and below them why some have no value."""
     without = known.without_value
-    return [
+    lines = [
         _none(name, where) if name in without else f"{name}={REDACTED}  ({where})"
         for name, where in known.places.items()
     ]
+    return [*lines, *without.values()]
 
 
 def _values(known: Secrets) -> List[str]:

@@ -10,7 +10,7 @@ version_added: 0.1.0
 author: Caravan contributors (@caravan-deploy)
 description:
   - Lists the secrets that the variable C(kamal_secrets) and the secrets files of the project have, each with its place,
-    and whether it is empty or made of what is not set. No command in these files is run.
+    and why one has no value, as that it is empty or made of what is not set. No command in these files is run.
   - With O(show) the commands are run and the values printed, as C(kamal secrets print) does.
   - Runs on the controller and connects to no host.
 options:

@@ -137,6 +137,7 @@ def test_print_lists_names_and_places_and_runs_nothing(project: Path, vendors: V
     assert "\nMORE=[REDACTED]  (kamal_secrets)\n" in output
     assert f"\nSHELL=[REDACTED]  ({project}/.kamal/secrets:4)\n" in output
     assert f"\nUNSET  has no value that can be used  ({project}/.kamal/secrets:5)\n" in output
+    assert f"\n{project}/.kamal/secrets:5: UNSET refers to a variable that is not set here;" in output
     assert VALUE not in output
     assert (vendors.asked, (project / "ran").exists()) == ([], False)
 

@@ -19,6 +19,7 @@ from .commands import Commands
 from .files import File, Secret, read
 
 VARIABLE = "kamal_secrets"
+SHOW = "kamal_secrets_show"
 # What Linux hands to a process in one variable, less the room for a name.
 LONGEST = 128 * 1024 - 512
 
@@ -98,9 +99,10 @@ class Secrets:
         return {name: secret.where for secrets in known for name, secret in secrets.items()}
 
     @property
-    def without_value(self) -> List[str]:
-        """Those that have none of use, whatever commands print that did not run."""
-        return [name for name in self.places if any(_reasons({name: self._find(name)}))]
+    def without_value(self) -> Dict[str, str]:
+        """Those that have none of use, whatever commands print that did not run; and why, without a word of a value."""
+        reasons = {name: _shown_reason(name, self._find(name)) for name in self.places}
+        return {name: reason for name, reason in reasons.items() if reason}
 
     def require(self, names: Iterable[str]) -> None:
         """All of `names` have a value, or one error that lists those that have not, and why."""
@@ -195,6 +197,13 @@ def _reasons(wanted: Mapping[str, Optional[Secret]]) -> Iterator[str]:
         else:
             flaws = ((is_flawed(secret.value), flaw) for is_flawed, flaw in _FLAWS)
             yield from (f"{secret.where}: {name} {flaw}." for is_so, flaw in flaws if is_so)
+
+
+def _shown_reason(name: str, secret: Optional[Secret]) -> str:
+    """What follows a `$` in a password reads like a variable's name as well."""
+    if secret and secret.unset and not secret.failures:
+        return f"{secret.where}: {name} refers to a variable that is not set here; {SHOW}=true says to which."
+    return "\n".join(_reasons({name: secret}))
 
 
 def _of_variable(variable: Mapping[str, Any]) -> Iterator[Tuple[str, Secret]]:

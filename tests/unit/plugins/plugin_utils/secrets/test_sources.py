@@ -365,3 +365,21 @@ def test_everything_is_what_has_a_value_in_the_files_and_the_variable(tmp_path: 
     (tmp_path / ".env").write_text("LAST=resort\n")
     found = secrets(tmp_path, "common", "secrets", variable={"A": "variable", "C": "NUL \0"}, env_files=[".env"])
     assert found.everything() == {"A": "variable", "B": "two", "EMPTY": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("K=", "the secret K is empty. Give it a value"),
+        ("K=pa$ss", "K refers to a variable that is not set here; kamal_secrets_show=true says to which."),
+        (f"K={'v' * 200_000}", "K is longer than 127 KiB"),
+    ],
+)
+def test_why_a_secret_has_no_value_is_told_by_a_list_too(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "secrets").write_text(text)
+    assert f"{tmp_path}/secrets:1: {reason}" in secrets(tmp_path, "secrets", allowed=False).without_value["K"]
+
+
+def test_a_list_says_nothing_of_secrets_with_a_value_or_a_command(tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("A=1\nB=$(echo)\nC=$B\n")
+    assert secrets(tmp_path, "secrets", allowed=False).without_value == {}
