@@ -151,7 +151,8 @@ def different(command: table.Command) -> str:
     options = [f"`{option.partition('/')[0]}`: {given(said)}" for option, said in command.options.items()]
     if not command.needs:
         options += [f"{name.rpartition('_')[2]}: {given(name)}" for name in command.arguments]
-    return "; ".join([*options, command.note] if command.note else options)
+    remark = f"of {command.of}" if command.of else command.note
+    return "; ".join([*options, remark] if remark else options)
 
 
 def given(said: str) -> str:

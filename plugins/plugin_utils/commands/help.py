@@ -94,7 +94,8 @@ def _variable(variable: Variable) -> List[str]:
 
 def _in_kamal(command: Command) -> List[str]:
     """The command, and its options that have a variable."""
-    told = f"kamal {command.words}" + "".join(f" → -e {said}" for said in command.sets)
+    told = f"kamal {command.words}" + (f", of {command.of}" if command.of else "")
+    told += "".join(f" → -e {said}" for said in command.sets)
     options = [
         f"  {name.partition('/')[0]} → -e {said}" for name, said in command.options.items() if said not in ("", UNUSED)
     ]

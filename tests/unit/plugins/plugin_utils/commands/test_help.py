@@ -72,6 +72,19 @@ def test_how_it_is_run_has_what_it_cannot_do_without(playbook: str, needed: str)
     assert f"\nHow:\n  ansible-playbook {needed}\n" in texts.of([playbook])
 
 
+@pytest.mark.parametrize(
+    ("playbook", "line"),
+    [
+        ("env.push", "kamal env push, of Kamal 1"),
+        ("env.delete", "kamal env delete, of Kamal 1"),
+        ("broadcast", "kamal broadcast, of Kamal before 1.0, when it was called MRSK"),
+        ("lock.release", "kamal lock release"),
+    ],
+)
+def test_a_command_that_kamal_2_does_not_have_is_called_one_of_before(playbook: str, line: str) -> None:
+    assert texts.of([playbook]).endswith(f"\nIn Kamal:\n  {line}")
+
+
 def test_without_a_playbook_all_are_listed() -> None:
     lines = texts.of([]).splitlines()
     assert [line.split()[0] for line in lines[2:]] == list(TAKES)
