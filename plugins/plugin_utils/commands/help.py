@@ -22,6 +22,8 @@ PREFIX = "caravan.kamal."
 WIDTH, LINE = 24, 100
 # Of whose meaning the table of all variables says first which playbooks take them.
 TAKEN_BY = re.compile(r"^(?:the same|(?:the playbooks )?`[\w.…]+`(?:, `[\w.…]+`)*): ")
+# In the table of all variables: a default that only these playbooks have.
+DEFAULT_OF = re.compile(r"(?P<playbooks>(?:`[\w.]+`(?:, )?)+): (?P<default>.*)")
 
 
 def require_playbooks() -> None:
@@ -52,7 +54,7 @@ def _of_all() -> str:
 
 
 def _of_one(playbook: str) -> str:
-    own = [line for variable in of_its_own(playbook) for line in _variable(variable)]
+    own = [line for variable in of_its_own(playbook) for line in _variable(variable, playbook)]
     common = in_common(playbook)
     parts = [
         f"{PREFIX}{playbook}",
@@ -84,12 +86,23 @@ def call(playbook: str) -> str:
     return " ".join(["ansible-playbook", *inventory, f"{PREFIX}{playbook}", *needed])
 
 
-def _variable(variable: Variable) -> List[str]:
+def _variable(variable: Variable, playbook: str) -> List[str]:
     kind = " or ".join(variable.choices) or variable.type
     return [
-        f"{variable.name}  ({kind}; default: {_plain(variable.default)})",
+        f"{variable.name}  ({kind}; default: {_plain(_default(variable, playbook))})",
         f"    {_plain(TAKEN_BY.sub('', variable.meaning))}",
     ]
+
+
+def _default(variable: Variable, playbook: str) -> str:
+    """That of this playbook, where some have one of their own."""
+    of_all = []
+    for part in variable.default.split("; "):
+        of_some = DEFAULT_OF.fullmatch(part)
+        if of_some and f"`{playbook}`" in of_some["playbooks"]:
+            return of_some["default"]
+        of_all += [] if of_some else [part]
+    return "; ".join(of_all)
 
 
 def _in_kamal(command: Command) -> List[str]:

@@ -61,6 +61,20 @@ def test_which_playbooks_take_a_variable_is_not_said_by_one_of_them(playbook: st
 
 
 @pytest.mark.parametrize(
+    ("playbook", "line"),
+    [
+        ("deploy", "kamal_version  (str; default: environment VERSION, then the git commit)"),
+        ("rollback", "kamal_version  (str; default: the one before)"),
+        ("app.boot", "kamal_version  (str; default: the live one)"),
+        ("app.exec", "kamal_version  (str; default: the live one)"),
+        ("app.logs", "kamal_logs_lines  (int; default: 100; all with kamal_logs_since or kamal_logs_grep)"),
+    ],
+)
+def test_a_default_is_that_of_the_playbook(playbook: str, line: str) -> None:
+    assert f"\n  {line}\n" in texts.of([playbook])
+
+
+@pytest.mark.parametrize(
     ("playbook", "needed"),
     [
         ("lock.acquire", "-i config/deploy.yml caravan.kamal.lock.acquire -e kamal_lock_message=…"),
