@@ -202,7 +202,7 @@ def _reasons(wanted: Mapping[str, Optional[Secret]]) -> Iterator[str]:
 def _shown_reason(name: str, secret: Optional[Secret]) -> str:
     """What follows a `$` in a password reads like a variable's name as well."""
     if secret and secret.unset and not secret.failures:
-        return f"{secret.where}: {name} refers to a variable that is not set here; {SHOW}=true says to which."
+        return f"{secret.where}: {name} refers to a variable that is not set here; -e {SHOW}=true says to which."
     return "\n".join(_reasons({name: secret}))
 
 

@@ -371,7 +371,7 @@ def test_everything_is_what_has_a_value_in_the_files_and_the_variable(tmp_path: 
     ("text", "reason"),
     [
         ("K=", "the secret K is empty. Give it a value"),
-        ("K=pa$ss", "K refers to a variable that is not set here; kamal_secrets_show=true says to which."),
+        ("K=pa$ss", "K refers to a variable that is not set here; -e kamal_secrets_show=true says to which."),
         (f"K={'v' * 200_000}", "K is longer than 127 KiB"),
     ],
 )
