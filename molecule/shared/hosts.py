@@ -28,6 +28,8 @@ from load import Load
 LOAD_BALANCER = f"http://{lab_settings.LOAD_BALANCER.ip}"
 HOST_NAME = "hello.example.com"
 VERSION = re.compile(r"version (\S+)")
+# Seconds within which a state comes that a story waits for, on a busy machine too.
+LIMIT = 300
 
 
 Seen = TypeVar("Seen")
@@ -146,42 +148,43 @@ class Host:
         """When the container last stopped, in nanoseconds."""
         return moment(self.inspect(container)["State"]["FinishedAt"])
 
-    def wait_for(self, container: str, seconds: int = 120) -> None:
+    def wait_for(self, container: str) -> None:
         """Returns as soon as there is a container of this name."""
-        self._wait_until(f"docker inspect {container} >/dev/null 2>&1", seconds)
+        self.wait_until(f"docker inspect {container} >/dev/null 2>&1")
 
-    def wait_for_name(self, part: str, seconds: int = 120) -> None:
+    def wait_for_name(self, part: str) -> None:
         """Returns as soon as there is a container with this in its name."""
-        self._wait_until(f"docker ps -a --format '{{{{.Names}}}}' | grep -qF -e {shlex.quote(part)}", seconds)
+        self.wait_until(f"docker ps -a --format '{{{{.Names}}}}' | grep -qF -e {shlex.quote(part)}")
 
-    def wait_for_text(self, path: str, text: str, seconds: int = 120) -> None:
+    def wait_for_text(self, path: str, text: str) -> None:
         """Returns as soon as a file of the SSH user has this text in it."""
-        self._wait_until(f"grep -qsF -e {shlex.quote(text)} {self.home}/{path}", seconds)
+        self.wait_until(f"grep -qsF -e {shlex.quote(text)} {self.home}/{path}")
 
-    def wait_for_turn(self, service: str = "hello", seconds: int = 120) -> None:
+    def wait_for_turn(self, service: str = "hello") -> None:
         """Returns as soon as no module is at work on the service here."""
-        self._wait_until(f"flock -n {self.home}/.kamal/turn-{service} true", seconds)
+        self.wait_until(f"flock -n {self.home}/.kamal/turn-{service} true")
 
-    def wait_for_process(self, command: str, seconds: int = 120) -> None:
+    def wait_for_process(self, command: str) -> None:
         """Returns as soon as this command runs here, or in a container here."""
-        self._wait_until(f"pgrep -f '^{command}' >/dev/null", seconds)
+        self.wait_until(f"pgrep -f '^{command}' >/dev/null")
 
-    def wait_for_no_process(self, *parts: str, seconds: int = 120) -> None:
+    def wait_for_no_process(self, *parts: str) -> None:
         """Returns as soon as no command line here, or in a container here, has one of these parts."""
         # The brackets keep this command from finding itself.
         pattern = "|".join(f"[{part[0]}]{part[1:]}" for part in parts)
-        self._wait_until(f"! pgrep -f '{pattern}' >/dev/null", seconds)
+        self.wait_until(f"! pgrep -f '{pattern}' >/dev/null")
 
-    def _wait_until(self, condition: str, seconds: int) -> None:
+    def wait_until(self, condition: str) -> None:
+        """Returns as soon as a command of the shell here ends well."""
         script = f"until {condition}; do sleep 0.02; done"
-        self.sh(f"timeout {seconds} sh -c {shlex.quote(script)}")
+        self.sh(f"timeout {LIMIT} sh -c {shlex.quote(script)}")
 
     def crash(self, container: str) -> None:
         """The container's first process is killed, as by the kernel; Docker has noticed when this returns."""
         pid = self.inspect(container)["State"]["Pid"]
         self.sh(f"kill -9 {pid}")
         state = "{{.State.Pid}} {{.State.Running}}"
-        self._wait_until(f'[ "$(docker inspect --format "{state}" {container})" != "{pid} true" ]', 120)
+        self.wait_until(f'[ "$(docker inspect --format "{state}" {container})" != "{pid} true" ]')
 
     # What the product keeps
 

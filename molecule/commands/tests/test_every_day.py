@@ -98,7 +98,7 @@ def test_a_terminal_is_one_command_away(project: Project, web1: Host, reuse: boo
         timeout=60,
     )
     assert "/dev/" in opened.stdout
-    web1.sh("timeout 60 sh -c \"until ! docker ps -a --format '{{.Names}}' | grep -q exec; do sleep 0.1; done\"")
+    web1.wait_until("! docker ps -a --format '{{.Names}}' | grep -q exec")
 
 
 # app.containers, app.images, app.version, app.logs
@@ -155,7 +155,7 @@ def test_the_logs_of_all_hosts_are_followed_while_one_is_lost_and_comes_back(pro
     finally:
         os.killpg(following.process.pid, signal.SIGINT)
         following.wait()
-    worker1.sh("timeout 60 sh -c 'while pgrep -f [d]ocker.logs; do sleep 0.1; done'")
+    worker1.wait_for_no_process("docker logs")
 
 
 # server.exec, broadcast

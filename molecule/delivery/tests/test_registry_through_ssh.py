@@ -122,7 +122,7 @@ def test_a_host_that_refuses_is_sent_the_layers_and_the_others_pull_only_what_is
 def test_a_port_that_is_taken_on_a_host_is_left_alone(project: Project, hosts: list[Host]) -> None:
     web2 = hosts[1]
     web2.sh(f"cd /usr/share && nohup python3 -m http.server -b 127.0.0.1 {PORT} >/dev/null 2>&1 & echo $! >/run/taken")
-    web2.sh(f'timeout 60 sh -c "until {LISTENING} | grep -q .; do sleep 0.1; done"')
+    web2.wait_until(f"{LISTENING} | grep -q .")
     try:
         project.commit("another small change")
         with load() as requests:
@@ -147,19 +147,19 @@ def test_two_runs_at_a_time_do_not_close_each_others_way(project: Project, hosts
 
 @contextmanager
 def pulling(project: Project, host: Host, version: str) -> Iterator[Started]:
-    """A deploy whose host is in the middle of a pull, which goes on after the with block."""
+    """A deploy whose host is in the middle of a pull, of which nothing arrives; it goes on after the with block."""
     (project.root / "packages").write_bytes(os.urandom(20 * MEGABYTE))
     project.commit(f"other packages for {version}")
-    registry = docker.from_env().containers.get(CONTAINER)
-    run = project.start("deploy", kamal_version=version, kamal_registry_image=IMAGE)
-    host.sh(f'timeout 120 sh -c "until {LISTENING} | grep -q .; do sleep 0.01; done"')
-    registry.pause()
+    pulls = f"ss -Htn state established 'dport = :{PORT}' | grep -q ."
+    host.wait_until(f"! {pulls}")
+    nothing_arrives = f"OUTPUT -o lo -p tcp --sport {PORT} -m length --length 200: -j DROP"
+    host.sh(f"iptables -I {nothing_arrives}")
     try:
-        pulls = f"ss -Htn state established 'dport = :{PORT}' | grep -q ."
-        host.sh(f'timeout 60 sh -c "until {pulls}; do sleep 0.1; done"')
+        run = project.start("deploy", kamal_version=version, kamal_registry_image=IMAGE)
+        host.wait_until(pulls)
         yield run
     finally:
-        registry.unpause()
+        host.sh(f"iptables -D {nothing_arrives}")
 
 
 def test_a_run_that_is_interrupted_closes_the_way(project: Project, hosts: list[Host]) -> None:
@@ -167,7 +167,7 @@ def test_a_run_that_is_interrupted_closes_the_way(project: Project, hosts: list[
         os.killpg(run.process.pid, signal.SIGINT)
         assert not run.wait().ok
         for host in hosts:
-            host.sh(f'timeout 30 sh -c "while {LISTENING} | grep -q .; do sleep 0.1; done"')
+            host.wait_until(f"! {LISTENING} | grep -q .")
 
 
 def test_a_run_that_is_killed_while_a_host_pulls_is_finished_by_the_next(project: Project, hosts: list[Host]) -> None:

@@ -143,7 +143,7 @@ def test_a_request_waits_while_the_app_is_paused(project: Project, web1: Host, w
 
 def test_a_restarted_kamal_proxy_finds_all_of_it(project: Project, web2: Host) -> None:
     web2.sh("docker restart kamal-proxy")
-    web2.sh("timeout 60 sh -c 'until docker exec kamal-proxy kamal-proxy list >/dev/null 2>&1; do sleep 0.1; done'")
+    web2.wait_until("docker exec kamal-proxy kamal-proxy list >/dev/null 2>&1")
     assert over_tls(web2, project.root / ".pem/second.pem").returncode == 0
 
 
