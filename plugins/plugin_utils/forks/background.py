@@ -21,6 +21,8 @@ from .mutexes import Mutexes
 
 # Seconds between two looks at whether the run goes on.
 WATCHED = 0.2
+# Seconds that it has to leave what it does when the run has ended: by then its files are removed, here and elsewhere.
+GRACE = 10.0
 LOST: Dict[str, Any] = {"failed": True, "msg": "What was begun in the background has ended without an answer."}
 
 
@@ -41,7 +43,7 @@ class Background:
             return
         try:
             os.setsid()
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, _leave)
             self._mutexes.take(name)
             self._memory.put(name, LOST)
             os.close(tells)
@@ -69,10 +71,22 @@ def _end_with(run: int) -> None:
     """And with it what this process has started, be it in a session of its own, as an ssh that gets a password."""
     while _is_there(run):
         time.sleep(WATCHED)
+    _send_to_all(signal.SIGTERM)
+    time.sleep(GRACE)
+    _send_to_all(signal.SIGKILL)
+
+
+def _leave(number: int, _frame: Any) -> None:
+    """As an error would, so that nothing is left behind. Another signal does not disturb that."""
+    signal.signal(number, lambda _number, _frame: None)
+    raise SystemExit(128 + number)
+
+
+def _send_to_all(number: int) -> None:
     for child in _children_elsewhere():
         with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGTERM)
-    os.killpg(0, signal.SIGTERM)
+            os.kill(child, number)
+    os.killpg(0, number)
 
 
 def _children_elsewhere() -> Iterator[int]:

@@ -8,11 +8,13 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.plugin_utils.forks import background as rules
 from ansible_collections.caravan.kamal.plugins.plugin_utils.forks.background import LOST, Background
 from ansible_collections.caravan.kamal.plugins.plugin_utils.forks.memory import Memory
 
@@ -112,3 +114,60 @@ def test_it_ends_with_the_run_and_with_all_that_it_started(
     sleeper = Path("/proc") / started.read_text().strip()
     wait_for(lambda: has_ended(sleeper))
     assert own_session or background.answer("build") == LOST
+
+
+def ended_with_its_run(background: Background, begun: Path, act: Callable[[], dict[str, Any]]) -> None:
+    """The run ends as soon as the act has begun; the act has ended afterwards."""
+
+    def run() -> None:
+        in_a_process(lambda: background.begin("build", act))
+        wait_for(begun.exists)
+
+    in_a_process(run)
+    assert background.answer("build") == LOST
+
+
+def test_when_the_run_ends_it_leaves_no_files(background: Background, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
+    def act() -> dict[str, Any]:
+        with tempfile.NamedTemporaryFile(dir=tmp_path), tempfile.TemporaryDirectory(dir=tmp_path):
+            begun.touch()
+            time.sleep(600)
+        return {}
+
+    ended_with_its_run(background, begun, act)
+    assert list(tmp_path.iterdir()) == [begun]
+
+
+def test_a_second_signal_does_not_disturb_its_leaving(background: Background, tmp_path: Path) -> None:
+    begun, left = tmp_path / "begun", tmp_path / "left"
+
+    def act() -> dict[str, Any]:
+        try:
+            begun.touch()
+            time.sleep(600)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            left.touch()
+        return {}
+
+    ended_with_its_run(background, begun, act)
+    assert left.exists()
+
+
+def test_what_does_not_leave_is_made_to(
+    background: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "GRACE", 0.1)
+    begun = tmp_path / "begun"
+
+    def act() -> dict[str, Any]:
+        try:
+            begun.touch()
+            time.sleep(600)
+        finally:
+            time.sleep(600)
+        return {}
+
+    ended_with_its_run(background, begun, act)
