@@ -116,7 +116,12 @@ class Server:
     def _is_the_module(self, call: Call) -> bool:
         """Two processes for each call: one for the module, and one above it that tells how it ended."""
         self._stays = call.stays
-        above = os.fork()
+        try:
+            above = os.fork()
+        except OSError:
+            # What asked waits for the end of its output.
+            call.close()
+            raise
         if above:
             self._running.add(above)
             call.close()
@@ -142,13 +147,22 @@ def received(connection: socket.socket) -> Optional[Call]:
     connection.sendall(b"+")
     length, rights, _flags, _from = connection.recvmsg(LENGTH, socket.CMSG_SPACE(HANDLES * 4))
     handles = [handle for _level, _type, data in rights for handle in struct.unpack(f"{len(data) // 4}i", data)]
+    try:
+        return Call(connection, handles, peer, *marshal.loads(_content(connection, int.from_bytes(length, "big"))))
+    except BaseException:
+        for handle in handles:
+            os.close(handle)
+        raise
+
+
+def _content(connection: socket.socket, length: int) -> bytes:
     content = b""
-    while len(content) < int.from_bytes(length, "big"):
+    while len(content) < length:
         more = connection.recv(65536)
         if not more:
             raise EOFError
         content += more
-    return Call(connection, handles, peer, *marshal.loads(content))
+    return content
 
 
 def tell_of(call: Call) -> bool:
