@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+from .signals import ending_with_parent, waking_us
 from .terminal import Way
 
 # A lost connection is noticed within seconds, and nobody is asked for a password.
@@ -96,11 +97,12 @@ def follow(places: Sequence[Place], wish: Wish, tell: Callable[[str, str], None]
     for place in places:
         threading.Thread(target=_Follower(place, wish, told).run, daemon=True).start()
     left = len(places)
-    while left:
-        name, line = told.get()
-        left -= line is None
-        if line is not None:
-            tell(name, line)
+    with waking_us(), ending_with_parent():
+        while left:
+            name, line = told.get()
+            left -= line is None
+            if line is not None:
+                tell(name, line)
 
 
 class _Follower:

@@ -16,6 +16,8 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 WAKE = signal.SIGURG
 # Seconds between two attempts to wake it.
 STEP = 0.1
+# Seconds between two looks whether the main process is there.
+WATCHED = 1.0
 OVER = b"\0"
 
 
@@ -97,6 +99,30 @@ def _wake(thread: int, came: int) -> None:
     while OVER not in os.read(came, 1024):
         signal.pthread_kill(thread, WAKE)
         time.sleep(STEP)
+
+
+@contextlib.contextmanager
+def ending_with_parent() -> Iterator[None]:
+    """For a worker that may wait for ever: a terminal that is closed ends Ansible's main process, and not the workers,
+    which are in sessions of their own."""
+    if not _is_main():
+        yield
+        return
+    over = threading.Event()
+    watching = threading.Thread(target=_watch, args=(threading.get_ident(), os.getppid(), over), daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+
+
+def _watch(thread: int, parent: int, over: threading.Event) -> None:
+    while not over.wait(WATCHED):
+        if os.getppid() != parent:
+            signal.pthread_kill(thread, signal.SIGTERM)
+            return
 
 
 def _is_main() -> bool:

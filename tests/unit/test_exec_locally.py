@@ -109,10 +109,11 @@ def test_what_a_program_reads_is_one_document(folder: Path) -> None:
     assert text.count("two") == 1
 
 
-def test_a_command_that_never_ends_does_when_it_is_interrupted(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_command_that_never_ends_does_when_the_run_has_ended(folder: Path, number: signal.Signals) -> None:
     running = Running(folder, "echo $$ > pid; (trap '' TERM; sleep 600)& echo $! > child; echo begun; wait", "-l", "h1")
     running.wait_for("\nbegun\n")
-    os.kill(running.process.pid, signal.SIGINT)
+    os.kill(running.process.pid, number)
     running.wait()
     for name in ("pid", "child"):
         wait_until_gone(int((folder / name).read_text()))

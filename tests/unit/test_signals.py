@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from conftest import TREE
@@ -14,11 +19,11 @@ from conftest import TREE
 LIMIT = 60
 # The main thread blocks what another one then gets, as it happens where a second signal comes right after the first.
 PROGRAM = """
-import signal, subprocess, threading
+import os, signal, subprocess, threading
 from ansible_collections.caravan.kamal.plugins.plugin_utils import signals
 
 def end():
-    print("ends", flush=True)
+    os.write(1, b"ends\\n")
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDING)
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()
@@ -66,3 +71,54 @@ with signals.{way}:
 assert state() == before
 """
     subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": str(TREE)}, check=True, timeout=LIMIT)
+
+
+# A worker of Ansible, and above it the main process.
+FOLLOWS = """
+import os, signal, threading
+from ansible_collections.caravan.kamal.plugins.plugin_utils import follow, signals
+from ansible_collections.caravan.kamal.plugins.plugin_utils.terminal import Way
+
+def end(number, frame):
+    os.write(1, b"ends\\n")
+    os._exit(0)
+
+if os.fork():
+    signal.pause()
+signal.signal(signal.SIGTERM, end)
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {blocked})
+print(os.getpid(), flush=True)
+follow.follow([follow.Place("web", Way([], [], False), ())], follow.Wish(), print)
+"""
+# Stands for docker, which logs nothing.
+QUIET = "#!/bin/sh\ntouch {folder}/begun\nexec sleep 600\n"
+
+
+@contextmanager
+def follows(tmp_path: Path, blocked: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The main process, and the ID of the worker that follows logs. Another thread of that gets what is `blocked`."""
+    (tmp_path / "docker").write_text(QUIET.format(folder=tmp_path))
+    (tmp_path / "docker").chmod(0o755)
+    known = {"PYTHONPATH": str(TREE), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    program = [sys.executable, "-c", FOLLOWS.format(blocked=blocked)]
+    with subprocess.Popen(program, env=known, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        worker = int(running.stdout.readline())
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.05)
+        yield running, worker
+        running.kill()
+
+
+def test_who_follows_logs_hears_a_signal_that_another_thread_got(tmp_path: Path) -> None:
+    with follows(tmp_path, "signals.ENDING") as (running, worker):
+        os.kill(worker, signal.SIGTERM)
+        assert running.stdout and running.stdout.readline() == "ends\n"
+
+
+def test_who_follows_logs_ends_when_the_main_process_has(tmp_path: Path) -> None:
+    """As that of Ansible does where its terminal is closed."""
+    with follows(tmp_path, "()") as (running, _worker):
+        running.kill()
+        assert running.stdout and running.stdout.readline() == "ends\n"

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager, nullcontext, suppress
+from copy import copy
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Protocol
 
 from ansible.errors import AnsibleError
@@ -112,8 +113,11 @@ class Far:
         asking.join(TOLD_WITHIN)
 
     def _ask(self, script: str) -> Optional[str]:
+        """With a connection of its own, in which Ansible keeps by what way this command gets its password."""
+        action = copy(self._action)
+        action._connection = copy(action._connection)
         try:
-            return str(self._action._low_level_execute_command(script, sudoable=False)["stdout"])
+            return str(action._low_level_execute_command(script, sudoable=False)["stdout"])
         except (AnsibleError, OSError):
             return None
 

@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..display import places
-from ..signals import ending_with_us
+from ..signals import ending_with_parent, ending_with_us
 from . import reader
 
 Execute = Callable[[str, Dict[str, Any], Mapping[str, Any]], Dict[str, Any]]
@@ -34,7 +34,7 @@ def execute(
     if not _is_shown(action, arguments, task_vars):
         return run(module, arguments, task_vars)
     hear = partial(_hear, _teller(names), str(task_vars["inventory_hostname"]))
-    with reader.heard(action, hear) as reading, ending_with_us(reading.stop):
+    with ending_with_parent(), reader.heard(action, hear) as reading, ending_with_us(reading.stop):
         answer = run(module, {**arguments, "progress": reading.path}, task_vars)
     return {**answer, "streamed": reading.is_whole}
 

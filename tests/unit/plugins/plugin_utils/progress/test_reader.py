@@ -167,3 +167,20 @@ def test_what_takes_no_time_is_not_asked_about(tmp_path: Path) -> None:
     with reader.heard_if_long(quick, print, "$HOME"):
         pass
     assert asked == []
+
+
+def test_it_is_read_with_another_connection_than_the_module_runs_with(tmp_path: Path) -> None:
+    """Ansible keeps in it where the password of a command lies, and removes that afterwards."""
+
+    class Action:
+        def __init__(self) -> None:
+            shell = SimpleNamespace(tmpdir=str(tmp_path), join_path=os.path.join)
+            self._connection = SimpleNamespace(transport="ssh", _shell=shell, password="that of the module")
+
+        def _low_level_execute_command(self, _script: str, **_options: Any) -> dict[str, Any]:
+            self._connection.password = "that of another command"
+            return {"stdout": ""}
+
+    asking: Any = Action()
+    reader.Far(asking, None).read(0, 0, False)
+    assert asking._connection.password == "that of the module"
