@@ -11,9 +11,9 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
-from typing import Callable, Dict, Mapping, Optional, Sequence
+from typing import Callable, Dict, List, Mapping, Optional, Sequence
 
-from .signals import ending_with_us
+from .signals import ending_with_us, put_off
 
 Hear = Callable[[bytes], None]
 # How long a command that has ended is listened to for, if something that it left behind holds its output open.
@@ -55,6 +55,18 @@ def run(
     stdin. A `script` can be read from the file that `{script}` in `argv` stands for: so it is in no list of processes.
     Raises OSError where there is no such command.
     """
+    deadline = time.monotonic() + seconds
+    started: List[subprocess.Popen[bytes]] = []
+    with ending_with_us(lambda: [_signal(process, signal.SIGTERM) for process in started]):
+        # In the midst of its start there is a process that is not known here yet.
+        with put_off():
+            started.append(_start(argv, folder, environ, errors is not None, script))
+        return _hear(started[0], deadline, output, errors)
+
+
+def _start(
+    argv: Sequence[str], folder: str, environ: Mapping[str, str], apart: bool, script: bytes
+) -> subprocess.Popen[bytes]:
     readable, writable = os.pipe() if script else (None, None)
     words = [word.format(script=f"/dev/fd/{readable}") if readable is not None else word for word in argv]
     try:
@@ -64,7 +76,7 @@ def run(
             env={**environ, "PWD": folder},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if errors else subprocess.STDOUT,
+            stderr=subprocess.PIPE if apart else subprocess.STDOUT,
             pass_fds=() if readable is None else (readable,),
             start_new_session=True,
         )
@@ -77,8 +89,7 @@ def run(
             os.close(readable)
     if writable is not None:
         threading.Thread(target=_write, args=(writable, script), daemon=True).start()
-    with ending_with_us(lambda: _signal(process, signal.SIGTERM)):
-        return _hear(process, time.monotonic() + seconds, output, errors)
+    return process
 
 
 def _write(descriptor: int, text: bytes) -> None:

@@ -37,6 +37,20 @@ def ending_with_us(end: Callable[[], object]) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def put_off() -> Iterator[None]:
+    """What ends us waits until the block is left. What starts in it does not inherit that, as it would what we block
+    or ignore.
+    """
+    came: List[int] = []
+    try:
+        with _handled(_handlers(), lambda number, _frame: came.append(number)):
+            yield
+    finally:
+        if came:
+            signal.raise_signal(came[0])
+
+
 class _Ended(BaseException):
     """By a signal."""
 

@@ -76,10 +76,7 @@ def test_when_its_time_is_over_it_ends_with_all_that_it_started(tmp_path: Path) 
     code, output, _errors = run(tmp_path, "(trap '' TERM; echo $$; exec sleep 600) & echo $!; wait", 0.5)
     assert code is None
     inner = int(output.split()[-1])
-    deadline = time.monotonic() + 60
-    while _runs(inner) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _runs(inner)
+    assert _ends(inner)
 
 
 RUNNER = """\
@@ -105,10 +102,38 @@ def test_it_ends_with_the_run_that_started_it(number: int) -> None:
     ours.send_signal(number)
     ours.stdout.close()
     assert ours.wait(60) != 0
-    deadline = time.monotonic() + 60
-    while _runs(inner) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _runs(inner)
+    assert _ends(inner)
+
+
+STARTER = """\
+import os, subprocess, sys
+sys.path.insert(0, {tree!r})
+from ansible_collections.caravan.kamal.plugins.plugin_utils import process
+
+class Popen(subprocess.Popen):
+    def _execute_child(self, *arguments):
+        super()._execute_child(*arguments)
+        print(self.pid, flush=True)
+        os.kill(os.getpid(), {number})
+
+subprocess.Popen = Popen
+process.run(["sleep", "600"], "/", os.environ, 600, print)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_it_ends_with_a_run_that_ends_while_it_starts(number: int) -> None:
+    """There is a command, and nobody else knows it yet."""
+    ours = subprocess.run(
+        ["env", "--default-signal=TERM,INT,HUP", sys.executable, "-c", STARTER.format(tree=str(TREE), number=number)],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=60,
+    )
+    assert ours.returncode == -number
+    inner = int(ours.stdout)
+    assert _ends(inner)
 
 
 def test_it_goes_on_where_the_run_goes_on_without_its_terminal() -> None:
@@ -128,6 +153,17 @@ def test_it_goes_on_where_the_run_goes_on_without_its_terminal() -> None:
     ours.terminate()
     ours.stdout.close()
     ours.wait(60)
+
+
+def _ends(pid: int) -> bool:
+    """In a while; what does not is not left behind."""
+    deadline = time.monotonic() + 60
+    while _runs(pid):
+        if time.monotonic() >= deadline:
+            os.kill(pid, signal.SIGKILL)
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _runs(pid: int) -> bool:
