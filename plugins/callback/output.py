@@ -24,7 +24,6 @@ notes:
     C(OTEL_EXPORTER_OTLP_HEADERS), C(NAME=VALUE) with commas between them.
 """
 
-import atexit
 import os
 import time
 from functools import partial
@@ -45,6 +44,7 @@ from ..plugin_utils.display.results import (
     short_name,
     task_of,
 )
+from ..plugin_utils.last_words import at_the_end
 from ..plugin_utils.output.file import FileRecorder
 from ..plugin_utils.output.otel import OtelRecorder
 from ..plugin_utils.output.record import ERROR, INFO, Recorder, Run
@@ -70,7 +70,9 @@ class CallbackModule(CallbackBase):
         self._failure: Optional[str] = None
         self._waiting: Any = None
         self._began = time.monotonic()
-        atexit.register(self._end, CUT_OFF)
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        at_the_end(self._cut_off)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         self._waiting = None if task.action in SILENT else task
@@ -160,6 +162,9 @@ class CallbackModule(CallbackBase):
                 self._recorders.append(recorder)
             except OSError as error:
                 self._display.warning(f"output: this run is not recorded in a file: {error}")
+
+    def _cut_off(self) -> None:
+        self._end(CUT_OFF)
 
     def _end(self, failure: Optional[str]) -> None:
         recorders, self._recorders, self._run = self._recorders, [], None

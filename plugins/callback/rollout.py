@@ -26,7 +26,6 @@ notes:
   - The playbook caravan.kamal.init writes C(stdout_callback = caravan.kamal.rollout) to C(ansible.cfg).
 """
 
-import atexit
 import os
 import time
 from typing import Any, Mapping, Optional, Set, Tuple
@@ -55,6 +54,7 @@ from ..plugin_utils.display.results import (
 )
 from ..plugin_utils.display.summary import CONTROLLER, Versions
 from ..plugin_utils.display.tally import Tally
+from ..plugin_utils.last_words import at_the_end
 
 RELEASE = "caravan.kamal.release"
 # Seconds that a stage took, from which on they are told.
@@ -80,8 +80,7 @@ class CallbackModule(Default):
         # What was shown of the task at hand, so that many hosts with one failure tell it once.
         self._shown: Set[Tuple[str, str]] = set()
         self._tally, self._lock = Tally(), HeldLock()
-        # Ctrl-C ends a run without a word to callbacks.
-        atexit.register(self._tell_of_the_lock)
+        at_the_end(self._tell_of_the_lock)
         is_first, self._live = not hasattr(self, "_live"), LiveLine(screen.write, screen.width(os.environ, self._ci))
         if not self._verbose and not self._is_aside:
             self._live.start()

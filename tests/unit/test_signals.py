@@ -53,7 +53,9 @@ def test_a_signal_that_another_thread_got_is_heard(way: str, number: int) -> Non
     assert said == "ends\n"
 
 
-@pytest.mark.parametrize("way", ["waking_us()", "ending_with_us(print)", "put_off()", "leaving_first()", "undisturbed()"])
+@pytest.mark.parametrize(
+    "way", ["waking_us()", "ending_with_us(print)", "put_off()", "leaving_first()", "undisturbed()"]
+)
 def test_afterwards_signals_are_handled_as_before(way: str) -> None:
     program = f"""
 import signal

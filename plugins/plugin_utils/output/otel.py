@@ -7,7 +7,6 @@ A thread sends them; nothing waits for it but the end of a run, and that for two
 
 from __future__ import annotations
 
-import contextlib
 import json
 import queue
 import sys
@@ -33,7 +32,8 @@ class OtelRecorder:
     def __init__(self, endpoint: str, environ: Mapping[str, str]) -> None:
         self._url = f"{endpoint.rstrip('/')}/v1/logs"
         self._headers = {"Content-Type": "application/json", **_headers(environ.get(HEADERS, ""))}
-        self._waiting: queue.Queue[Dict[str, Any]] = queue.Queue(ROOM)
+        # One that a signal handler can add to while it is added to.
+        self._waiting: queue.SimpleQueue[Dict[str, Any]] = queue.SimpleQueue()
         self._is_over, self._has_failed = threading.Event(), False
         self._resource: List[Dict[str, Any]] = []
         self._attributes: Dict[str, Any] = {}
@@ -85,8 +85,8 @@ class OtelRecorder:
             "body": {"stringValue": body},
             "attributes": _attributes(attributes),
         }
-        with contextlib.suppress(queue.Full):  # A collector that is that far behind gets the rest.
-            self._waiting.put_nowait(record)
+        if self._waiting.qsize() < ROOM:  # A collector that is that far behind gets the rest.
+            self._waiting.put(record)
 
     # In the thread
 

@@ -42,7 +42,6 @@ class Recorder:
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     made = Recorder()
     monkeypatch.setattr(output, "_recorders", lambda _output, _root: [made])
-    monkeypatch.setattr(output.atexit, "register", lambda *_arguments: None)
     monkeypatch.setattr(output.context, "CLIARGS", {"args": ["caravan.kamal.deploy"]})
     return made
 

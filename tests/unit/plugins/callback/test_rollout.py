@@ -46,7 +46,7 @@ class Callback(rollout.CallbackModule):
 
 @pytest.fixture
 def callback(monkeypatch: pytest.MonkeyPatch) -> Callback:
-    monkeypatch.setattr(rollout.atexit, "register", lambda function: None)
+    monkeypatch.setattr(rollout, "at_the_end", lambda _function: None)
     monkeypatch.setattr(rollout.LiveLine, "start", lambda self: None)
     for name in ("GITHUB_ACTIONS", "GITLAB_CI"):
         monkeypatch.delenv(name, raising=False)

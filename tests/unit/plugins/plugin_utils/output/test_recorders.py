@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.plugin_utils.output import otel
 from ansible_collections.caravan.kamal.plugins.plugin_utils.output.file import FileRecorder
 from ansible_collections.caravan.kamal.plugins.plugin_utils.output.record import ERROR, INFO, Run
+from conftest import TREE
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "molecule" / "shared"))
 
@@ -127,6 +129,23 @@ def test_a_collector_that_hangs_delays_the_end_by_a_moment_only() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         assert recorded(f"http://127.0.0.1:{silent.getsockname()[1]}") < otel.PATIENCE + 1
+
+
+INTERRUPTED = f"""
+import signal
+from ansible_collections.caravan.kamal.plugins.plugin_utils.output import otel
+recorder = otel.OtelRecorder("http://127.0.0.1:9", {{}})
+signal.signal(signal.SIGALRM, lambda number, frame: recorder.line("last", None, otel.INFO))
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+for number in range({otel.ROOM}):
+    recorder.line("line", None, otel.INFO)
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_a_signal_in_the_midst_of_a_line_may_record_another_one() -> None:
+    """As the end of a run that is cut off."""
+    subprocess.run([sys.executable, "-c", INTERRUPTED], env={"PYTHONPATH": str(TREE)}, check=True, timeout=60)
 
 
 def test_a_collector_that_refuses_is_told(capsys: pytest.CaptureFixture[str]) -> None:
