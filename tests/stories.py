@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ import time
 from run import BIN, ROOT, environment
 
 LOGS = ROOT / ".cache" / "stories"
+# What molecule remembers of a story. One that was cut off would count as begun.
+STATES = ROOT / ".cache" / "molecule"
 
 
 def stories() -> list[str]:
@@ -22,12 +25,18 @@ def stories() -> list[str]:
 
 def tell(name: str) -> tuple[int, str]:
     LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / f"{name}.log"
+    log, state = LOGS / f"{name}.log", STATES / name
+    shutil.rmtree(state, ignore_errors=True)
     with log.open("w") as output:
         done = subprocess.run(
             [str(BIN / "molecule"), "test", "--scenario-name", name],
             cwd=ROOT,
-            env={**environment(), "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"},
+            env={
+                **environment(),
+                "MOLECULE_EPHEMERAL_DIRECTORY": str(state),
+                "NO_COLOR": "1",
+                "ANSIBLE_NOCOLOR": "1",
+            },
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -25,6 +25,8 @@ import chart
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
 import lab
+from lab_settings import LOAD_BALANCER
+from load import Load
 
 COLLECTIONS = ROOT / ".cache" / "collections"
 PROJECT = ROOT / ".cache" / "bench"
@@ -41,6 +43,8 @@ FLEETS = (8, 20, 10)
 IN_FLEETS = ("least work", "least playbook", "deploy", "rollback", "second run")
 FLEET_RUNS = min(3, RUNS)
 PLANNED_HOSTS = 1000
+# Under how many requests a second each is done once more, on how many hosts.
+RATE, UNDER_LOAD = 50, 3
 # What follows it in the report is written by many.py.
 MANY_HOSTS = "\n## Hosts that are processes\n"
 
@@ -89,6 +93,8 @@ class Cost(NamedTuple):
 Costs = Dict[str, Dict[str, Cost]]
 # By the number of hosts.
 Fleets = Dict[int, Dict[str, Cost]]
+# By name, the results of the load.
+Requests = Dict[str, Dict[str, Any]]
 
 
 def main() -> int:
@@ -100,6 +106,7 @@ def main() -> int:
     subprocess.run([ROOT / "tools" / "app_base.sh"], check=True)
     rows: Costs = {}
     fleets: Fleets = {}
+    requests: Requests = Fleet(fleet(UNDER_LOAD)).under_load()
     for size, round_trip in COLUMNS:
         column = f"{size} host{'s' if size > 1 else ''}, {round_trip} ms"
         costs = told(column, Fleet(fleet(size), round_trip).measure(RUNS))
@@ -107,11 +114,11 @@ def main() -> int:
             rows.setdefault(name, {})[column] = cost
         if not round_trip:
             fleets[size] = costs
-    write(rows, fleets, planning)
+    write(rows, fleets, requests, planning)
     for size in FLEETS:
         lab.up(size)
         fleets[size] = told(f"{size} hosts", Fleet(fleet(size)).measure(FLEET_RUNS, IN_FLEETS))
-        write(rows, fleets, planning)
+        write(rows, fleets, requests, planning)
     lab.up(lab.DEFAULT_HOSTS)
     return 0
 
@@ -122,10 +129,10 @@ def told(hosts: str, costs: Dict[str, Cost]) -> Dict[str, Cost]:
     return costs
 
 
-def write(rows: Costs, fleets: Fleets, planning: float) -> None:
+def write(rows: Costs, fleets: Fleets, requests: Requests, planning: float) -> None:
     PICTURE.write_text(chart.bars({name: {c: x.seconds for c, x in cells.items()} for name, cells in rows.items()}))
     _text, heading, many = REPORT.read_text().partition(MANY_HOSTS) if REPORT.exists() else ("", "", "")
-    REPORT.write_text(report(rows, fleets, planning) + heading + many)
+    REPORT.write_text(report(rows, fleets, requests, planning) + heading + many)
     print(f"Written to {REPORT.relative_to(ROOT)} and {PICTURE.relative_to(ROOT)}.", flush=True)
 
 
@@ -192,17 +199,30 @@ class Fleet:
         """Medians by name; no `names` means all there are, in an order in which each finds what it needs."""
         self.play("deploy", self.next())
         self.least_work()
-        acts: Dict[str, Callable[[], None]] = {
-            "least work": self.least_work,
-            "least playbook": self.least_playbook,
+        acts = {"least work": self.least_work, "least playbook": self.least_playbook, **self._plays()}
+        costs = {name: median(act, runs) for name, act in acts.items() if name in (names or acts)}
+        return costs if names else {**costs, "deploy, pulled": self.pulled(runs)}
+
+    def _plays(self) -> Dict[str, Callable[[], None]]:
+        return {
             "deploy": lambda: self.play("deploy", self.next()),
             "redeploy": lambda: self.play("redeploy", self.next()),
             "rollback": lambda: self.play("rollback"),
             "second run": lambda: self.play("deploy", self.current()),
             "details": lambda: self.play("details"),
         }
-        costs = {name: median(act, runs) for name, act in acts.items() if name in (names or acts)}
-        return costs if names else {**costs, "deploy, pulled": self.pulled(runs)}
+
+    def under_load(self) -> Requests:
+        """What became of the requests that the load balancer got during each."""
+        self.play("deploy", self.next())
+        self.play("deploy", self.next())
+        results = {}
+        for name, act in self._plays().items():
+            with Load(f"http://{LOAD_BALANCER.ip}/", host="hello.example.com", rate=RATE) as load:
+                act()
+            results[name] = load.result
+            print(f"  {name:14} {load.result['requests']} requests, {load.result['failed']} failed", flush=True)
+        return results
 
     def pulled(self, runs: int) -> Cost:
         """Versions that only the registry has."""
@@ -309,7 +329,7 @@ def plan_for_many(collections: Path) -> float:
     return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def report(rows: Costs, fleets: Fleets, planning: float) -> str:
+def report(rows: Costs, fleets: Fleets, requests: Requests, planning: float) -> str:
     columns = list(rows["least work"])
     least = {column: cost.seconds for column, cost in rows["least work"].items()}
 
@@ -320,10 +340,14 @@ def report(rows: Costs, fleets: Fleets, planning: float) -> str:
     passed = table("seconds", columns, {name: [seconds(name, column) for column in columns] for name in rows})
     needed = {name: [f"{rows[name][column].processor:.1f}" for column in columns] for name in rows}
     processor = table("processor seconds", columns, needed)
-    tail = TAIL.format(planning=planning, planned=PLANNED_HOSTS)
-    return (
-        HEAD.format(runs=RUNS) + passed + BETWEEN + processor + MANY.format(runs=FLEET_RUNS) + per_host(fleets) + tail
-    )
+    met = {kind: [str(result[kind]) for result in requests.values()] for kind in ("requests", "failed")}
+    parts = [
+        HEAD.format(runs=RUNS) + passed,
+        BETWEEN + processor,
+        LOADED.format(rate=RATE, hosts=UNDER_LOAD) + table("meanwhile", list(requests), met),
+        MANY.format(runs=FLEET_RUNS) + per_host(fleets),
+    ]
+    return "".join(parts) + TAIL.format(planning=planning, planned=PLANNED_HOSTS)
 
 
 def per_host(fleets: Fleets) -> str:
@@ -368,6 +392,12 @@ BETWEEN = """
 ![The table as bars](performance.svg)
 
 What the controller's processor does for it, ssh and its workers included:
+
+"""
+
+LOADED = """
+
+Each of them once more on {hosts} hosts, under {rate} requests a second through a load balancer before the web hosts:
 
 """
 
