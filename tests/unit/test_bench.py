@@ -29,9 +29,13 @@ def test_what_was_measured_is_written_as_tables_and_bars() -> None:
         for name, factor in (("least work", 1), ("deploy", 3))
     }
     fleets = {size: {name: bench.Cost(size / 2, 1 + size * 0.25) for name in bench.IN_FLEETS} for size in (1, 3, 20)}
-    text = bench.report(rows, fleets, 0.5)
+    met = {"deploy": {"requests": 148, "failed": 0}, "details": {"requests": 66, "failed": 1}}
+    text = bench.report(rows, fleets, met, 0.5)
     assert "| deploy | 3.0 (3.0×) | 6.0 (3.0×) |" in text
     assert "| deploy | 0.5 | 1.0 |" in text
+    assert (
+        "| meanwhile | deploy | details |\n| --- | --- | --- |\n| requests | 148 | 66 |\n| failed | 0 | 1 |\n" in text
+    )
     assert "\n| 1 | 0.5 | 0.5 | 0.5 | 0.5 | 0.5 | 1.2 | 1.2 | 1.2 |\n" in text
     assert "\n| 20 | 10.0 | 10.0 | 10.0 | 10.0 | 10.0 | 6.0, 0.25 | 6.0, 0.25 | 6.0, 0.25 |\n" in text
     picture = ElementTree.fromstring(chart.bars({name: columns for name in rows}))
