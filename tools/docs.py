@@ -151,7 +151,7 @@ def different(command: table.Command) -> str:
     options = [f"`{option.partition('/')[0]}`: {given(said)}" for option, said in command.options.items()]
     if not command.needs:
         options += [f"{name.rpartition('_')[2]}: {given(name)}" for name in command.arguments]
-    remark = f"of {command.of}" if command.of else command.note
+    remark = f"of {command.only_in}" if command.only_in else command.note
     return "; ".join([*options, remark] if remark else options)
 
 

@@ -21,14 +21,14 @@ from ..plugin_utils.plan import handover, version
 from ..plugin_utils.plan.model import Plan
 
 DEFAULT_TTL = 900
-# Of a lease no more than this part may pass before it is renewed, however new it counts as.
-PART = 0.1
+# A lease is new for this part of its time at most, whatever `min_age` says: a short one would end before it is renewed.
+NEW_PART = 0.1
 ELSEWHERE = (
     " If it stays down, and you are sure that nobody else deploys, let another host keep the lock for this run: "
     "-e kamal_lock_host=HOST, one of {others}."
 )
 
-# Of what a run is answered that took or renewed a lock.
+# What a run that took or renewed a lock is answered.
 ANSWERED = ("held", "status", "holder", "msg", "at", "renew_by", "run")
 
 ARGUMENTS = {
@@ -83,7 +83,8 @@ class ActionModule(ControllerAction):
 
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         asked = _request(str(self._task.delegate_to or task_vars["inventory_hostname"]), arguments, task_vars)
-        before = _new_enough(asked, arguments["min_age"], task_vars.get(handover.LOCK))
+        is_held = arguments["state"] == "held"
+        before = _new_enough(asked, arguments["min_age"], task_vars.get(handover.LOCK)) if is_held else None
         outcome = {"notices": [], **(before or self._act(asked, arguments["state"]))}
         for notice in outcome["notices"]:
             Display().warning(notice)
@@ -192,7 +193,7 @@ def _new_enough(asked: Request, min_age: float, before: Any) -> Optional[Dict[st
     if (before["host"], before["name"], before["owner"]) != (asked.host, asked.name, asked.owner):
         return None
     age = time.time() - before["at"]
-    is_new = 0 <= age < min(min_age, PART * (asked.ttl or DEFAULT_TTL))
+    is_new = 0 <= age < min(min_age, NEW_PART * (asked.ttl or DEFAULT_TTL))
     return {name: before[name] for name in ANSWERED} if is_new else None
 
 

@@ -43,12 +43,8 @@ def put_off() -> Iterator[None]:
     or ignore.
     """
     came: List[int] = []
-    try:
-        with _handled(_handlers(), lambda number, _frame: came.append(number)):
-            yield
-    finally:
-        if came:
-            signal.raise_signal(came[0])
+    with _raised_afterwards(came, lambda number, _frame: came.append(number)):
+        yield
 
 
 class _Ended(BaseException):
@@ -65,8 +61,14 @@ def leaving_first() -> Iterator[None]:
         if len(came) == 1:
             raise _Ended
 
+    with _raised_afterwards(came, leave):
+        yield
+
+
+@contextlib.contextmanager
+def _raised_afterwards(came: List[int], handler: Callable[[int, Any], None]) -> Iterator[None]:
     try:
-        with _handled(_handlers(), leave):
+        with _handled(_handlers(), handler):
             yield
     finally:
         if came:
@@ -75,7 +77,8 @@ def leaving_first() -> Iterator[None]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """What ends us waits: Ansible sends a second signal right after the first."""
+    """As `put_off`, by what the thread blocks: for what tidies up alone, whose children inherit that. Ansible sends a
+    second signal right after the first."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
@@ -109,7 +112,8 @@ def waking_us() -> Iterator[None]:
 
 
 def _wake(thread: int, came: int) -> None:
-    """From the first signal on, again and again: it may not wait yet when it is woken."""
+    """From the first signal on, again and again, as the thread may not wait yet when it is woken. WAKE is a signal too,
+    and writes what is read next."""
     while OVER not in os.read(came, 1024):
         signal.pthread_kill(thread, WAKE)
         time.sleep(STEP)
@@ -118,7 +122,7 @@ def _wake(thread: int, came: int) -> None:
 @contextlib.contextmanager
 def ending_with_parent() -> Iterator[None]:
     """For a worker that may wait for ever: a terminal that is closed ends Ansible's main process, and not the workers,
-    which are in sessions of their own."""
+    which from ansible-core 2.19 on are in sessions of their own."""
     if not _is_main():
         yield
         return

@@ -43,8 +43,8 @@ FLEETS = (8, 20, 10)
 IN_FLEETS = ("least work", "least playbook", "deploy", "rollback", "second run")
 FLEET_RUNS = min(3, RUNS)
 PLANNED_HOSTS = 1000
-# Under how many requests a second each is done once more, on how many hosts.
-RATE, UNDER_LOAD = 50, 3
+# Requests a second, and hosts, of the runs under load.
+RATE, LOADED_HOSTS = 50, 3
 # What follows it in the report is written by many.py.
 MANY_HOSTS = "\n## Hosts that are processes\n"
 
@@ -106,7 +106,7 @@ def main() -> int:
     subprocess.run([ROOT / "tools" / "app_base.sh"], check=True)
     rows: Costs = {}
     fleets: Fleets = {}
-    requests: Requests = Fleet(fleet(UNDER_LOAD)).under_load()
+    requests: Requests = Fleet(fleet(LOADED_HOSTS)).under_load()
     for size, round_trip in COLUMNS:
         column = f"{size} host{'s' if size > 1 else ''}, {round_trip} ms"
         costs = told(column, Fleet(fleet(size), round_trip).measure(RUNS))
@@ -204,11 +204,12 @@ class Fleet:
         return costs if names else {**costs, "deploy, pulled": self.pulled(runs)}
 
     def _plays(self) -> Dict[str, Callable[[], None]]:
+        """In an order in which the second run has nothing to do: before the rollback the last version is live."""
         return {
             "deploy": lambda: self.play("deploy", self.next()),
             "redeploy": lambda: self.play("redeploy", self.next()),
-            "rollback": lambda: self.play("rollback"),
             "second run": lambda: self.play("deploy", self.current()),
+            "rollback": lambda: self.play("rollback"),
             "details": lambda: self.play("details"),
         }
 
@@ -344,7 +345,7 @@ def report(rows: Costs, fleets: Fleets, requests: Requests, planning: float) -> 
     parts = [
         HEAD.format(runs=RUNS) + passed,
         BETWEEN + processor,
-        LOADED.format(rate=RATE, hosts=UNDER_LOAD) + table("meanwhile", list(requests), met),
+        LOADED.format(rate=RATE, hosts=LOADED_HOSTS) + table("meanwhile", list(requests), met),
         MANY.format(runs=FLEET_RUNS) + per_host(fleets),
     ]
     return "".join(parts) + TAIL.format(planning=planning, planned=PLANNED_HOSTS)
@@ -397,7 +398,7 @@ What the controller's processor does for it, ssh and its workers included:
 
 LOADED = """
 
-Each of them once more on {hosts} hosts, under {rate} requests a second through a load balancer before the web hosts:
+The playbooks once more, each one time, on {hosts} hosts under {rate} requests a second through a load balancer:
 
 """
 

@@ -27,9 +27,7 @@ def test_a_deploy_that_is_ended_tells_of_its_lock_and_ends_its_record(tmp_path: 
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "hosts.yml").write_text(HOSTS)
     (tmp_path / "hook.yml").write_text(HOOK.format(folder=tmp_path))
-    config = CONFIG.format(service="shop", hosts="[h1, h2]").replace(
-        "  proxy:", "  output: {file: {path: log}}\n  proxy:"
-    )
+    config = CONFIG.format(service="shop", hosts="[h1, h2]").replace("  proxy:", f"{RECORD}  proxy:")
     (tmp_path / "group_vars" / "shop.yml").write_text(config)
     hooks = {"pre-deploy": {"file": "hook.yml", "on": "once"}}
     given = {"kamal_hosts": "shop", "kamal_version": "v1", "kamal_build": False, "kamal_hooks": hooks}

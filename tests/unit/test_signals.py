@@ -8,9 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -107,10 +108,23 @@ def follows(tmp_path: Path, blocked: str) -> Iterator[tuple[subprocess.Popen[str
     with subprocess.Popen(program, env=known, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout
         worker = int(running.stdout.readline())
-        while not (tmp_path / "begun").exists():
-            time.sleep(0.05)
-        yield running, worker
-        running.kill()
+
+        def kill() -> None:
+            for process in (running.pid, worker):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+
+        # What reads from them gets the end of their output then, and the test fails.
+        limit = threading.Timer(LIMIT, kill)
+        limit.start()
+        try:
+            while not (tmp_path / "begun").exists():
+                assert limit.is_alive()
+                time.sleep(0.05)
+            yield running, worker
+        finally:
+            limit.cancel()
+            kill()
 
 
 def test_who_follows_logs_hears_a_signal_that_another_thread_got(tmp_path: Path) -> None:

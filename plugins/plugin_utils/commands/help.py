@@ -107,7 +107,7 @@ def _default(variable: Variable, playbook: str) -> str:
 
 def _in_kamal(command: Command) -> List[str]:
     """The command, and its options that have a variable."""
-    told = f"kamal {command.words}" + (f", of {command.of}" if command.of else "")
+    told = f"kamal {command.words}" + (f", of {command.only_in}" if command.only_in else "")
     told += "".join(f" → -e {said}" for said in command.sets)
     options = [
         f"  {name.partition('/')[0]} → -e {said}" for name, said in command.options.items() if said not in ("", UNUSED)

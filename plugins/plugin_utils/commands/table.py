@@ -21,7 +21,7 @@ class Command:
     `VARIABLE=VALUE` for a switch; nothing where the switch makes no difference here. `arguments` are the variables that
     take what has no option; one that ends with REST takes all that is left. `sets` belongs to the command itself.
     `needs` says if these have to be given, `also` which variables of options have to. `note` is what is different, or
-    without a `playbook` what to do instead. `of` is the Kamal that had it, where Kamal 2 has not."""
+    without a `playbook` what to do instead. `only_in` is the Kamal that has the command, where Kamal 2 has not."""
 
     words: str
     playbook: str = ""
@@ -31,7 +31,7 @@ class Command:
     needs: bool = True
     also: Tuple[str, ...] = ()
     note: str = ""
-    of: str = ""
+    only_in: str = ""
 
     @property
     def needed(self) -> Tuple[str, ...]:
@@ -244,9 +244,11 @@ COMMANDS: Tuple[Command, ...] = (
         note="with the variables of `secrets.fetch`, or `kamal_secrets_fetched` from a file",
     ),
     Command("secrets print", "secrets.print", note="values with `-e kamal_secrets_show=true`"),
-    Command("broadcast", "broadcast", {}, (f"kamal_broadcast{REST}",), of="Kamal before 1.0, when it was called MRSK"),
-    Command("env push", "env.push", of="Kamal 1"),
-    Command("env delete", "env.delete", of="Kamal 1"),
+    Command(
+        "broadcast", "broadcast", {}, (f"kamal_broadcast{REST}",), only_in="Kamal before 1.0, when it was called MRSK"
+    ),
+    Command("env push", "env.push", only_in="Kamal 1"),
+    Command("env delete", "env.delete", only_in="Kamal 1"),
 )
 
 

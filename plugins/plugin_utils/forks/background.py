@@ -21,7 +21,7 @@ from .mutexes import Mutexes
 
 # Seconds between two looks at whether the run goes on.
 WATCHED = 0.2
-# Seconds that it has to leave what it does when the run has ended: by then its files are removed, here and elsewhere.
+# Seconds between SIGTERM and SIGKILL: enough to remove files, here and on the host that builds.
 GRACE = 10.0
 LOST: Dict[str, Any] = {"failed": True, "msg": "What was begun in the background has ended without an answer."}
 
@@ -77,7 +77,8 @@ def _end_with(run: int) -> None:
 
 
 def _leave(number: int, _frame: Any) -> None:
-    """As an error would, so that nothing is left behind. Another signal does not disturb that."""
+    """Leave as at an error, so that `finally` and `with` remove files. A second signal does not interrupt that."""
+    # What is started meanwhile would inherit SIG_IGN.
     signal.signal(number, lambda _number, _frame: None)
     raise SystemExit(128 + number)
 

@@ -32,7 +32,7 @@ class OtelRecorder:
     def __init__(self, endpoint: str, environ: Mapping[str, str]) -> None:
         self._url = f"{endpoint.rstrip('/')}/v1/logs"
         self._headers = {"Content-Type": "application/json", **_headers(environ.get(HEADERS, ""))}
-        # One that a signal handler can add to while it is added to.
+        # A signal handler can add to it while the main thread does; a Queue would wait for its own lock.
         self._waiting: queue.SimpleQueue[Dict[str, Any]] = queue.SimpleQueue()
         self._is_over, self._has_failed = threading.Event(), False
         self._resource: List[Dict[str, Any]] = []

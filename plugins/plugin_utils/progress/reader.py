@@ -113,7 +113,8 @@ class Far:
         asking.join(TOLD_WITHIN)
 
     def _ask(self, script: str) -> Optional[str]:
-        """With a connection of its own, in which Ansible keeps by what way this command gets its password."""
+        """On a copy of the connection. Ansible keeps in it where the password of a command lies: ours would take the
+        place of the module's, whose password would stay there."""
         action = copy(self._action)
         action._connection = copy(action._connection)
         try:
