@@ -8,8 +8,9 @@ import atexit
 import contextlib
 import os
 import signal
-import threading
 from typing import Any, Callable, List
+
+from . import signals
 
 _WORDS: List[Callable[[], object]] = []
 
@@ -23,9 +24,8 @@ def at_the_end(say: Callable[[], object]) -> None:
         atexit.register(_say_all)
     if say not in _WORDS:
         _WORDS.append(say)
-    former = signal.getsignal(signal.SIGTERM)
-    is_main = threading.current_thread() is threading.main_thread()
-    if is_main and former not in (None, signal.SIG_IGN) and not isinstance(former, _BeforeIt):
+    former = signals.handlers().get(signal.SIGTERM)
+    if former is not None and not isinstance(former, _BeforeIt):
         signal.signal(signal.SIGTERM, _BeforeIt(former))
 
 

@@ -26,7 +26,7 @@ def ending_with_us(end: Callable[[], object]) -> Iterator[None]:
     """What ends us, such as Ctrl-C or a closed terminal, has `end` called first: what would not notice, in a group of
     its own or on another host, ends too.
     """
-    before = _handlers()
+    before = handlers()
 
     def pass_on(number: int, _frame: Any) -> None:
         end()
@@ -68,7 +68,7 @@ def leaving_first() -> Iterator[None]:
 @contextlib.contextmanager
 def _raised_afterwards(came: List[int], handler: Callable[[int, Any], None]) -> Iterator[None]:
     try:
-        with _handled(_handlers(), handler):
+        with _handled(handlers(), handler):
             yield
     finally:
         if came:
@@ -147,7 +147,7 @@ def _is_main() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _handlers() -> Dict[int, Any]:
+def handlers() -> Dict[int, Any]:
     """Of what ends us now. What we ignore, as with nohup, is left alone; only the main thread can set handlers."""
     now = {number: signal.getsignal(number) for number in ENDING} if _is_main() else {}
     return {number: handler for number, handler in now.items() if handler not in (None, signal.SIG_IGN)}
