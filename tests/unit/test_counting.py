@@ -40,6 +40,14 @@ def test_a_check_counts_what_it_reports_and_never_less_than_its_exit_code(
     assert run.outcome(check, code, output) == wanted
 
 
+def test_what_was_skipped_is_told_although_all_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "told").write_text("SKIPPED [3] test_erb.py:344: there is no ruby here\nskipped: pslint\n4 passed\n")
+    assert run.perform(run.Check("unit tests", ("cat", "told"), cwd=tmp_path, counts=True)) == (4, 0)
+    verdict, *skipped = capsys.readouterr().out.splitlines()
+    assert verdict.endswith("4 passed")
+    assert skipped == ["SKIPPED [3] test_erb.py:344: there is no ruby here", "skipped: pslint"]
+
+
 @pytest.mark.parametrize(
     ("output", "wanted"),
     [
