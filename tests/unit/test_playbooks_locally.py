@@ -98,6 +98,14 @@ def test_the_former_name_of_a_playbook_says_the_one_of_today_and_does_the_same(f
     assert "kamal_roles: there is no role `nothing`" in output
 
 
+def test_the_plan_needs_no_facts_among_variables_and_goes_into_no_cache(folder: Path) -> None:
+    (folder / "site.yml").write_text(TWO_SERVICES)
+    cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts")}
+    code, output = play(folder, "site.yml", ANSIBLE_INJECT_FACT_VARS="false", **cache)
+    assert code == 0 and "shop was deployed" in output, output
+    assert "kamal_plan" not in "".join(path.read_text() for path in folder.glob("facts/*"))
+
+
 @pytest.mark.parametrize(
     ("limit", "shop", "blog"), [(None, 2, 1), ("shop", 2, 0), ("blog", 0, 1)], ids=["both", "the first", "the second"]
 )
@@ -233,14 +241,15 @@ def test_a_dry_run_of_two_removals_knows_the_routes_of_both(folder: Path) -> Non
 # Tags: a run that changes hosts has a plan, takes the lock and releases it, whatever is picked or skipped.
 
 PLAN, LOCK, UNLOCK = "Plan, before anything is touched", "Take the deploy lock", "Release the deploy lock"
+STAGE = "Stage the version beside what runs"
 CHANGES = {
-    "Stage the version beside what runs",
+    STAGE,
     "Bring the role that the others wait for live",
     "Bring the other roles live",
     "Keep kamal-proxy running",
     "Have the accessories of this host running",
 }
-ROLLOUT = {"Stage the version beside what runs", "Bring the role that the others wait for live"}
+ROLLOUT = {STAGE, "Bring the role that the others wait for live"}
 
 
 @pytest.mark.parametrize("playbook", ["deploy", "redeploy", "rollback", "setup"])
@@ -256,6 +265,32 @@ def test_no_tag_leaves_half_of_a_rollout(folder: Path, playbook: str) -> None:
             assert not ROLLOUT & set(everything) or set(everything) >= ROLLOUT
             assert not CHANGES & set(everything) or LOCK in everything
             assert (LOCK in everything) == (UNLOCK in everything)
+
+
+SWITCH = [
+    "Renew the deploy lock for this batch",
+    "See that this batch may begin",
+    "Bring the role that the others wait for live",
+    "Bring the other roles live",
+    "End this batch",
+    "Look again at what went live in earlier batches",
+    UNLOCK,
+]
+
+
+@pytest.mark.parametrize(
+    ("playbook", "order"),
+    [
+        ("deploy", [PLAN, "Reach every host", "Build the image once and push it", LOCK, STAGE, *SWITCH]),
+        # What was live is asked under the lock: a run that it waited for has changed it.
+        ("rollback", [PLAN, "Reach every host", LOCK, "Look at what runs", PLAN, STAGE, *SWITCH]),
+    ],
+)
+def test_nothing_changes_before_the_lock_is_taken_and_each_batch_renews_it(
+    folder: Path, playbook: str, order: list[str]
+) -> None:
+    _code, output = play(folder, f"caravan.kamal.{playbook}", "--list-tasks")
+    assert [name for name, _tags in _tasks(output) if name in order] == order
 
 
 Tasks = list[tuple[str, set[str]]]
