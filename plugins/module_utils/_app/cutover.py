@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import _names
 from .._errors import CaravanError, HealthError
 from .._host import health
 from .._host.engine import Container, Image
+from .._host.steps import attempt, on_the_way_back
 from .._proxy import flags
 from .._shares import RoleShare
 from . import assets, env_file, leftovers, record, served
@@ -81,7 +82,7 @@ class Cutover:
                 f"{self.role.container} on {self.context.share.host} could not get its new route: {error.message}."
             ]
             troubles = attempt(self._restore)
-            lines += _on_the_way_back(troubles)
+            lines += on_the_way_back(troubles)
             raise HealthError("\n".join([*lines, UNSURE if troubles else ROUTED_AS_BEFORE])) from error
 
     # Another one takes over, or one that a run was interrupted at
@@ -220,19 +221,4 @@ def story(what: str, error: CaravanError, report: Mapping[str, Any], troubles: S
     for title, part in (("Health checks", report["health_log"]), ("Last log lines", report["log"])):
         if part:
             lines += [f"{title}:", *(f"  {line}" for line in part)]
-    return [*lines, *_on_the_way_back(troubles)]
-
-
-def _on_the_way_back(troubles: Sequence[str]) -> List[str]:
-    return [f"On the way back this failed too: {trouble}" for trouble in troubles]
-
-
-def attempt(*steps: Callable[[], object]) -> List[str]:
-    """Take all the steps, whatever becomes of those before. Returns what went wrong."""
-    troubles = []
-    for step in steps:
-        try:
-            step()
-        except CaravanError as error:
-            troubles.append(error.message)
-    return troubles
+    return [*lines, *on_the_way_back(troubles)]

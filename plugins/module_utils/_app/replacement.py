@@ -17,10 +17,10 @@ from .. import _body, _names
 from .._errors import AccessoryError, CaravanError, HealthError
 from .._host import health
 from .._host.engine import Inspected
+from .._host.steps import attempt, on_the_way_back
 from .._names import SPEC_LABEL
 from .accessory_host import AccessoryHost, is_running
 from .accessory_route import AccessoryRoute
-from .cutover import attempt
 
 START_FIRST = "start_first"
 POLL = 0.5  # seconds
@@ -166,7 +166,7 @@ class Replacement:
         for title, part in (("Health checks", report["health_log"]), ("Last log lines", report["log"])):
             if part:
                 lines += [f"{title}:", *(f"  {line}" for line in part)]
-        lines += [f"On the way back this failed too: {trouble}" for trouble in troubles]
+        lines += on_the_way_back(troubles)
         return HealthError("\n".join([*lines, end]), container=self.host.name, **report)
 
     # It is ready

@@ -12,11 +12,12 @@ from .. import _names, _records
 from .._errors import CaravanError, HealthError
 from .._host import files, health
 from .._host.engine import Container
+from .._host.steps import attempt
 from .._proxy import flags
 from .._shares import RoleShare
 from . import info, served
 from .context import Context
-from .cutover import UNSURE, attempt, story
+from .cutover import UNSURE, story
 from .routing import Routes, Routing
 
 END = "It was stopped again. Mend what it needs, or deploy another version."
