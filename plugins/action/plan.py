@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible import constants, context
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -30,6 +30,7 @@ from ..plugin_utils.plan.run import (
     COMMANDS,
     CONTROLLER,
     HOSTS,
+    ON_ACCESSORIES,
     ON_ROLES,
     REBOOTING,
     RELEASE,
@@ -99,7 +100,7 @@ class ActionModule(ControllerAction):
         run = self._run(config, arguments)
         self._require_known(config, run)
         whole = plan(config, run)
-        self._require_accessory_hosts(whole)
+        self._require_accessory_hosts(config, whole)
         whole = replace(whole, notices=[*whole.notices, *self._require_secrets(whole)])
         if whole.hooks:
             hooks.began(whole.service, whole.destination)
@@ -142,8 +143,11 @@ class ActionModule(ControllerAction):
         value = self._value(name)
         return default if value is None else bool(boolean(value))
 
-    def _require_accessory_hosts(self, whole: Plan) -> None:
-        """A run about accessories of which --limit leaves no host would do nothing and call it a success."""
+    def _require_accessory_hosts(self, config: Config, whole: Plan) -> None:
+        """A run on accessories whose host Ansible does not know, or of which --limit leaves no host, would do nothing
+        and call it a success."""
+        for name, accessory in whole.accessories.items() if whole.command in ON_ACCESSORIES else ():
+            self._require_listed(config, accessory.hosts, "accessories", name)
         present = self._variables["ansible_play_hosts_all"]
         limit = self._variables.get("ansible_limit")
         if limit and whole.command in ABOUT_ACCESSORIES and not set(whole.all_hosts).intersection(present):
@@ -217,12 +221,8 @@ class ActionModule(ControllerAction):
         topology = config.topology
         part = topology.of_roles(self._roles(config, command)).boot_order
         configured = part[:1] if self._is_for_first_host(command) else part
-        inventory = [*self._variables["groups"]["all"], LOCALHOST]
         for key, named in (("servers", configured), ("loadbalancer", topology.balancers)):
-            missing = ", ".join(host for host in named if host not in inventory)
-            if missing:
-                message = f"{missing}: not in the inventory. Add it there, or correct its name here."
-                raise ConfigError([Problem(message, key, config.where(key))])
+            self._require_listed(config, named, key)
         present = self._variables["ansible_play_hosts_all"]
         absent = [host for host in configured if host not in present]
         if absent and not self._variables.get("ansible_limit"):
@@ -231,6 +231,14 @@ class ActionModule(ControllerAction):
             message = f"{hosts}: not among the hosts of this play. {remedy}"
             raise ConfigError([Problem(message, "servers", config.where("servers"))])
         return [host for host in configured if host in present]
+
+    def _require_listed(self, config: Config, hosts: Sequence[str], *keys: str) -> None:
+        """Ansible only warns of a host that its inventory does not have, and goes on without it."""
+        inventory = [*self._variables["groups"]["all"], LOCALHOST]
+        missing = ", ".join(host for host in hosts if host not in inventory)
+        if missing:
+            message = f"{missing}: not in the inventory. Add it there, or correct its name here."
+            raise ConfigError([Problem(message, "/".join(keys), config.where(*keys))])
 
     def _addresses(self, config: Config) -> Dict[str, str]:
         """Where Ansible reaches hosts of roles, which a load balancer may do too."""

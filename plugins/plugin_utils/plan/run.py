@@ -11,8 +11,9 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 @dataclass(frozen=True)
 class Command:
     """What a run of one kind does. `on_roles`: on single roles, where the operator names any, and on the first host
-    alone, where that is asked for; `about` is `accessories` or `image` where it is about those alone. Without a
-    `version` of its own it serves whatever there is; it `reboots` where that is the version that is live."""
+    alone, where that is asked for; `about` is `accessories` or `image` where it is about those alone. It changes hosts
+    `beside`: those of accessories too. Without a `version` of its own it serves whatever there is; it `reboots` where
+    that is the version that is live."""
 
     boots: bool = False
     boots_accessories: bool = False
@@ -20,6 +21,7 @@ class Command:
     reboots: bool = False
     on_roles: bool = False
     about: str = ""
+    beside: bool = False
     version: bool = True
     secrets: bool = True
 
@@ -40,12 +42,12 @@ _COMMANDS = {
     "boot": Command(boots=True, reboots=True, on_roles=True),
     "upgrade": Command(boots=True, boots_accessories=True, reboots=True),
     "exec": Command(on_roles=True, version=False),
-    "bootstrap": _NEEDS_NOTHING,
+    "bootstrap": Command(beside=True, version=False, secrets=False),
     "broadcast": _NEEDS_NOTHING,
     "accessory": Command(about="accessories", version=False, secrets=False),
     "accessory_boot": Command(boots_accessories=True, about="accessories", version=False),
-    "env_push": Command(version=False),
-    "env_delete": _NEEDS_NOTHING,
+    "env_push": Command(beside=True, version=False),
+    "env_delete": Command(beside=True, version=False, secrets=False),
 }
 
 
@@ -59,6 +61,7 @@ REBOOTING = _those(lambda command: command.reboots)
 ON_ROLES = _those(lambda command: command.on_roles)
 WITH_ACCESSORIES = _those(lambda command: command.boots_accessories)
 ABOUT_ACCESSORIES = _those(lambda command: command.about == "accessories")
+ON_ACCESSORIES = _those(lambda command: command.boots_accessories or command.about == "accessories" or command.beside)
 BUILDING = _those(lambda command: command.builds)
 ABOUT_IMAGES = _those(lambda command: command.about == "image")
 WITHOUT_VERSION = _those(lambda command: not command.version)

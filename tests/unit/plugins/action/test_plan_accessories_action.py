@@ -85,3 +85,25 @@ def test_a_file_that_cannot_be_rendered_is_told_before_any_host_is_reached(proje
     assert not run(project, "accessory", "db").get("failed")
     (project / "db.conf.erb").unlink()
     assert "db.conf.erb: there is no such file" in run(project, "accessory_boot", "all", **secrets)["msg"]
+
+
+@pytest.mark.parametrize("command", ["setup", "upgrade", "accessory", "accessory_boot", "env_push", "bootstrap"])
+def test_an_accessory_on_a_host_that_the_inventory_does_not_have_is_told(project: Path, command: str) -> None:
+    _served_with(project, "db9")
+    told = "accessories/db: db9: not in the inventory. Add it there, or correct its name here."
+    more = {"kamal_secrets": {"PASSWORD": "s"}, "kamal_build": False, "kamal_version": "v1"}
+    result = run(project, command, "db", **more)
+    assert told in result.get("msg", ""), result
+
+
+def test_a_run_that_leaves_that_accessory_alone_goes_on(project: Path) -> None:
+    _served_with(project, "db9")
+    deployed = run(project, "deploy", None, kamal_build=False, kamal_version="v1")
+    assert not deployed.get("failed"), deployed
+    assert not run(project, "accessory", "log").get("failed")
+
+
+def _served_with(project: Path, database: str) -> None:
+    config = ACCESSORIES.replace("host: h5, files", f"host: {database}, files")
+    served = "image: acme/app\nservers: [h5]\nproxy: {host: app.example.com}\n"
+    (project / "config/deploy.yml").write_text(config + served)
