@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -120,20 +122,45 @@ def replace(path: str, data: bytes, adjust: Callable[[int], None]) -> None:
     """Write a file: at any moment it is the old one or the new one. `adjust` gives the open new one its mode and owner,
     which until then are those of a file that its owner alone may read."""
     with doing("write", path), opened(path, make=True) as (folder, name):
+        _clear(folder, name)
         temporary = f".{name}.{secrets.token_hex(8)}"
         try:
             with os.fdopen(os.open(temporary, WRITING, PRIVATE_FILE, dir_fd=folder), "wb") as sink:
+                _locked(sink.fileno())
                 sink.write(data)
                 sink.flush()
                 own(sink.fileno())
                 adjust(sink.fileno())
                 os.fsync(sink.fileno())
-            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         except (OSError, FileError):
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
             raise
         os.fsync(folder)
+
+
+def _clear(folder: int, name: str) -> None:
+    """Remove what killed processes have left of the file, which may be one of secrets. Nobody has it locked."""
+    left = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}")
+    for each in os.listdir(folder):
+        if left.fullmatch(each):
+            with contextlib.suppress(OSError):
+                handle = os.open(each, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=folder)
+                try:
+                    if _locked(handle):
+                        os.unlink(each, dir_fd=folder)
+                finally:
+                    os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    """Lock a file until it is closed; False where another process has done so, or nobody can on this file system."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def append(path: str, line: str) -> None:

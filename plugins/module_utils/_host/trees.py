@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import os
 import secrets
@@ -227,12 +228,15 @@ def _is_folder(folder: int, name: str) -> Optional[bool]:
 
 
 def _share(there: int, here: int, name: str, over: bool, apart: bool) -> None:
-    """One file or symbolic link; what is there under a hidden name for a moment is whole."""
+    """One file or symbolic link; what is there under a hidden name for a moment is whole. That name is always the same,
+    so what a process that was killed has left under it goes."""
     present = _is_folder(here, name)
     if present or (present is False and (not over or _is_same(there, here, name))):
         return
-    hidden = f".{secrets.token_hex(8)}"
+    hidden = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
     try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(hidden, dir_fd=here)
         _link(there, here, name, hidden, apart)
         os.rename(hidden, name, src_dir_fd=here, dst_dir_fd=here)
     except OSError:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -41,6 +42,26 @@ def test_a_rewrite_leaves_no_moment_without_the_file_and_no_litter(home: Path) -
     files.write(PATH, "new")
     assert os.stat(home / PATH).st_ino != before
     assert [file.name for file in (home / PATH).parent.iterdir()] == ["web.env"]
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_and_what_another_still_writes_stays(home: Path) -> None:
+    files.write(PATH, "old")
+    folder, left, held = (home / PATH).parent, ".web.env.0123456789abcdef", ".web.env.fedcba9876543210"
+    others = {held, ".job.env.0123456789abcdef", ".web.env.before"}
+    for name in (left, *others):
+        (folder / name).write_text("s3cr3t")
+    with (folder / held).open("w") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        files.write(PATH, "new")
+    assert {file.name for file in folder.iterdir()} == {"web.env", *others}
+
+
+def test_two_who_write_a_file_at_a_time_are_in_nobodys_way(home: Path) -> None:
+    def write_inside(_handle: int) -> None:
+        files.write(PATH, "inner")
+
+    files.replace(PATH, b"outer", write_inside)
+    assert files.read(PATH) == "outer"
 
 
 def test_lines_are_appended(home: Path) -> None:
