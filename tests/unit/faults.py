@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 from collections import Counter
+from functools import partial
 from typing import Any, Callable
 from unittest.mock import Mock
 
@@ -36,12 +38,6 @@ FAULTS = {
     "breaks off": urllib3.exceptions.ProtocolError("Connection broken"),
     "socket": ConnectionResetError("Connection reset by peer"),
     "half an answer": ValueError("Unterminated string"),
-}
-
-# What is counted of an engine.
-CALLS = {
-    *("containers", "inspect", "create", "start", "stop", "rename", "remove", "execute", "read_file", "archive"),
-    *("put", "logs", "image", "images", "tag", "remove_image"),
 }
 
 
@@ -75,7 +71,7 @@ class Fragile(FakeEngine):
 
     def __getattribute__(self, name: str) -> Any:
         method = super().__getattribute__(name)
-        if name not in CALLS or not super().__getattribute__("breaks_at"):
+        if name not in VERBS or not super().__getattribute__("breaks_at"):
             return method
 
         def counted(*arguments: Any, **named: Any) -> Any:
@@ -89,6 +85,47 @@ class Fragile(FakeEngine):
                 self.breaks_at = at
 
         return counted
+
+
+class Disk:
+    """The module os, of which the change of a file system with this number fails, counted from one.
+
+    With an error number that one alone does; without one the process is killed there: it changes no file any more, and
+    asks nothing of the engine.
+    """
+
+    CHANGES = ("open", "write", "pwrite", "fsync", "replace", "rename", "link", "symlink", "mkdir", "unlink")
+
+    def __init__(self, engine: Fragile, breaks_at: int, error: int | None) -> None:
+        self.engine, self.breaks_at, self.error = engine, breaks_at, error
+        self.number, self.broken = 0, ""
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(os, name)
+        return partial(self._change, name, real) if name in self.CHANGES else real
+
+    def _change(self, name: str, real: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        if not self._changes(name, *arguments, **named):
+            return real(*arguments, **named)
+        self.number += 1
+        if self.number == self.breaks_at or (self.broken and self.error is None):
+            self.broken = self.broken or f"{name} of {arguments[0]}"
+            self._fail()
+        return real(*arguments, **named)
+
+    @staticmethod
+    def _changes(name: str, path: Any, *arguments: Any, **named: Any) -> bool:
+        """A file that is only read, and a folder that is there already, need no room."""
+        if name == "mkdir":
+            with contextlib.suppress(FileNotFoundError):
+                return not os.stat(path, dir_fd=named.get("dir_fd"))
+        return name != "open" or bool(arguments[0] & os.O_CREAT)
+
+    def _fail(self) -> None:
+        if self.error is not None:
+            raise OSError(self.error, os.strerror(self.error))
+        self.engine.arm(1, Killed)
+        raise Killed
 
 
 class KillsAt:

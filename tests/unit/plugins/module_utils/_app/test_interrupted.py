@@ -1,22 +1,26 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A cut-over that fails or is killed at each of its calls of the engine: what served serves, the next run finishes."""
+"""A cut-over that fails or is killed at each call of the engine and at each change of a file: what served serves, and
+the next run finishes."""
 
 from __future__ import annotations
 
-import contextlib
+import errno
+import os
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._app import found_secrets
+from ansible_collections.caravan.kamal.plugins.module_utils._app import found_secrets, history
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import CaravanError, EngineError
+from ansible_collections.caravan.kamal.plugins.module_utils._host import files, placed, trees
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import certificate
+from ansible_collections.caravan.kamal.plugins.module_utils._records import live_container
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from fakes import FakeEngine
-from faults import Fragile, Killed
+from faults import Disk, Fragile, Killed
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -24,9 +28,8 @@ Share = Callable[..., HostShare]
 WEB = {"web": ["host1"]}
 ASSETS = {"servers": WEB, "asset_path": "/public"}
 TLS = {"servers": WEB, "proxy": {"host": "a.example.com", "ssl": {"certificate_pem": "C", "private_key_pem": "K"}}}
-WORKER = {"worker": {"hosts": ["host1"], "cmd": "hello worker"}}
+WORKER = {"worker": {"hosts": ["host1"], "cmd": "hello worker", "proxy": False}}
 ALONE = {"servers": WORKER, "primary_role": "worker"}
-
 
 SECRETS = {"TOKEN": "s3cr3t", "C": "certificate", "K": "key"}
 
@@ -93,11 +96,28 @@ class Scene:
         self.engine.add_image(share.image.reference, f"image of {share.version}")
         run(self.engine, share)
 
-    def assert_serves(self) -> None:
-        """What served serves, or another that went through a proof does; with no predecessor there is none to lose."""
-        now = serving(self.engine, self.share)
-        for role, ids in self.served.items():
-            assert not ids or now[role], f"nothing serves {role} any more"
+    def broken_off(self) -> str | None:
+        """The message that a run ends with; None where it is killed."""
+        try:
+            run(self.engine, self.share)
+        except Killed:
+            return None
+        except CaravanError as error:
+            return error.message
+        return ""
+
+    def assert_serves(self, said: str | None) -> None:
+        """What served serves, or another that is proven: it is on record, or people were told that it is live, or
+        kamal-proxy had switched to it before the run was killed."""
+        now, records = serving(self.engine, self.share), history.read(self.share.history_file, str)
+        for role in self.share.roles:
+            before = self.served[role.name]
+            proven = {*before, live_container(records, role.name)}
+            if f"{role.container} is live on" in (said or "") or (said is None and role.proxy is not None):
+                proven |= now[role.name]
+            assert not before or now[role.name] & proven, f"nothing that is proven serves {role.name} any more"
+            if said is not None:
+                assert now[role.name] <= proven, f"what serves {role.name} is not proven"
 
     def assert_converges(self, home: Path) -> None:
         run(self.engine, self.share)
@@ -111,7 +131,9 @@ class Scene:
             for asset in role.assets:
                 assert {path.name for path in (home / asset.volume).iterdir()} == {"v1", "v2"}
         assert not [name for name in self.engine.here if name.endswith("_staged")]
-        assert not list(home.glob(".kamal/apps/hello/assets/*/.*"))
+        assert not [path for path in home.rglob(".*") if path.name != ".kamal"]
+        told = (home / self.share.audit_log).read_text().count("] Booted app version ")
+        assert told >= len(history.read(self.share.history_file, str))
         assert f"hello:{self.share.image.latest}" in self.engine.pictures
         self.engine.calls.clear()
         assert run(self.engine, self.share) == []
@@ -131,36 +153,60 @@ def cached(share_of: Share) -> Share:
     return share
 
 
-def number_of_calls(share_of: Share, scene: str) -> int:
-    counted = Scene(share_of, scene)
-    counted.engine.arm(10**6, EngineError)
-    run(counted.engine, counted.share)
-    return counted.engine.number
+@pytest.fixture
+def scene_of(
+    share_of: Share, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Scene]:
+    """A scene on a host of its own, in an empty home."""
+    shares = cached(share_of)
+    monkeypatch.setattr(certificate, "_load", lambda *_parts: None)
+
+    def make(scene: str) -> Scene:
+        monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        return Scene(shares, scene)
+
+    return make
+
+
+def assert_survives(broken: Scene, said: str | None, where: str) -> None:
+    try:
+        broken.assert_serves(said)
+        broken.assert_converges(Path.home())
+    except (AssertionError, CaravanError) as failure:
+        raise AssertionError(f"broken at {where}: {failure}") from failure
 
 
 @pytest.mark.parametrize("error", [EngineError, Killed], ids=["refused", "killed"])
 @pytest.mark.parametrize("scene", SCENES)
 def test_wherever_it_breaks_what_served_serves_and_the_next_run_finishes(
-    share_of: Share,
-    scene: str,
-    error: type[BaseException],
-    tmp_path_factory: pytest.TempPathFactory,
-    home: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    scene_of: Callable[[str], Scene], scene: str, error: type[BaseException]
 ) -> None:
-    share_of = cached(share_of)
-    monkeypatch.setattr(certificate, "_load", lambda *_parts: None)
-    calls = number_of_calls(share_of, scene)
-    for number in range(1, calls + 1):
-        folder = tmp_path_factory.mktemp("home")
-        monkeypatch.setenv("HOME", str(folder))
-        broken = Scene(share_of, scene)
+    counted = scene_of(scene)
+    counted.engine.arm(10**6, EngineError)
+    run(counted.engine, counted.share)
+    for number in range(1, counted.engine.number + 1):
+        broken = scene_of(scene)
         broken.engine.arm(number, error)
-        with contextlib.suppress(CaravanError, Killed):
-            run(broken.engine, broken.share)
+        said = broken.broken_off()
         broken.engine.arm(0, error)
-        try:
-            broken.assert_serves()
-            broken.assert_converges(folder)
-        except (AssertionError, CaravanError) as failure:
-            raise AssertionError(f"{scene}, broken at call {number}: {failure}") from failure
+        assert_survives(broken, said, f"call {number}")
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, None], ids=["full", "killed"])
+@pytest.mark.parametrize("scene", SCENES)
+def test_wherever_a_file_cannot_be_written_what_served_serves_and_the_next_run_finishes(
+    scene_of: Callable[[str], Scene], scene: str, error: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, disk = 0, None
+    while disk is None or disk.broken:
+        number += 1
+        broken = scene_of(scene)
+        disk = Disk(broken.engine, number, error)
+        with monkeypatch.context() as patch:
+            for user in (files, placed, trees):
+                patch.setattr(user, "os", disk)
+            said = broken.broken_off()
+        broken.engine.arm(0, Killed)
+        if error and said:
+            assert os.strerror(error) in said and str(Path.home()) in said and "run this again" in said
+        assert_survives(broken, said, f"change {number}, {disk.broken}")
