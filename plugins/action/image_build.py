@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, Dict, List, Mapping
 
 from ansible.errors import AnsibleConnectionFailure
-from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..module_utils._build import git
 from ..module_utils._build.source import LEFT_OUT, commit_of
@@ -23,7 +22,7 @@ from ..plugin_utils.display import host_line
 from ..plugin_utils.display.summary import CONTROLLER
 from ..plugin_utils.forks.background import Background
 from ..plugin_utils.plan import commit_pack
-from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
+from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, flag, left_out
 from ..plugin_utils.progress import reader
 from ..plugin_utils.progress.build import Teller
 
@@ -56,7 +55,8 @@ class ActionModule(PlannedAction):
 
     def execute(self, module: str, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         """By a process of its own, which ends with the run and ends what it has started, here and elsewhere."""
-        waits, nothing = boolean(arguments.pop("wait", True)), {"changed": False, "actions": []}
+        waits, nothing = flag(arguments, "wait", default=True), {"changed": False, "actions": []}
+        arguments.pop("wait", None)
         build = partial(self._build_there, arguments, task_vars)
         if self._task.check_mode:
             return build() if waits else nothing

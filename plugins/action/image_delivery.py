@@ -28,7 +28,7 @@ from ..plugin_utils import tunnel
 from ..plugin_utils.delivery import Place, Sending
 from ..plugin_utils.display import host_line
 from ..plugin_utils.plan import handover
-from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
+from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, flag, left_out, number
 
 LISTED, LACKING, SAVED, BUILT = "_kamal_listed", "_kamal_lacking", "_kamal_saved", "_kamal_built"
 REGISTRY, PUSHED, PULLED = "_kamal_registry", "_kamal_pushed", "_kamal_pulled"
@@ -135,7 +135,7 @@ class ActionModule(PlannedAction):
                 result = super().execute(module, arguments, task_vars)
         except (tunnel.NoTunnel, AnsibleConnectionFailure) as error:
             reason = str(error) if isinstance(error, tunnel.NoTunnel) else reason
-            if arguments.get("required", True):
+            if flag(arguments, "required", default=True):
                 raise ImageError(f"{reference} does not get through SSH: {reason}.") from error
             result = {"changed": False, "actions": [], "digest": None, "image_id": None, "reason": reason}
         host = self.place(task_vars) if arguments["state"] == "pulled" else "the hosts"
@@ -163,7 +163,7 @@ class ActionModule(PlannedAction):
         tell = partial(host_line.tell, task_vars["inventory_hostname"])
         folder = task_vars[SAVED]["folder"]
         try:
-            return Sending(self, place, tell, arguments.get("send_until")).send(folder, files)
+            return Sending(self, place, tell, number(arguments, "send_until") or None).send(folder, files)
         except PermissionError as error:
             raise ImageError(
                 f"The layers were saved in {folder} by another user than that of this run, who cannot read them: the "

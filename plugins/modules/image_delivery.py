@@ -68,6 +68,7 @@ options:
     description:
       - With O(state=loaded), until when layers are sent, in seconds since 1970 by the clock of the controller. It is
         for a run that has the deploy lock, which has to be renewed meanwhile. Each time it sends at least a piece.
+        V(0) is no limit.
       - What is left is sent by the next delivery, and until then the image is not loaded, RV(unfinished).
     type: float
 extends_documentation_fragment:

@@ -14,8 +14,9 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
 from ...module_utils._data import from_data
-from ...module_utils._errors import CaravanError
+from ...module_utils._errors import CaravanError, ConfigError, Problem
 from ...module_utils._shares import HostShare
+from ..config.load import boolean
 from ..kept.action import KeptAction
 from ..secrets import docker_login
 from ..secrets.sources import Secrets
@@ -142,3 +143,19 @@ class PlannedAction(KeptAction):
 
 def left_out(arguments: Mapping[str, Any], name: str) -> bool:
     return arguments.get(name) is None
+
+
+# An action reads its arguments before the module makes them what they are to be: what came from -e is text, and so is
+# a number that a variable has from another one, before ansible-core 2.19.
+
+
+def flag(arguments: Mapping[str, Any], name: str, default: bool = False) -> bool:
+    return default if left_out(arguments, name) else boolean(name, arguments[name])
+
+
+def number(arguments: Mapping[str, Any], name: str) -> Optional[float]:
+    value = arguments.get(name)
+    try:
+        return None if value is None else float(value)
+    except ValueError as error:
+        raise ConfigError([Problem(f"expected a number, not {value!r}", where=name)]) from error

@@ -41,11 +41,11 @@ class Run:
         self.given: dict[str, Any] = {}
         self.visits: list[bytes] = []
         self.transport, self.check = "ssh", False
-        self.required = False
+        self.required: Any = False
         self.beside: dict[str, Any] = {}
 
     def act(
-        self, state: str, lacking: tuple[Any, Any] = (LACKS, LACKS), until: float | None = None, **known: Any
+        self, state: str, lacking: tuple[Any, Any] = (LACKS, LACKS), until: Any = None, **known: Any
     ) -> dict[str, Any]:
         hosts = dict(zip(("host1", "host2"), ({"_kamal_lacking": each} for each in lacking), strict=True))
         hosts["host2"].update(self.beside)
@@ -151,6 +151,17 @@ def test_what_there_was_no_time_to_send_is_not_loaded_yet(run: Run, monkeypatch:
     rest = {**LACKS, "arrived": {"1": 2}}
     assert "unfinished" not in run.act("loaded", (rest, LACKS), until=1.0, _kamal_saved=saved)
     assert (run.visits, run.given["sent"]) == ([b"ab", b"c"], 1)
+
+
+def test_a_moment_that_is_text_is_one_all_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before ansible-core 2.19 a number that a variable has from another one is text."""
+    monkeypatch.setattr(delivery, "PIECE", 2)
+    saved = {"folder": str(run.folder), "config": "{}", "files": FILES, **ANSWERED}
+    assert run.act("loaded", until="1.0", _kamal_saved=saved)["unfinished"]
+    run.visits.clear()
+    assert not run.act("loaded", until="0", _kamal_saved=saved).get("failed")
+    assert (run.visits, run.given["sent"]) == ([b"ab", b"c"], 3)
+    assert run.act("loaded", until="soon", _kamal_saved=saved)["msg"] == "send_until: expected a number, not 'soon'"
 
 
 def test_a_host_that_has_the_image_is_sent_nothing(run: Run) -> None:
@@ -270,6 +281,13 @@ def test_without_a_way_it_is_told_and_layers_are_sent(run: Run, way: Way, error:
     saved = {"folder": str(run.folder), "config": "{}", "files": FILES, **ANSWERED}
     run.act("loaded", _kamal_listed=HERE, _kamal_pushed=PUSHED, _kamal_pulled=result, _kamal_saved=saved)
     assert run.visits == [b"abc"] and way.did == ["end 5555"]
+
+
+@pytest.mark.parametrize(("required", "fails"), [("false", False), ("no", False), ("true", True), (None, True)])
+def test_whether_it_is_required_may_be_said_in_text(run: Run, way: Way, required: Any, fails: bool) -> None:
+    way.refusals, run.required = [tunnel.NoTunnel("its SSH server refuses")], required
+    result = run.act("pulled", _kamal_listed=HERE, _kamal_pushed=PUSHED)
+    assert bool(result.get("failed")) is fails
 
 
 def test_a_pull_that_fails_is_told_and_the_way_is_closed(run: Run, way: Way) -> None:
