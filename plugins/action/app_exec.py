@@ -11,7 +11,7 @@ from ..module_utils._errors import ConfigError, Problem
 from ..module_utils._shares import HostShare, needed_secrets
 from ..plugin_utils import answers
 from ..plugin_utils.plan import command_places
-from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, left_out
+from ..plugin_utils.plan.action import Arguments, PlannedAction, Supply, flag, left_out
 from ..plugin_utils.progress import stream
 
 ONE_PLACE = (
@@ -36,7 +36,7 @@ class ActionModule(PlannedAction):
         share = supply.host_share(arguments)
         self._require_one_place(arguments, share, supply)
         filled = {**arguments, "plan": to_data(share)}
-        if not arguments.get("reuse"):
+        if not flag(arguments, "reuse"):
             if left_out(arguments, "secrets"):
                 filled["secrets"] = supply.handed(needed_secrets(share.roles))
             if left_out(arguments, "registry"):

@@ -22,6 +22,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.caravan.kamal.plugins.action import (
     accessory,
+    app_exec,
     env_file,
     image_build,
     proxy,
@@ -113,6 +114,17 @@ def test_containers_are_replaced_where_a_variable_says_it_and_the_task_does_not(
     variables: dict[str, Any], state: str, said: dict[str, Any], given: dict[str, Any], forced: Any
 ) -> None:
     assert act(release, {"state": state, **given}, {**variables, **said})["given"].get("force") == forced
+
+
+@pytest.mark.parametrize(
+    ("reuse", "is_new"), [(None, True), (False, True), ("false", True), ("no", True), (True, False), ("true", False)]
+)
+def test_a_new_container_for_a_command_gets_secrets_and_one_that_runs_has_them(
+    variables: dict[str, Any], reuse: Any, is_new: bool
+) -> None:
+    given = act(app_exec, {"command": "x", "reuse": reuse}, variables, no_log=True)["given"]
+    assert ("registry" in given) == is_new
+    assert given.get("secrets") == ('{"TOKEN": "t"}' if is_new else None)
 
 
 def test_a_release_is_handed_its_share_and_just_its_secrets(variables: dict[str, Any]) -> None:
