@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -76,7 +77,8 @@ class Cutover:
 
     def _reroute(self, container: str) -> None:
         try:
-            self._prove(container)
+            # It may have been restarted at any time since it went live, which says nothing about now.
+            self._prove(container, since=time.time())
         except CaravanError as error:
             lines = [
                 f"{self.role.container} on {self.context.share.host} could not get its new route: {error.message}."
@@ -134,12 +136,12 @@ class Cutover:
         assets.prepare(self.context, self.role, self.image, self.own)
         return str(self.context.create(self.role, self.image, self.own))
 
-    def _prove(self, container: str) -> None:
+    def _prove(self, container: str, since: Optional[float] = None) -> None:
         engine, role = self.context.engine, self.role
         self.context.changes.tell(f"wait for {role.container} to be healthy")
         if self.routing:
-            health.wait_for_port(engine, container, flags.app_port(role.proxy or {}))
-            self.routing.switch(container)
+            health.wait_for_port(engine, container, flags.app_port(role.proxy or {}), since)
+            self.routing.switch(container, since)
         else:
             health.prove(engine, container, role.deploy_timeout, role.readiness_delay)
 

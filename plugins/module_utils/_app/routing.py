@@ -59,17 +59,20 @@ class Routing:
     def target(self, container: str) -> str:
         return self._wanted(container)[0]
 
-    def switch(self, container: str) -> None:
-        """Send requests to a container as soon as kamal-proxy has found it healthy. HealthError if it dies before."""
+    def switch(self, container: str, since: Optional[float] = None) -> None:
+        """Send requests to a container as soon as kamal-proxy has found it healthy. HealthError if it dies before.
+
+        Of one that has run already only what happens after `since` counts (Unix seconds).
+        """
         self.routes()  # what was before is known before anything changes
         target, options = self._wanted(container)
         self.deployment = Deployment(self.engine, flags.deploy_argv(self.name, target, options))
         self._looks_at = time.monotonic() + LOOKS_AFTER
-        self.deployment.wait(lambda: self._watch(container))
+        self.deployment.wait(lambda: self._watch(container, since))
 
-    def _watch(self, container: str) -> None:
+    def _watch(self, container: str, since: Optional[float]) -> None:
         """kamal-proxy writes down where a route leads before what served before drains, and answers after that."""
-        health.alive(self.engine, container)
+        health.alive(self.engine, container, since)
         if self.changes.tell is nobody or self.leads_to(container) or time.monotonic() < self._looks_at:
             return
         self._looks_at = time.monotonic() + LOOKS_AFTER

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import partial
 from typing import Any, Dict, Optional
@@ -67,13 +68,14 @@ class Start:
 
     def _bring(self, container: Container, routing: Optional[Routing]) -> None:
         engine, role = self.context.engine, self.role
+        since = time.time() if container.running else None
         try:
             if not container.running:
                 engine.start(container.id)
             self.context.changes.tell(f"wait for {container.name} to be healthy")
             if routing:
-                health.wait_for_port(engine, container.id, flags.app_port(role.proxy or {}))
-                routing.switch(container.id)
+                health.wait_for_port(engine, container.id, flags.app_port(role.proxy or {}), since)
+                routing.switch(container.id, since)
             else:
                 health.prove(engine, container.id, role.deploy_timeout, role.readiness_delay)
         except CaravanError as error:

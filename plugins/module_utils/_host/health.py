@@ -85,14 +85,14 @@ def is_connected(container: Inspected) -> bool:
     return any(mode in (name, endpoint.get("NetworkID")) for name, endpoint in networks.items())
 
 
-def wait_for_port(engine: Engine, container: str, port: int) -> None:
+def wait_for_port(engine: Engine, container: str, port: int, since: Optional[float] = None) -> None:
     """Give a quick app the moment that it needs to listen: kamal-proxy's first check would miss it by a whole interval.
 
-    Only a short wait for speed. Whether the app is healthy is for kamal-proxy to say.
+    Only a short wait for speed. Whether the app is healthy is for kamal-proxy to say; `since` is as for `alive`.
     """
     deadline = time.monotonic() + LISTENING_WITHIN
     while time.monotonic() < deadline:
-        alive(engine, container)
+        alive(engine, container, since)
         address = _address(engine, container)
         if address and _listens(address, port):
             return

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -35,7 +36,12 @@ class Route:
         `called` is what people know the target by. With `anew` it has to answer although it is the target already.
         """
         address, container = self._resolve(target, port)
-        watch: Callable[[], object] = (lambda: health.alive(self.engine, container)) if container else (lambda: None)
+        since = time.time()  # what its restart policy did before says nothing about now
+
+        def watch() -> None:
+            if container:
+                health.alive(self.engine, container, since)
+
         if anew or not routes_to(self.current, [address], options):
             self._deploy([address], options, called or target, watch)
 
