@@ -30,6 +30,18 @@ BROKEN = """\
   ansible.builtin.fail:
     msg: "{{ kamal_hook.failed_hosts | join('+') }} failed, and so do I"
 """
+# kamal-proxy of the first host has been replaced by a run before; where it is due, nothing is.
+REBOOT = """\
+- hosts: shop
+  gather_facts: false
+  vars: {kamal_command: proxy}
+  tasks:
+    - ansible.builtin.import_role: {name: caravan.kamal.plan}
+    - ansible.builtin.set_fact:
+        _kamal_proxy_rebooted: {changed: "{{ inventory_hostname == 'h2' }}"}
+        _kamal_proxy: {}
+    - ansible.builtin.import_role: {name: caravan.kamal.proxy, tasks_from: reboot}
+"""
 
 
 @pytest.fixture
@@ -65,6 +77,15 @@ def test_tasks_run_where_they_are_asked_for_and_a_failing_one_tells_nothing_else
     assert "stopped here, for the reason above." in output
     assert "failed: h1, h2 (" in output
     assert not (folder / ".kamal" / "lock-shop").exists()
+
+
+@pytest.mark.parametrize(("on", "told"), [("once", ["h1"]), ("hosts", ["h2"])])
+def test_the_hook_of_a_reboot_runs_where_any_host_of_the_batch_is_due(folder: Path, on: str, told: list[str]) -> None:
+    (folder / "reboot.yml").write_text(REBOOT)
+    given = {"kamal_hosts": "shop", "kamal_hooks": {"pre-proxy-reboot": {"file": "tell.yml", "on": on}}}
+    code, output = play(folder, "reboot.yml", "-e", json.dumps(given))
+    assert code == 0, output
+    assert re.findall(r"(h\d) is told pre-proxy-reboot", output) == told
 
 
 def test_a_broadcast_is_in_the_audit_log_and_told(folder: Path) -> None:
