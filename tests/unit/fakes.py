@@ -247,19 +247,19 @@ class FakeEngine:
         return iter([tar(found)]) if found else None
 
     def put(self, container: str, path: str, archive: bytes) -> None:
-        if not self._seen(path).is_dir():
+        if not self.seen(path).is_dir():
             raise EngineError(f"Docker could not write to {path} in container {container}: no such directory")
         self.calls.append(f"put {path}")
         with tarfile.open(fileobj=io.BytesIO(archive)) as members:
             for member in members:
-                source, target = members.extractfile(member), self._seen(path) / member.name
+                source, target = members.extractfile(member), self.seen(path) / member.name
                 assert source is not None
                 target.write_bytes(source.read())
                 target.chmod(member.mode)
                 self.owners[target] = (member.uid, member.gid)
 
     @staticmethod
-    def _seen(path: str) -> Path:
+    def seen(path: str) -> Path:
         """A file of the host that kamal-proxy sees."""
         return Path.home() / ".kamal/proxy/apps-config" / path.removeprefix(SEEN)
 
@@ -399,7 +399,7 @@ class FakeEngine:
         if container not in self.here:
             return None
         if path.startswith(SEEN):
-            file = self._seen(path)
+            file = self.seen(path)
             return file.read_bytes() if file.is_file() else None
         if self.state_file is not None:
             return self.state_file
@@ -430,6 +430,9 @@ class FakeEngine:
     def _proxy_deploy(self, name: str, *flags: str) -> Executed:
         options = parse_flags(flags)
         targets = options["target"]
+        certificate = options.get("tls-certificate-path")
+        if certificate and not self.seen(certificate[0]).is_file():
+            return Executed(1, "Error: unable to load certificate")
         if not all(map(self._answers, targets)):
             timeout = options["deploy-timeout"][0]
             return Executed(1, f"Error: target failed to become healthy within configured timeout ({timeout})")

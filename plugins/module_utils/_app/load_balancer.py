@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import List, Mapping, Optional, Sequence
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from .._balancing import LoadBalancerShare
 from .._host import files, networks
@@ -56,7 +56,7 @@ class LoadBalancer:
             self._ensure_proxy()
             if self._certificate:
                 self._certificate.ensure(self.changes, "the load balancer")
-        for pool in self._pools():
+        for pool in self._pools(self._certificate.paths if self._certificate else None):
             if self.changes.check_mode:
                 pool.foretell(taken_out, earlier)
             self._put_in(pool, hosts, if_they_answer)
@@ -67,11 +67,11 @@ class LoadBalancer:
     def take_out(self, hosts: Sequence[str]) -> List[str]:
         """These get no requests any more, and those under way have ended, unless no other host answers.
 
-        Returns those that were taken out.
+        Whatever else is to change about the routes comes with those that are put in. Returns those that were taken out.
         """
         if self.engine.inspect(PROXY_CONTAINER) is None:
             return []
-        taken = [host for pool in self._pools() for host in self._take_out(pool, hosts)]
+        taken = [host for pool in self._pools() for host in self._take_out(pool.as_it_is, hosts)]
         self._audit(f"Took {', '.join(taken)} out of the load balancer")
         return list(dict.fromkeys(taken))
 
@@ -111,13 +111,13 @@ class LoadBalancer:
         pool.lead_to(staying)
         return leaving
 
-    def _pools(self) -> List[Pool]:
+    def _pools(self, tls_paths: Optional[Tuple[str, str]] = None) -> List[Pool]:
         options = [
             flags.options(
                 route.proxy,
                 deploy_timeout=self.share.deploy_timeout,
                 drain_timeout=self.share.drain_timeout,
-                tls_paths=self._certificate.paths if self._certificate else None,
+                tls_paths=tls_paths,
             )
             for route in self.share.routes
         ]

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import List, Mapping, Optional, Sequence
 from urllib.error import HTTPError, URLError
@@ -37,6 +37,13 @@ class Pool:
         """Whether nothing but hosts that are to come could be missing."""
         current = self.route.current
         return bool(current and len(current.targets) == len(self.hosts) and not diff(self.options, current.options))
+
+    @property
+    def as_it_is(self) -> Pool:
+        """The same where only who gets the requests is to change: what kamal-proxy keeps of the options stays."""
+        current = self.route.current
+        kept = current.options.lasting() if current else {}
+        return replace(self, options=Options({**self.options.values, **kept}))
 
     def foretell(self, taken_out: Sequence[str], put_in: Sequence[str]) -> None:
         """As it will be when earlier tasks of the run have been carried out, which in check mode they are not."""

@@ -13,9 +13,10 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.load_balancer import LoadBalancer
-from ansible_collections.caravan.kamal.plugins.module_utils._balancing import LoadBalancerShare
+from ansible_collections.caravan.kamal.plugins.module_utils._balancing import BalancedRoute, LoadBalancerShare
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ProxyError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import certificate
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.pool import Pool
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 from fakes import FakeEngine
@@ -25,12 +26,33 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 TARGETS = {"host1": "10.0.0.1:80", "host2": "10.0.0.2:80", "host3": "10.0.0.3:80"}
 
 
+MakeShare = Callable[..., LoadBalancerShare]
+
+
 @pytest.fixture
-def share(plan_of: Callable[..., Plan]) -> LoadBalancerShare:
-    section = {"host": "lb", "targets": {host: target.partition(":")[0] for host, target in TARGETS.items()}}
-    servers = {"web": list(TARGETS)}
-    plan = plan_of("v1", servers=servers, proxy={"host": "hello.example.com"}, loadbalancer=section)
-    return plan.balancers["lb"]
+def share_with(plan_of: Callable[..., Plan]) -> MakeShare:
+    """With some keys of `loadbalancer/proxy`."""
+
+    def make(**proxy: Any) -> LoadBalancerShare:
+        targets = {host: target.partition(":")[0] for host, target in TARGETS.items()}
+        section = {"host": "lb", "targets": targets, "proxy": proxy}
+        servers = {"web": list(TARGETS)}
+        plan = plan_of("v1", servers=servers, proxy={"host": "hello.example.com"}, loadbalancer=section)
+        return plan.balancers["lb"]
+
+    return make
+
+
+@pytest.fixture
+def share(share_with: MakeShare) -> LoadBalancerShare:
+    return share_with()
+
+
+@pytest.fixture
+def secured(share_with: MakeShare, monkeypatch: pytest.MonkeyPatch) -> LoadBalancerShare:
+    """With a certificate of its own, which may be any text."""
+    monkeypatch.setattr(certificate, "_load", lambda *_parts: None)
+    return share_with(ssl={"certificate_pem": "CERT", "private_key_pem": "KEY"})
 
 
 @pytest.fixture
@@ -47,16 +69,31 @@ def lb(engine: FakeEngine, home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeE
 
 
 def act(
-    engine: FakeEngine, share: LoadBalancerShare, verb: str, *arguments: Any, check: bool = False, **more: Any
+    engine: FakeEngine,
+    share: LoadBalancerShare,
+    verb: str,
+    *arguments: Any,
+    check: bool = False,
+    pem: str = "",
+    **more: Any,
 ) -> Any:
     changes = Changes(check_mode=check)
-    answer = getattr(LoadBalancer(engine, changes, share, {}), verb)(*arguments, **more)
+    answer = getattr(LoadBalancer(engine, changes, share, {"CERT": pem, "KEY": pem}), verb)(*arguments, **more)
     return changes if answer is None else (answer, changes)
 
 
 def targets(engine: FakeEngine) -> list[str]:
     route = engine.routes.get("hello-web", {})
     return [host for host, target in TARGETS.items() if target in route.get("active_targets", ())]
+
+
+def with_option(share: LoadBalancerShare, **proxy: Any) -> BalancedRoute:
+    return replace(share.routes[0], proxy={**share.routes[0].proxy, **proxy})
+
+
+def file(engine: FakeEngine) -> Path:
+    """The certificate that the route names, as the host has it."""
+    return engine.seen(engine.routes["hello-web"]["options"]["tls_certificate_path"])
 
 
 def test_the_first_batch_boots_it_and_later_ones_join(lb: FakeEngine, share: LoadBalancerShare) -> None:
@@ -128,10 +165,26 @@ def test_a_host_that_left_the_configuration_gets_no_requests(lb: FakeEngine, sha
     assert act(lb, replace(share, routes=[route]), "put_in", ["host1"]).actions == ["route hello-web to host1, host2"]
 
 
+@pytest.mark.parametrize("before", ["an older certificate", None])
+def test_to_be_taken_out_changes_nothing_but_that(
+    lb: FakeEngine, share: LoadBalancerShare, secured: LoadBalancerShare, before: str | None
+) -> None:
+    """The certificate comes with the hosts that are put in: until then kamal-proxy has no file of it."""
+    act(lb, secured if before else share, "put_in", list(TARGETS), pem=before or "")
+    options = lb.routes["hello-web"]["options"]
+    wanted = replace(secured, routes=[with_option(secured, healthcheck={"path": "/other"})])
+    assert act(lb, wanted, "take_out", ["host2"], pem="renewed")[0] == ["host2"]
+    assert (targets(lb), lb.routes["hello-web"]["options"]) == (["host1", "host3"], options)
+    assert act(lb, wanted, "take_out", ["host1"], check=True, pem="renewed")[0] == ["host1"]
+    act(lb, wanted, "put_in", ["host2"], pem="renewed")
+    assert targets(lb) == list(TARGETS)
+    assert file(lb).read_text() == "renewed\n"
+
+
 def test_another_setting_is_told_without_taking_anything_out(lb: FakeEngine, share: LoadBalancerShare) -> None:
     act(lb, share, "put_in", list(TARGETS))
-    route = replace(share.routes[0], proxy={**share.routes[0].proxy, "response_timeout": 7})
-    changes = act(lb, replace(share, routes=[route]), "put_in", ["host1"])
+    other = replace(share, routes=[with_option(share, response_timeout=7)])
+    changes = act(lb, other, "put_in", ["host1"])
     assert changes.actions == ["route hello-web to host1, host2, host3"]
     assert lb.routes["hello-web"]["target_options"]["response_timeout"] == 7 * 10**9
 
