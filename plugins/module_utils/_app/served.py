@@ -7,9 +7,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
 
+from .. import _records
 from .._errors import ProxyError
 from .._host import files, trees
-from .._names import Names
+from .._names import Names, role_of
 from .._proxy import apps_config
 from .._proxy.certificate import CERTIFICATE, PRIVATE_KEY, Certificate
 from .._shares import RoleShare
@@ -41,7 +42,9 @@ def options(context: Context, role: RoleShare) -> Dict[str, Any]:
 def clean(context: Context) -> None:
     """Once all roles of this host are live: what their routes named before goes, unless another route names it."""
     own = {role.route for role in context.share.roles if role.route}
-    apps_config.remove_unnamed(context.engine, context.changes, list(_outdated(context)), own)
+    outdated = list(_outdated(context))
+    others = _of_others(context) if outdated else ()
+    apps_config.remove_unnamed(context.engine, context.changes, [each for each in outdated if each not in others], own)
 
 
 def _certificate(context: Context, role: RoleShare) -> Optional[Certificate]:
@@ -78,6 +81,16 @@ def _outdated(context: Context) -> Iterator[str]:
                 yield from sorted({f"{folder}/{name}" for name in _inner(folder)} - wanted)
             else:
                 yield folder
+
+
+def _of_others(context: Context) -> Set[str]:
+    """What roles that the plan leaves out are to have when they are started again."""
+    names = Names(context.share.service, context.share.destination)
+    planned = {role.name for role in context.share.roles}
+    roles = {role_of(container.labels) for container in context.containers()} - planned
+    live = [_records.last_of(context.records, role) for role in roles]
+    pages = {f"{names.error_pages}/{record.version}" for record in live if record}
+    return pages | {f"{names.certificates}/{role}" for role in roles}
 
 
 def _folder(context: Context, role: RoleShare) -> Optional[str]:

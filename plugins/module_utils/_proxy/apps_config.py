@@ -33,11 +33,13 @@ def make(path: str) -> None:
 
 
 def remove_unnamed(engine: Engine, changes: Changes, paths: Sequence[str], own: Collection[str]) -> None:
-    """Remove what routes named before, unless one names it still; the routes of `own` are known not to."""
+    """Remove what routes named before, unless one names it still. In check mode those of `own` have not got their new
+    options."""
     if not paths:
         return
-    routes = commands.look(engine, changes)
-    named = [str(value) for name, each in routes.items() if name not in own for value in each.options.values.values()]
+    passed_over = own if changes.check_mode else ()
+    routes = [each for name, each in commands.look(engine, changes).items() if name not in passed_over]
+    named = [str(value) for each in routes for value in each.options.values.values()]
     for path in paths:
         place = inside(path)
         if not any(f"{value}/".startswith(f"{place}/") for value in named):

@@ -181,6 +181,18 @@ def test_to_be_taken_out_changes_nothing_but_that(
     assert file(lb).read_text() == "renewed\n"
 
 
+def test_a_certificate_stays_while_the_route_names_it(lb: FakeEngine, secured: LoadBalancerShare) -> None:
+    """During app.maintenance no host answers, and the route cannot get the renewed one."""
+    act(lb, secured, "put_in", list(TARGETS), pem="first")
+    first = file(lb)
+    lb.elsewhere.clear()
+    act(lb, secured, "put_in", list(TARGETS), if_they_answer=True, pem="renewed")
+    assert file(lb) == first and first.read_text() == "first\n"
+    lb.elsewhere |= set(TARGETS.values())
+    act(lb, secured, "put_in", list(TARGETS), pem="renewed")
+    assert file(lb).read_text() == "renewed\n" and not first.exists()
+
+
 def test_another_setting_is_told_without_taking_anything_out(lb: FakeEngine, share: LoadBalancerShare) -> None:
     act(lb, share, "put_in", list(TARGETS))
     other = replace(share, routes=[with_option(share, response_timeout=7)])

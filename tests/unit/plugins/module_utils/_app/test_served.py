@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
@@ -27,7 +27,7 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import 
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
 from fakes import USER, FakeEngine
 
-pytestmark = pytest.mark.usefixtures("no_waiting")
+pytestmark = pytest.mark.usefixtures("home", "no_waiting")
 
 APP = ".kamal/proxy/apps-config/hello"
 INSIDE = "/home/kamal-proxy/.apps-config/hello"
@@ -68,10 +68,11 @@ class Project:
         for name, text in pages.items():
             (self.root / f"public/{name[1:]}.html").write_text(text)
 
-    def share(self, version: str, **keys: Any) -> HostShare:
+    def share(self, version: str, roles: Sequence[str] = (), **keys: Any) -> HostShare:
         data = {**BASE, "error_pages_path": "public", **keys}
         config = from_mapping({key: value for key, value in data.items() if value}, None, str(self.root))
-        return plan(config, Run(version=version, hosts=["host1"], command="deploy")).hosts["host1"]
+        run = Run(version=version, hosts=["host1"], command="deploy", roles=roles)
+        return plan(config, run).hosts["host1"]
 
 
 @pytest.fixture
@@ -219,6 +220,24 @@ def test_what_another_route_names_stays(host: FakeEngine, pairs: list[tuple[str,
     assert on_host(host, "tls_certificate_path").read_text() == pairs[1][0]
     path = Path.home() / option(host, "tls_certificate_path", "hello-api").replace(INSIDE, APP)
     assert path.read_text() == pairs[0][0], "kamal-proxy would forget every route when it starts again"
+
+
+def test_what_a_stopped_role_needs_stays_while_others_are_deployed(
+    host: FakeEngine, pairs: list[tuple[str, str]], project: Project
+) -> None:
+    roles = {"web": ["host1"], "api": {"hosts": ["host1"], "proxy": {"host": "api.example.com"}}}
+    pages = read(str(project.root / "public"))
+
+    def of(version: str, *names: str) -> HostShare:
+        return project.share(version, names, servers=roles, proxy=TLS["proxy"])
+
+    deploy(host, of("v1"), secrets(pairs[0]), pages=pages)
+    before = host.routes["hello-api"]["options"]
+    Retirement(host, Changes(False), of("v1"), ["api"]).stop()
+    foreseen = deploy(host, of("v2", "web"), secrets(pairs[0]), check=True, pages=pages)
+    assert deploy(host, of("v2", "web"), secrets(pairs[0]), pages=pages) == foreseen
+    Release(host, Changes(False), of("v1", "api"), {}).start(None)
+    assert host.routes["hello-api"]["options"] == before
 
 
 @pytest.mark.parametrize("binds", [[], ["/home/other/.kamal/proxy/apps-config:/home/kamal-proxy/.apps-config"]])
