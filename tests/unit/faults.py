@@ -203,10 +203,10 @@ def failing_engine(engine: Engine, verb: str, fault: Exception, after: int) -> A
     return Failing(engine, verb, fail, after)
 
 
-def failing_os(call: str, number: int, after: int = 0, lasting: bool = False) -> Any:
-    """The module os, of which a call fails with an error number."""
+def failing_os(call: str, number: int, after: int = 0, lasting: bool = False, real: Any = os) -> Any:
+    """The module os, or another one, of which a call fails with an error number."""
 
     def fail() -> None:
         raise OSError(number, os.strerror(number))
 
-    return Failing(os, call, fail, after, lasting)
+    return Failing(real, call, fail, after, lasting)

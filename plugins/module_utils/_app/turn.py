@@ -81,13 +81,13 @@ def taken(changes: Changes, path: str, run: Optional[Mapping[str, Any]], patienc
 
 def _wait(handle: int, changes: Changes, path: str, patience: float) -> None:
     began = time.monotonic()
-    while not _locked(handle):
+    while not _locked(handle, path):
         changes.tell(f"wait for another run to finish its work on {_service(path)}")
         if time.monotonic() - began > patience:
             raise LockError(
                 f"Another run is still at work on {_service(path)} on this host; the last one to begin was that of "
-                f"{read(handle) or 'an unknown run'}. Nothing was changed here. Wait until it has ended (its processes "
-                f"hold {files.absolute(path)} open, as fuser or lsof shows), then run this again."
+                f"{_last(handle, path) or 'an unknown run'}. Nothing was changed here. Wait until it has ended (its "
+                f"processes hold {files.absolute(path)} open, as fuser or lsof shows), then run this again."
             )
         time.sleep(POLL)
     waited = time.monotonic() - began
@@ -99,33 +99,36 @@ def _service(path: str) -> str:
     return path.rpartition("/turn-")[2]
 
 
-def _locked(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EACCES):
-            return False
-        raise
+def _locked(handle: int, path: str) -> bool:
+    with files.doing("lock", path):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                return False
+            raise
     return True
 
 
 def _pass_fence(handle: int, path: str, visitor: Visitor) -> None:
     if visitor.number is None:
         return
-    last = read(handle)
+    last = _last(handle, path)
     if last and last.number is not None and last.number > visitor.number:
         raise LockError(
             f"This run was overtaken: {last} had the deploy lock after it. Nothing was changed on this host. See what "
             "that run did, then deploy again. If there was none, because the lock is kept on another host now or the "
             f"clock there was set back, remove {files.absolute(path)} here."
         )
-    _write(handle, visitor)
+    _write(handle, path, visitor)
 
 
-def read(handle: int) -> Optional[Visitor]:
+def _last(handle: int, path: str) -> Optional[Visitor]:
     """Who was here last; None if nobody was or the file is broken."""
+    with files.doing("read", path):
+        content = os.pread(handle, LARGEST, 0)
     try:
-        data = json.loads(os.pread(handle, LARGEST, 0).decode())
+        data = json.loads(content.decode())
         number = data["number"]
         return Visitor(
             number=None if number is None else int(number),
@@ -135,9 +138,10 @@ def read(handle: int) -> Optional[Visitor]:
         return None
 
 
-def _write(handle: int, visitor: Visitor) -> None:
+def _write(handle: int, path: str, visitor: Visitor) -> None:
     """In place: the lock is on this very file."""
     content = json.dumps(asdict(visitor), sort_keys=True).encode() + b"\n"
-    os.pwrite(handle, content, 0)
-    os.ftruncate(handle, len(content))
-    os.fsync(handle)
+    with files.doing("write", path):
+        os.pwrite(handle, content, 0)
+        os.ftruncate(handle, len(content))
+        os.fsync(handle)

@@ -36,6 +36,7 @@ REMEDIES = {
     errno.EPERM: "See that it and the folders above it belong to this user (ls -ld; lsattr)",
     errno.EROFS: "Mount this file system for writing again; the kernel's log (dmesg) says why it is not",
     errno.EIO: "Look after the disk; the kernel's log (dmesg) says more",
+    errno.ENOLCK: "Let its file system lock files (on NFS that takes lockd at both ends)",
     errno.ELOOP: "Put a folder or file in the place of the symbolic link: root follows none in a user's home",
     errno.ENOTDIR: "Move away what is in the place of a folder; root follows no symbolic link in a user's home",
     errno.EISDIR: "Move away the folder that is in the place of the file",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app import turn
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import FileError, LockError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from faults import failing_os
 
 FILE = ".kamal/turn-hello"
 # What another module does, without importing anything of ours: it holds the turn until its input ends.
@@ -97,6 +99,35 @@ def test_a_broken_file_is_no_fence_and_is_written_anew(file: Path, content: byte
     file.write_bytes(content)
     take(1)
     assert json.loads(file.read_text())["number"] == 1
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.ENOLCK])
+@pytest.mark.parametrize(
+    ("user", "call", "verb"),
+    [
+        ("os", "pread", "read"),
+        ("os", "pwrite", "write"),
+        ("os", "ftruncate", "write"),
+        ("os", "fsync", "write"),
+        ("fcntl", "flock", "lock"),
+    ],
+)
+def test_a_file_system_that_fails_is_one_message_with_the_file_and_nothing_is_done(
+    file: Path, monkeypatch: pytest.MonkeyPatch, user: str, call: str, verb: str, number: int
+) -> None:
+    take(7)
+    with monkeypatch.context() as patch, pytest.raises(FileError) as error:
+        patch.setattr(turn, user, failing_os(call, number, real=getattr(turn, user)))
+        with turn.taken(Changes(False), FILE, run(8)):
+            pytest.fail("it has no turn")
+    assert error.value.message.startswith(f"Could not {verb} {file}: {os.strerror(number)}. ")
+    assert error.value.message.endswith("and run this again.")
+    take(8, patience=0)
+
+
+def test_what_fails_within_a_turn_is_not_taken_for_a_failure_of_its_file(home: Path) -> None:
+    with pytest.raises(ConnectionResetError), turn.taken(Changes(False), FILE, run(1)):
+        raise ConnectionResetError
 
 
 def test_a_shorter_entry_leaves_nothing_of_a_longer_one(file: Path) -> None:
