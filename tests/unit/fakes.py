@@ -315,7 +315,8 @@ class FakeEngine:
     def tag(self, reference: str, repository: str, tag: str) -> None:
         self.calls.append(f"tag {reference} {repository}:{tag}")
         image = self.pictures[reference] if reference in self.pictures else self._image_of(reference)
-        self.add_image(f"{repository}:{tag}", image.id, image.labels.get("service"))
+        tagged = self.add_image(f"{repository}:{tag}", image.id, image.labels.get("service"))
+        self.pictures.update({name: replace(tagged, digests=image.digests) for name in tagged.tags})
 
     def _image_of(self, image_id: str) -> Image:
         return next(image for image in self.pictures.values() if image.id == image_id)
