@@ -10,11 +10,15 @@ import signal
 import time
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, Tuple, TypeVar
 
+from .._errors import EngineError
 from .docker_errors import REFUSALS, asking
 from .engine import Hears
 
 NOT_EXECUTED = b"OCI runtime exec failed"
 SETTLES_WITHIN = 0.5  # seconds
+# How long a command may still run that writes nothing any more.
+ENDS_WITHIN = 10.0  # seconds
+POLL = 0.1  # seconds
 T = TypeVar("T")
 
 
@@ -54,9 +58,19 @@ def _heard(api: Any, command: str, hears: Hears) -> Tuple[int, Optional[bytes]]:
 
 
 def exit_code(api: Any, command: str) -> int:
-    """What refuses to say it does not make that a command which never ran."""
+    """What refuses to say it does not make that a command which never ran. One without a code has not ended well."""
+    deadline = time.monotonic() + ENDS_WITHIN
     with asking("say how a command ended"):
-        return int(api.exec_inspect(command)["ExitCode"] or 0)
+        code = api.exec_inspect(command)["ExitCode"]
+        while code is None and time.monotonic() < deadline:
+            time.sleep(POLL)
+            code = api.exec_inspect(command)["ExitCode"]
+        if code is not None:
+            return int(code)
+    raise EngineError(
+        "Docker does not say how a command ended, of which nothing is heard any more: it may still run. See whether "
+        "the engine is well (systemctl status docker; docker ps) and run this again."
+    )
 
 
 def _end(api: Any, command: str) -> None:

@@ -247,6 +247,20 @@ def test_a_command_that_may_have_run_is_not_run_twice(verb: str, fails: str) -> 
     assert api.exec_start.call_count == 1
 
 
+@pytest.mark.parametrize("verb", ["execute", "execute_streamed"])
+def test_a_command_that_has_not_ended_has_not_ended_well(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker_streams, "POLL", 0)
+    api = MagicMock()
+    api.exec_start.side_effect = lambda *_what, **_how: iter(())
+    api.exec_inspect.side_effect = [{"ExitCode": None, "Running": True}, {"ExitCode": 3, "Running": False}]
+    ended = CALLS[verb](DockerEngine(api))
+    assert getattr(ended, "code", ended) == 3
+    monkeypatch.setattr(docker_streams, "ENDS_WITHIN", 0)
+    api.exec_inspect.side_effect = [{"ExitCode": None, "Running": True}]
+    with pytest.raises(EngineError, match=r"does not say how a command ended.*docker ps"):
+        CALLS[verb](DockerEngine(api))
+
+
 def test_a_command_that_is_to_end_is_ended_with_what_it_started() -> None:
     api, ear = MagicMock(), Ear()
     api.exec_inspect.return_value = {"ExitCode": 143, "Pid": 0}
