@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+# Letters of what it said that are repeated.
+LONGEST = 1000
 EXPLANATIONS = (
     (
         r"target failed to become healthy within configured timeout \((?P<what>[^)]*)\)",
@@ -66,7 +68,7 @@ EXPLANATIONS = (
 
 def explain(stderr: str) -> str:
     """What kamal-proxy's error means and what to do about it; its own words stay at the end."""
-    said = stderr.strip().split("Error: ", 1)[-1].strip()
+    said = _readable(stderr.strip().split("Error: ", 1)[-1])
     for pattern, words in EXPLANATIONS:
         match = re.search(pattern, said)
         if match:
@@ -76,3 +78,11 @@ def explain(stderr: str) -> str:
         if said
         else "kamal-proxy failed and said nothing. Look at the log of its container."
     )
+
+
+def _readable(text: str) -> str:
+    """The end of it, without what a terminal would take for more than text."""
+    shown = "".join(
+        letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text.strip().expandtabs(4)
+    )
+    return shown if len(shown) <= LONGEST else f"… {shown[-LONGEST:]}"

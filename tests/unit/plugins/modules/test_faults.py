@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterator, Mapping
 from unittest.mock import Mock
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._app import local_registry
+from ansible_collections.caravan.kamal.plugins.module_utils._app import local_registry, turn
 from ansible_collections.caravan.kamal.plugins.module_utils._app.registry import CONTAINER
 from ansible_collections.caravan.kamal.plugins.module_utils._balancing import BalancedRoute, LoadBalancerShare
 from ansible_collections.caravan.kamal.plugins.module_utils._build import client
@@ -24,6 +24,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine, files, placed, trees
 from ansible_collections.caravan.kamal.plugins.module_utils._host import module as _module
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
 from ansible_collections.caravan.kamal.plugins.module_utils._names import PROXY_STATE
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 CONNECT = DockerEngine.at
 MODULES = sorted(path.stem for path in Path(_module.__file__).parents[2].joinpath("modules").glob("*.py"))
 SERVICE = {"service": "hello"}
+RUN = {"number": 7, "owner": "laptop:1", "by": "sam", "version": "v1"}
 SECRETS = json.dumps({"TOKEN": "s3cr3t", "DB_PASSWORD": "s3cr3t"})
 DB = {
     "image": "postgres:16",
@@ -69,6 +71,17 @@ DONE_BY = {
 }
 
 
+# Of the module os.
+CHANGING = ("open", "mkdir", "write", "pwrite", "fsync", "replace", "rename", "link", "unlink", "stat")
+# What may come of a command in the container of kamal-proxy.
+ANSWERS = (
+    Executed(0, "\x00\ufffd\x1b[2J"),
+    Executed(1, "\x00\ufffd\x1b[2J"),
+    Executed(2, "Error: " + "goroutine 1 [running]\n" * 5000),
+    Executed(126, ""),
+    Executed(137, ""),
+    Executed(-1, "{"),
+)
 WITHOUT_DOCKER = ("audit", "env_file", "proxy_boot_config", "server_exec")
 
 
@@ -235,6 +248,15 @@ CASES = {
 }
 
 
+def module_of(name: str) -> Any:
+    return import_module(f"ansible_collections.caravan.kamal.plugins.modules.{CASES[name].module}")
+
+
+def takes_turn(module: Any) -> bool:
+    """Whether a run makes itself known to it, so that a later one is not overtaken."""
+    return getattr(module, "OPTIONS", {}).get("run") is turn.OPTION
+
+
 class Hosts:
     """Makes hosts for cases, each as the case wants it before."""
 
@@ -295,7 +317,9 @@ class Hosts:
             arguments.update(project_root=str(self.tmp_path), context=".", clone_dir=str(self.tmp_path / "clones"))
         connect = CONNECT if engine is None else lambda *_arguments: engine
         self.patch.setattr(_module.DockerEngine, "at", connect)
-        module = import_module(f"ansible_collections.caravan.kamal.plugins.modules.{case.module}")
+        module = module_of(name)
+        if takes_turn(module):
+            arguments = {**arguments, "run": RUN}
         return perform(module.main, arguments, check)
 
 
@@ -366,13 +390,13 @@ def test_a_failing_file_system_is_one_message_and_nothing_is_claimed(
 ) -> None:
     def run(system: Any, engine: FakeEngine) -> dict[str, Any]:
         with monkeypatch.context() as patch:
-            for user in (files, trees, placed):
+            for user in (files, trees, placed, turn):
                 patch.setattr(user, "os", system)
             return hosts.run(name, engine)
 
     healthy = Counting(os)
     run(healthy, hosts.make(name))
-    for call in ("open", "mkdir", "write", "pwrite", "fsync", "replace", "unlink", "stat"):
+    for call in CHANGING:
         for after in (each for each in (0, 1, 2, 4, 8, 16, 32) if each < healthy.made[call]):
             engine = hosts.make(name)
             faulty = failing_os(call, number, after)
@@ -384,6 +408,18 @@ def test_a_failing_file_system_is_one_message_and_nothing_is_claimed(
                 assert os.strerror(number) in result["msg"] and "run this again" in result["msg"]
             assert_honest(result, engine)
             assert not [path for path in Path(os.environ["HOME"]).rglob(".*.????????????????") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if takes_turn(module_of(name))])
+def test_a_turn_that_cannot_be_written_down_is_one_message_and_nothing_is_done(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    engine = hosts.make(name)
+    monkeypatch.setattr(turn, "os", failing_os("pwrite", errno.ENOSPC))
+    result = hosts.run(name, engine)
+    assert result["failed"]
+    assert_clear(result, f"{os.environ['HOME']}/.kamal/turn-hello: No space left on device. Make room there")
+    assert (result["actions"], engine.calls) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -409,6 +445,35 @@ def test_kamal_proxy_with_a_full_disk_is_one_message(hosts: Hosts, name: str, mo
     if result.get("failed"):
         assert_clear(result, PROXY_STATE)
     assert_honest(result, engine)
+
+
+def answering(engine: FakeEngine, answer: Executed, patch: pytest.MonkeyPatch) -> list[Any]:
+    """From now on every command in the container of kamal-proxy ends with this; the commands."""
+    asked, real = [], engine.execute
+
+    def execute(container: str, *command: Any) -> Executed:
+        if container != PROXY:
+            return real(container, *command)
+        asked.append(command)
+        return answer
+
+    patch.setattr(engine, "execute", execute)
+    return asked
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_whatever_kamal_proxy_answers_a_command_is_at_most_one_message(
+    hosts: Hosts, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for answer in ANSWERS:
+        engine = hosts.make(name)
+        asked = answering(engine, answer, monkeypatch)
+        result = hosts.run(name, engine)
+        if result.get("failed"):
+            assert_clear(result, PROXY)
+            assert result["msg"].replace("\n", "").isprintable() and len(result["msg"]) < 3000
+        if not asked:
+            return
 
 
 @pytest.mark.parametrize("state", [{"state": 7}, {"state": 0, "later": True}])
