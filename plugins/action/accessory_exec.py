@@ -14,6 +14,7 @@ from ..plugin_utils.progress import stream
 
 class ActionModule(AsAsked):
     module = "caravan.kamal.accessory_exec"
+    begun = answers.GOES_ON
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
         return answers.finished(self, super().run(tmp, task_vars))

@@ -24,6 +24,8 @@ class ActionModule(PlannedAction):
     module = "caravan.kamal.app_exec"
     makes_networks = True
     takes_turns = False
+    begun = answers.GOES_ON
+    again = ""
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
         return answers.finished(self, super().run(tmp, task_vars))

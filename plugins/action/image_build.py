@@ -76,7 +76,7 @@ class ActionModule(PlannedAction):
         try:
             return dict(build())
         except AnsibleConnectionFailure as error:
-            return {"failed": True, "msg": self._lost(self.place(task_vars), error)}
+            return self.lost(task_vars, error)
         except Exception as error:
             return {"failed": True, "msg": str(error)}
         finally:

@@ -12,6 +12,8 @@ from ansible.plugins.action import ActionBase
 
 from . import terminal
 
+GOES_ON = "A command that had begun there goes on to its end. "
+
 
 def finished(action: ActionBase, result: Dict[str, Any]) -> Dict[str, Any]:
     """The result of a module that answers `logs` by the role or the accessory that a command was run for."""

@@ -37,6 +37,9 @@ class KeptAction(ActionBase):
     stays = way.STAYS
     # Whether the module has the option `progress`, for what it is at.
     may_take_long = False
+    # Of a host that was lost: what becomes of what the module had begun there, and what the same command does then.
+    begun = ""
+    again = ""
     _way: Optional[way.Way] = None
     _command = ""
     _content: Optional[bytes] = None
@@ -63,6 +66,15 @@ class KeptAction(ActionBase):
         with reader.heard_if_long(self, hear, self._kept_folder(task_vars)) as reading:
             with_progress = {**arguments, "progress": reading.path}
             return told(self._executed(module, with_progress, task_vars), module, self.place(task_vars))
+
+    def lost(self, task_vars: Mapping[str, Any], error: Exception) -> Dict[str, Any]:
+        """A lost host is a failure here: an unreachable one would pass by `rescue`, and the next batch would go on."""
+        begun = "" if self._task.check_mode else self.begun
+        message = (
+            f"The connection to {self.place(task_vars)} was lost: {str(error).strip()}. {begun}"
+            f"See that the host can be reached, then run the same command again{self.again}."
+        )
+        return {"failed": True, "msg": message}
 
     def _kept_folder(self, task_vars: Mapping[str, Any]) -> Optional[str]:
         """Of the process that runs the module, where that is one of the user who is connected."""
@@ -139,9 +151,15 @@ class AsAsked(KeptAction):
             arguments = self.asked(dict(self._task.args), variables)
         except CaravanError as error:
             return {**result, **error.details, "failed": True, "msg": error.message}
+        try:
+            return {**result, **self._answer(arguments, variables)}
+        except AnsibleConnectionFailure as error:
+            return {**result, **self.lost(variables, error)}
+
+    def _answer(self, arguments: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         if self._task.async_val:
-            return {**result, **self._execute_module(module_args=arguments, task_vars=variables, wrap_async=True)}
-        return {**result, **self.execute(self.module, arguments, variables)}
+            return dict(self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=True))
+        return self.execute(self.module, arguments, task_vars)
 
 
 def told(result: Dict[str, Any], module: str, host: str) -> Dict[str, Any]:

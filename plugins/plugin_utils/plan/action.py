@@ -96,6 +96,8 @@ class PlannedAction(KeptAction):
     # Whether it changes a service, and says to the host on whose behalf.
     takes_turns = True
     makes_networks = False
+    begun = "What was begun there may be half done. "
+    again = ": it finds out what is left to do"
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
         """`arguments` with what the task left out; what it has is kept."""
@@ -120,7 +122,7 @@ class PlannedAction(KeptAction):
         except CaravanError as error:
             return {**result, **error.details, "failed": True, "msg": error.message}
         except AnsibleConnectionFailure as error:
-            return {**result, "failed": True, "msg": self._lost(self.place(variables), error)}
+            return {**result, **self.lost(variables, error)}
 
     def _patiently(self, arguments: Arguments, variables: Mapping[str, Any]) -> Dict[str, Any]:
         """A registry that does not answer is asked again, after longer and longer pauses; that can be seen."""
@@ -131,14 +133,6 @@ class PlannedAction(KeptAction):
             self.tell(variables, f"waits for {seconds} s, since the registry does not answer")
             time.sleep(seconds)
         return self.execute(self.module, arguments, variables)
-
-    def _lost(self, host: str, error: Exception) -> str:
-        """A lost host is a failure here: an unreachable one would pass by `rescue`, and the next batch would go on."""
-        begun = "" if self._task.check_mode else "What was begun there may be half done. "
-        return (
-            f"The connection to {host} was lost: {str(error).strip()}. {begun}"
-            "See that the host can be reached, then run the same command again: it finds out what is left to do."
-        )
 
 
 def left_out(arguments: Mapping[str, Any], name: str) -> bool:

@@ -22,14 +22,20 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.caravan.kamal.plugins.action import (
     accessory,
+    accessory_exec,
     app_exec,
+    audit,
     env_file,
     image_build,
     proxy,
+    proxy_boot_config,
+    proxy_info,
     prune,
     registry,
     release,
+    server_exec,
     service_info,
+    service_logs,
 )
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._host.module import DOCKER_OPTIONS
@@ -494,6 +500,25 @@ def test_a_lost_host_fails_so_that_rescue_sees_it(variables: dict[str, Any]) -> 
     assert result["failed"] and not result.get("unreachable")
     assert "The connection to host1 was lost: No route to host" in result["msg"]
     assert "may be half done" in result["msg"]
+
+
+@pytest.mark.parametrize("begun", [{}, {"async_val": 60}], ids=["waited for", "async"])
+@pytest.mark.parametrize("action", [audit, proxy_boot_config, proxy_info, service_info, service_logs])
+def test_a_host_that_is_lost_while_it_is_looked_at_fails_in_the_same_way(
+    variables: dict[str, Any], action: Any, begun: dict[str, Any]
+) -> None:
+    result = act(action, {}, variables, AnsibleConnectionFailure("No route to host"), **begun)
+    assert result["failed"] and not result.get("unreachable")
+    again = "See that the host can be reached, then run the same command again."
+    assert result["msg"] == f"The connection to host1 was lost: No route to host. {again}"
+
+
+@pytest.mark.parametrize("action", [accessory_exec, app_exec, server_exec])
+def test_a_command_on_a_host_that_is_lost_goes_on_there(variables: dict[str, Any], action: Any) -> None:
+    result = act(action, {"command": "x"}, variables, AnsibleConnectionFailure("No route to host"), no_log=True)
+    assert result["failed"] and not result.get("unreachable")
+    goes_on = "A command that had begun there goes on to its end. See that the host can be reached"
+    assert result["msg"].startswith(f"The connection to host1 was lost: No route to host. {goes_on}")
 
 
 def test_a_dry_run_leaves_nothing_half_done(variables: dict[str, Any]) -> None:
