@@ -32,6 +32,7 @@ from ..plugin_utils.plan.run import (
     HOSTS,
     ON_ACCESSORIES,
     ON_ROLES,
+    PREVIOUS,
     REBOOTING,
     RELEASE,
     WITH_ACCESSORIES,
@@ -270,7 +271,7 @@ class ActionModule(ControllerAction):
 
     def _wanted_version(self, command: str) -> Any:
         if command == "rollback":
-            return invocation.rollback_version(self._variables, self._loader, self._value)
+            return invocation.rollback_version(self._variables, self._loader, self._value) or PREVIOUS
         return self._value("kamal_version") or os.environ.get("VERSION")
 
 

@@ -48,6 +48,7 @@ from ..plugin_utils.last_words import at_the_end
 from ..plugin_utils.output.file import FileRecorder
 from ..plugin_utils.output.otel import OtelRecorder
 from ..plugin_utils.output.record import ERROR, INFO, Recorder, Run
+from ..plugin_utils.plan.run import TO_BE_FOUND
 
 PLAN = "caravan.kamal.plan"
 LOCK = "caravan.kamal.lock"
@@ -66,7 +67,10 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self._recorders: List[Recorder] = []
         self._plan: Optional[Mapping[str, Any]] = None
-        self._run: Optional[Run] = None
+        self._service: Optional[str] = None
+        # Of a run whose version is found under the lock: its first plan, and what there is to record by then.
+        self._unbegun: Optional[Mapping[str, Any]] = None
+        self._unwritten: List[Callable[[Recorder], Any]] = []
         self._failure: Optional[str] = None
         self._waiting: Any = None
         self._began = time.monotonic()
@@ -121,8 +125,15 @@ class CallbackModule(CallbackBase):
         self._waiting = None
 
     def _line(self, text: str, host: Optional[str] = None, severity: str = INFO) -> None:
-        for line in text.splitlines():
-            self._record(self._recorders, partial(_add, line, host, severity))
+        lines = [partial(_add, line, host, severity) for line in text.splitlines()]
+        if self._unbegun:
+            self._unwritten += lines
+        else:
+            self._write(lines)
+
+    def _write(self, lines: Iterable[Callable[[Recorder], Any]]) -> None:
+        for line in lines:
+            self._record(self._recorders, line)
 
     def _record(self, recorders: Iterable[Recorder], act: Callable[[Recorder], Any]) -> None:
         """A file that takes no more, as on a full disk, is told of once, and the other records go on."""
@@ -148,26 +159,38 @@ class CallbackModule(CallbackBase):
             self._begin(plan)
 
     def _begin(self, plan: Mapping[str, Any]) -> None:
-        """With the first plan of a run; one of another service ends the record of the first."""
-        if context.CLIARGS.get("check") or (self._run and self._run.service == plan["service"]):
+        """With the first plan of a run that has its version; one of another service ends the record of the first."""
+        is_same = self._service == plan["service"]
+        if context.CLIARGS.get("check") or (is_same and not self._unbegun):
             return
-        self._end(None)
-        playbooks = invocation.playbooks()
+        if not is_same:
+            self._end(None)
+            self._service, self._began = plan["service"], time.monotonic()
+        if plan["version"] in TO_BE_FOUND:
+            self._unbegun = plan
+        else:
+            self._open(plan)
+
+    def _open(self, plan: Mapping[str, Any]) -> None:
         words = {name: plan[name] for name in ("service", "destination", "version", "performer")}
-        self._run = Run(**words, command=",".join(playbooks) or plan["command"], hosts=list(plan["all_hosts"]))
-        self._began = time.monotonic()
+        command = ",".join(invocation.playbooks()) or plan["command"]
+        run = Run(**words, command=command, hosts=list(plan["all_hosts"]))
         for recorder in _recorders(plan["output"], plan["project_root"]):
             try:
-                recorder.begin(self._run)
+                recorder.begin(run)
                 self._recorders.append(recorder)
             except OSError as error:
                 self._display.warning(f"output: this run is not recorded in a file: {error}")
+        lines, self._unwritten, self._unbegun = self._unwritten, [], None
+        self._write(lines)
 
     def _cut_off(self) -> None:
         self._end(CUT_OFF)
 
     def _end(self, failure: Optional[str]) -> None:
-        recorders, self._recorders, self._run = self._recorders, [], None
+        if self._unbegun:
+            self._open(self._unbegun)
+        recorders, self._recorders, self._service = self._recorders, [], None
         seconds = time.monotonic() - self._began
         self._record(recorders, lambda recorder: recorder.end(failure, seconds))
 

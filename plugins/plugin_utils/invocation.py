@@ -69,14 +69,14 @@ def unknown_tags(playbooks: Sequence[str], task_vars: Mapping[str, Any]) -> List
 
 
 def rollback_version(task_vars: Mapping[str, Any], loader: Any, value: Callable[[str], Any]) -> Any:
-    """The version to go back to: the one that was asked for, else "previous".
+    """The version to go back to that was asked for, if one was.
 
     A kamal_version of the inventory says what is deployed; going back to that would go nowhere.
     """
     wanted = value("kamal_version")
     inventory = task_vars["hostvars"][task_vars["inventory_hostname"]].get("kamal_version")
     is_meant = wanted != inventory or "kamal_version" in load_extra_vars(loader)
-    return wanted if wanted and is_meant else "previous"
+    return wanted if is_meant else None
 
 
 def require_one_service(task_vars: Mapping[str, Any]) -> None:

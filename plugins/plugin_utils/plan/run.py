@@ -71,6 +71,10 @@ WITHOUT_SECRETS = _those(lambda command: not command.secrets)
 # there in those of the release.
 CONTROLLER, HOSTS, RELEASE = "controller", "hosts", "release"
 
+# In the place of a version that is found in the histories of hosts: the good one before that which runs, what is live.
+PREVIOUS, LIVE = "previous", "live"
+TO_BE_FOUND = (PREVIOUS, LIVE)
+
 
 @dataclass(frozen=True)
 class Run:

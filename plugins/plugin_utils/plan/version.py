@@ -17,10 +17,8 @@ from ...module_utils._names import Names, short_version
 from ..config.load import Config
 from . import way_back
 from .model import Plan
+from .run import LIVE, PREVIOUS, TO_BE_FOUND
 
-PREVIOUS = "previous"
-# What is live, as soon as there are histories to find it in.
-LIVE = "live"
 NO_VERSION = "none"
 # What Docker takes as the tag of an image.
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -106,7 +104,7 @@ def require_everywhere(version: str, versions: Mapping[str, Sequence[str]]) -> N
 
 def of_plan(plan: Plan) -> str:
     """The planned version. A plan that has none, or not yet: then the commit, as Kamal records it."""
-    if plan.version not in (NO_VERSION, PREVIOUS, LIVE):
+    if plan.version not in (NO_VERSION, *TO_BE_FOUND):
         return plan.version
     try:
         return git.head(plan.project_root) if git.is_repository(plan.project_root) else ""

@@ -24,10 +24,13 @@ WELL, BADLY = {"failures": 0, "unreachable": 0}, {"failures": 1, "unreachable": 
 
 
 class Recorder:
+    version = ""
+
     def __init__(self) -> None:
         self.told: list[Any] = []
 
     def begin(self, run: Any) -> None:
+        self.version = run.version
         self.told.append(("begin", run.service, run.command, list(run.hosts)))
 
     def line(self, text: str, host: str | None, severity: str) -> None:
@@ -136,6 +139,38 @@ def test_one_that_takes_the_lock_is_recorded_from_there(recorder: Recorder) -> N
     ended(callback, web1=WELL)
     assert [told[0] for told in recorder.told] == ["begin", "INFO", "end"]
     assert recorder.told[1] == ("INFO", "web1", "stop it")
+
+
+@pytest.mark.parametrize("asked", ["previous", "live"])
+def test_a_version_that_is_found_under_the_lock_is_the_one_that_is_recorded(recorder: Recorder, asked: str) -> None:
+    callback = Callback()
+    planned(callback, version=asked)
+    callback.v2_runner_on_ok(result("Lock", "web1", action=output.LOCK, held=True, actions=["take over the lock"]))
+    assert recorder.told == []
+    planned(callback, version="v1")
+    callback.v2_runner_on_ok(result("Go", "web2", changed=True, actions=["start it"]))
+    ended(callback, web1=WELL, web2=WELL)
+    assert recorder.version == "v1"
+    assert recorder.told == [
+        ("begin", "hello", "deploy", ["web1", "web2"]),
+        ("INFO", "web1", "take over the lock"),
+        ("INFO", "web2", "start it"),
+        ("end", None),
+    ]
+
+
+@pytest.mark.parametrize("end", ["failed", "cut off", "another service"])
+def test_a_run_that_ends_before_its_version_is_found_is_recorded_too(recorder: Recorder, end: str) -> None:
+    callback = Callback()
+    planned(callback, version="previous")
+    callback.v2_runner_on_failed(result("Look", "web2", msg="There is nothing to go back to."))
+    if end == "another service":
+        planned(callback, service="other")
+    else:
+        callback._cut_off() if end == "cut off" else ended(callback, web2=BADLY)
+    told = "web2: There is nothing to go back to."
+    ending = {"failed": told, "cut off": output.CUT_OFF, "another service": None}[end]
+    assert [line[:2] for line in recorder.told[:3]] == [("begin", "hello"), ("ERROR", "web2"), ("end", ending)]
 
 
 def test_a_dry_run_is_not_recorded(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
