@@ -8,6 +8,7 @@ import re
 from typing import Any, Iterator, Sequence
 
 from ...module_utils._docker_run.options import problems as option_problems
+from ...module_utils._names import Names, accessory_service
 from .findings import Finding, listed, near_miss, shown
 from .lines import KeyPath
 from .topology import Accessory, as_list, as_map, strings
@@ -107,4 +108,20 @@ def _is_mode(mode: Any) -> bool:
     return bool(re.match(r"[0-7]{3,4}\Z|[ugoa]*[-+=][rwxXst]*(,[ugoa]*[-+=][rwxXst]*)*\Z", str(mode)))
 
 
-RULES: Sequence[Any] = (accessory_names, accessory_places, accessory_mounts, accessory_ports)
+def accessory_routes(view: View) -> Iterator[Finding]:
+    """In the kamal-proxy of a host an accessory and a role go by these names, and what removes one finds the other."""
+    names = Names(str(view.data.get("service")), view.destination)
+    routes = {names.role(role.name): role for role in view.all_roles if role.proxied}
+    for accessory in view.accessories:
+        service = accessory.settings.get("service") or accessory_service(names.service, accessory.name)
+        role = routes.get(str(service))
+        shared = set(accessory.hosts).intersection([*role.hosts, *view.balancers] if role else ())
+        if role and shared:
+            message = (
+                f"its name on hosts, {service}, is that of the route of {'/'.join(map(str, role.path))} in kamal-proxy "
+                f"on {', '.join(sorted(shared))}, which would go with the accessory. Give it another one as `service`"
+            )
+            yield accessory.path, message
+
+
+RULES: Sequence[Any] = (accessory_names, accessory_places, accessory_mounts, accessory_ports, accessory_routes)
