@@ -84,6 +84,8 @@ class ActionModule(ControllerAction):
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         asked = _request(str(self._task.delegate_to or task_vars["inventory_hostname"]), arguments, task_vars)
         is_held = arguments["state"] == "held"
+        if is_held:
+            self.require_step()
         before = _new_enough(asked, arguments["min_age"], task_vars.get(handover.LOCK)) if is_held else None
         outcome = {"notices": [], **(before or self._act(asked, arguments["state"]))}
         for notice in outcome["notices"]:

@@ -86,6 +86,7 @@ class ActionModule(ControllerAction):
 
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         self._variables = task_vars
+        self.require_step()
         whole = self._plan(arguments)
         for notice in [*whole.notices, *_unrecorded(whole)]:
             Display().warning(notice)

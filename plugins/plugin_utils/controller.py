@@ -37,6 +37,9 @@ class ControllerAction(ActionBase):
         except CaravanError as error:
             return {**result, **error.details, "failed": True, "msg": error.message}
 
+    def require_step(self) -> None:
+        invocation.require_step(str(self._templar.template(self._task.get_play().strategy)))
+
     def value_of(self, task_vars: Mapping[str, Any], name: str) -> Any:
         """A variable, templated; None where it is not set."""
         return self._templar.template(task_vars[name]) if name in task_vars else None

@@ -23,6 +23,8 @@ TAGS: Dict[str, Tuple[str, ...]] = {
     "setup": ("engine", "proxy", "accessories", *ROLLOUT),
 }
 ANSIBLES_TAGS = ("all", "always", "never", "tagged", "untagged")
+# Strategies with which hosts do not wait for each other, also those of mitogen.
+OUT_OF_STEP = ("free", "host_pinned")
 
 
 def require_sound(task_vars: Mapping[str, Any], loader: Any, value: Callable[[str], Any]) -> None:
@@ -66,6 +68,17 @@ def unknown_tags(playbooks: Sequence[str], task_vars: Mapping[str, Any]) -> List
         for option, tag in asked
         if tag not in known and tag not in ANSIBLES_TAGS
     ]
+
+
+def require_step(strategy: str) -> None:
+    """`strategy` is that of the play. With these Ansible passes over `run_once` and `any_errors_fatal`."""
+    if strategy.rpartition(".")[2].endswith(OUT_OF_STEP):
+        message = (
+            f"with {strategy} hosts do not wait for each other, and the first at its end would release the deploy lock "
+            "while others still change. Take linear: in ansible.cfg (strategy = linear), in the environment "
+            "(ANSIBLE_STRATEGY) or in your play (strategy: linear), wherever it is set."
+        )
+        raise ConfigError([Problem(message, where="strategy")])
 
 
 def rollback_version(task_vars: Mapping[str, Any], loader: Any, value: Callable[[str], Any]) -> Any:

@@ -46,10 +46,11 @@ def host(tmp_path, monkeypatch):
     return Host(tmp_path)
 
 
-def run(host, check_mode=False, variables=None, **arguments):
+def run(host, check_mode=False, variables=None, strategy="linear", **arguments):
     task = SimpleNamespace(
         args=arguments, delegate_to="web1", check_mode=check_mode, async_val=0, environment=None, action="lock"
     )
+    task.get_play = lambda: SimpleNamespace(strategy=strategy)
     action = lock.ActionModule.__new__(lock.ActionModule)
     action._task = task
     action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
@@ -99,6 +100,15 @@ def test_without_a_plan_and_a_service_it_says_so(host):
     result = run(host, variables={"hostvars": {}}, state="held")
     assert result["failed"]
     assert "no plan" in result["msg"]
+
+
+@pytest.mark.parametrize("renew", [False, True])
+def test_a_play_whose_hosts_do_not_wait_for_each_other_gets_no_lock(host, renew):
+    """The first host at its end would release it, while others still change."""
+    result = run(host, strategy="free", state="held", renew=renew)
+    assert (result["failed"], host.asked) == (True, 0)
+    assert "strategy: with free hosts do not wait for each other" in result["msg"]
+    assert run(host, strategy="free", state="status")["status"] == "free"
 
 
 def test_release(host):

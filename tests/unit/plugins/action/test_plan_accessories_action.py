@@ -32,6 +32,7 @@ def run(project: Path, command: str, accessory: str | None, present: tuple[str, 
     action = plan.ActionModule.__new__(plan.ActionModule)
     arguments = {"command": command}
     action._task = SimpleNamespace(args=arguments, async_val=0, check_mode=False, environment=None, action="plan")
+    action._task.get_play = lambda: SimpleNamespace(strategy="linear")
     action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
     action._templar = SimpleNamespace(template=lambda value: value)
     action._supports_async, action._loader = False, None

@@ -43,10 +43,11 @@ def configure(project, extra):
     (project / "config/deploy.yml").write_text(f"service: app\nservers: [{', '.join(HOSTS)}]\n{extra}\n")
 
 
-def run(project, variables=None, arguments=None, groups=None, present=HOSTS, check=False):
+def run(project, variables=None, arguments=None, groups=None, present=HOSTS, check=False, strategy="linear"):
     groups = {"all": list(HOSTS), "app": list(HOSTS)} if groups is None else groups
     action = plan.ActionModule.__new__(plan.ActionModule)
     action._task = SimpleNamespace(args=arguments or {}, async_val=0, check_mode=check, environment=None, action="plan")
+    action._task.get_play = lambda: SimpleNamespace(strategy=strategy)
     action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
     action._templar = SimpleNamespace(template=lambda value: value)
     action._supports_async = False
@@ -193,6 +194,19 @@ def test_all_hosts_take_part(project):
 def test_limit_leaves_some(project):
     made = planned(project, {**V1, "ansible_limit": "h2"}, present=["h2"])
     assert (made["order"], made["lock"]["host"]) == (["h2"], "h1")
+
+
+@pytest.mark.parametrize("strategy", ["free", "host_pinned", "ansible.builtin.free", "mitogen_host_pinned"])
+@pytest.mark.parametrize("command", ["deploy", "rollback", "remove"])
+def test_hosts_that_do_not_wait_for_each_other_are_refused(project, strategy, command):
+    result = run(project, V1, {"command": command}, strategy=strategy)
+    assert result["failed"]
+    assert result["msg"].startswith(f"strategy: with {strategy} hosts do not wait for each other")
+
+
+@pytest.mark.parametrize("strategy", ["linear", "mitogen_linear", "ansible.builtin.linear", "debug"])
+def test_hosts_that_go_in_step_take_part(project, strategy):
+    assert planned(project, V1, strategy=strategy)["order"] == list(HOSTS)
 
 
 @pytest.mark.parametrize(
