@@ -222,7 +222,7 @@ class ActionModule(ControllerAction):
         """The configured hosts that take part: all of them, or those that --limit leaves."""
         topology = config.topology
         part = topology.of_roles(self._roles(config, command)).boot_order
-        configured = part[:1] if self._is_for_first_host(command) else part
+        configured = self._first_host(part) if self._is_for_first_host(command) else part
         for key, named in (("servers", configured), ("loadbalancer", topology.balancers)):
             self._require_listed(config, named, key)
         present = self._variables["ansible_play_hosts_all"]
@@ -233,6 +233,16 @@ class ActionModule(ControllerAction):
             message = f"{hosts}: not among the hosts of this play. {remedy}"
             raise ConfigError([Problem(message, "servers", config.where("servers"))])
         return [host for host in configured if host in present]
+
+    def _first_host(self, part: List[str]) -> List[str]:
+        """The first of those that --limit leaves."""
+        if not self._variables.get("ansible_limit"):
+            return part[:1]
+        left = [host for host in part if host in self._variables["ansible_play_hosts_all"]]
+        if part and not left:
+            message = f"the first of {', '.join(part)} is to take part, none of which is among the hosts of this run"
+            raise ConfigError([Problem(message, where="--limit")])
+        return left[:1]
 
     def _require_listed(self, config: Config, hosts: Sequence[str], *keys: str) -> None:
         """Ansible only warns of a host that its inventory does not have, and goes on without it."""

@@ -268,6 +268,24 @@ def test_the_first_host_alone(project, variable):
     assert (plan["order"], plan["all_hosts"], plan["version"]) == (["h1"], ["h1"], "latest")
 
 
+@pytest.mark.parametrize("variable", ["kamal_primary", "kamal_interactive"])
+@pytest.mark.parametrize("command", ["exec", "inspect"])
+@pytest.mark.parametrize(("present", "first"), [(["h2"], "h2"), (["h3", "h2"], "h2"), (["h9", "h3"], "h3")])
+def test_the_first_host_is_the_first_of_those_that_limit_leaves(project, variable, command, present, first):
+    (project / "config/deploy.yml").write_text("service: app\nservers: [h1, h2, h3]\n")
+    limited = {variable: "yes", "ansible_limit": ",".join(present)}
+    groups = {"all": ["h1", "h2", "h3", "h9"]}
+    plan = planned(project, limited, {"command": command}, groups=groups, present=present)
+    assert (plan["order"], plan["all_hosts"]) == ([first], [first])
+
+
+@pytest.mark.parametrize("variable", ["kamal_primary", "kamal_interactive"])
+def test_a_limit_that_leaves_no_first_host_is_told(project, variable):
+    result = run(project, {variable: "yes", "ansible_limit": "h9"}, {"command": "inspect"}, present=["h9"])
+    assert result["failed"]
+    assert result["msg"] == "--limit: the first of h1, h2 is to take part, none of which is among the hosts of this run"
+
+
 def test_a_deploy_is_of_all_hosts_though_a_terminal_was_asked_for(project):
     assert planned(project, {**V1, "kamal_interactive": True, "kamal_build": False})["order"] == ["h1", "h2"]
 
