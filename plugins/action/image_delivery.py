@@ -61,10 +61,10 @@ class ActionModule(PlannedAction):
             return _to_come(listed, f"pull {listed['reference']}")
         if not listed.get("image_id"):
             return self._of_none(state, listed, task_vars)
-        reason = self._no_need(state, task_vars)
+        reason = self._no_need(state, listed["reference"], task_vars)
         if reason:
             return _skipped(reason)
-        return _had(task_vars[PULLED]) if state == "loaded" and _has_pulled(task_vars) else None
+        return _had(task_vars[PULLED]) if state == "loaded" and _has_pulled(task_vars, listed["reference"]) else None
 
     def _of_none(self, state: str, listed: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         if state == "pushed" and _would_be_pushed(listed, task_vars):
@@ -72,9 +72,9 @@ class ActionModule(PlannedAction):
             return {"changed": True, "actions": actions, "digest": None, "reason": None, "notices": []}
         if state != "loaded" or not listed.get("pending"):
             return _skipped("there is no image")
-        return _had(task_vars[PULLED]) if _has_pulled(task_vars) else _to_come(listed)
+        return _had(task_vars[PULLED]) if _has_pulled(task_vars, listed["reference"]) else _to_come(listed)
 
-    def _no_need(self, state: str, task_vars: Mapping[str, Any]) -> Optional[str]:
+    def _no_need(self, state: str, reference: str, task_vars: Mapping[str, Any]) -> Optional[str]:
         """Why there is nothing to do in a step."""
         if state == "pulled":
             lacks = not (task_vars.get(LACKING) or {}).get("here")
@@ -82,7 +82,9 @@ class ActionModule(PlannedAction):
             return None if lacks and digest else "there is nothing to pull"
         if state == "pushed" and not (task_vars.get(REGISTRY) or {}).get("here"):
             return "there is no registry on the controller"
-        is_had = state == "saved" and (self._task.check_mode or all(each["here"] for each in _of_hosts(task_vars)))
+        is_had = state == "saved" and (
+            self._task.check_mode or all(each["here"] for each in _lacking(task_vars, reference))
+        )
         return "every host has the image" if is_had else None
 
     def filled(self, arguments: Arguments, supply: Supply) -> Arguments:
@@ -97,7 +99,8 @@ class ActionModule(PlannedAction):
         if arguments["state"] == "pulled" and left_out(arguments, "digest"):
             filled["digest"] = supply.value(PUSHED)["digest"]
         if arguments["state"] == "saved" and left_out(arguments, "layers"):
-            filled["layers"] = sorted({layer for each in _of_hosts(self._variables) for layer in each["layers"]})
+            lacking = _lacking(self._variables, filled["image"]["reference"])
+            filled["layers"] = sorted({layer for each in lacking for layer in each["layers"]})
         if arguments["state"] == "loaded" and left_out(arguments, "saved"):
             answer = supply.value(SAVED)
             filled["saved"] = _part(answer, Saved) if answer and "config" in answer else None
@@ -120,8 +123,7 @@ class ActionModule(PlannedAction):
 
     def _is_to_be_built(self, reference: str, task_vars: Mapping[str, Any]) -> bool:
         answer = task_vars.get(BUILT) or {}
-        built = f"{answer.get('repository')}:{answer.get('tag')}" == reference
-        return built and Built.of(answer).pending
+        return _is_of(answer, reference) and Built.of(answer).pending
 
     # A registry on the controller
 
@@ -184,17 +186,22 @@ class ActionModule(PlannedAction):
         return folder
 
 
-def _of_hosts(task_vars: Mapping[str, Any]) -> List[Mapping[str, Any]]:
-    """What the hosts of the play lack, but for those that have pulled it by now."""
+def _lacking(task_vars: Mapping[str, Any], reference: str) -> List[Mapping[str, Any]]:
+    """What the hosts of the play lack of an image, but for those that have pulled it by now."""
     hosts = [task_vars["hostvars"][host] for host in task_vars["ansible_play_hosts"]]
-    answers = (host.get(LACKING) for host in hosts if not _has_pulled(host))
+    answers = (host.get(LACKING) for host in hosts if not _has_pulled(host, reference))
     return [answer for answer in answers if answer and "here" in answer]
 
 
-def _has_pulled(variables: Mapping[str, Any]) -> bool:
+def _has_pulled(variables: Mapping[str, Any], reference: str) -> bool:
     """Or would in check mode."""
     answer = variables.get(PULLED) or {}
-    return bool(answer.get("image_id") or answer.get("foretold"))
+    return _is_of(answer, reference) and bool(answer.get("image_id") or answer.get("foretold"))
+
+
+def _is_of(answer: Mapping[str, Any], reference: str) -> bool:
+    """Whether it is about this image: a host still has what it answered for another service of the run."""
+    return f"{answer.get('repository')}:{answer.get('tag')}" == reference
 
 
 def _had(pulled: Mapping[str, Any]) -> Dict[str, Any]:

@@ -332,6 +332,27 @@ def test_what_was_pulled_is_neither_saved_nor_sent(run: Run, way: Way) -> None:
     assert (loaded["image_id"], loaded["digest"], loaded["pushed"]) == ("sha256:i", None, False)
 
 
+@pytest.mark.parametrize("other", [{"repository": "localhost:5555/shop"}, {"tag": "v9"}])
+def test_what_another_service_of_the_run_has_pulled_is_not_taken_for_this_image(
+    run: Run, way: Way, other: dict[str, str]
+) -> None:
+    pulled = {**PULLED, **ANSWERED, **other, "image_id": "sha256:other"}
+    run.beside, run.transport = {"_kamal_pulled": pulled}, "local"
+    assert not run.act("saved", (HAS, LACKS), _kamal_listed=HERE, _kamal_pulled=pulled).get("skipped")
+    assert run.given["layers"] == ["b"]
+    saved = {"folder": str(run.folder), "config": "{}", "files": FILES, **ANSWERED}
+    run.act("loaded", _kamal_listed=HERE, _kamal_pulled=pulled, _kamal_saved=saved)
+    assert run.visits == [b"abc"] and run.given["saved"] == {"config": "{}", "files": FILES}
+
+
+def test_what_another_service_would_pull_is_not_foretold_of_this_image(run: Run) -> None:
+    run.check = True
+    pulled = {**PULLED, "image_id": None, "foretold": True, "tag": "v9"}
+    listed = {"reference": HERE["reference"], "image_id": None, "pending": True}
+    loaded = run.act("loaded", _kamal_listed=listed, _kamal_pulled=pulled)
+    assert loaded["actions"] == ["load localhost:5555/hello:v1, with the layers that are lacking"]
+
+
 @pytest.mark.parametrize(
     ("listed", "pulls"),
     [
