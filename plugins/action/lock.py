@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible.utils.display import Display
 
 from ..module_utils._build import git
-from ..module_utils._errors import LockError
+from ..module_utils._errors import CaravanError, LockError
 from ..module_utils._names import Names
 from ..plugin_utils import lease, lease_script, owner, shell
 from ..plugin_utils.controller import ControllerAction
@@ -83,14 +83,22 @@ class ActionModule(ControllerAction):
 
     def answer(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         asked = _request(str(self._task.delegate_to or task_vars["inventory_hostname"]), arguments, task_vars)
-        is_held = arguments["state"] == "held"
-        if is_held:
-            self.require_step()
-        before = _new_enough(asked, arguments["min_age"], task_vars.get(handover.LOCK)) if is_held else None
-        outcome = {"notices": [], **(before or self._act(asked, arguments["state"]))}
+        try:
+            outcome = {"notices": [], **self._outcome(asked, arguments, task_vars.get(handover.LOCK))}
+        except CaravanError as error:
+            if asked.only_renew:
+                error.details.setdefault("was_held", True)
+            raise
         for notice in outcome["notices"]:
             Display().warning(notice)
         return {"host": asked.host, "name": asked.name, "owner": asked.owner, **outcome}
+
+    def _outcome(self, asked: Request, arguments: Mapping[str, Any], before: Any) -> Dict[str, Any]:
+        """`before` is what this run was answered last."""
+        if arguments["state"] != "held":
+            return self._act(asked, arguments["state"])
+        self.require_step()
+        return _new_enough(asked, arguments["min_age"], before) or self._act(asked, "held")
 
     def _act(self, asked: Request, state: str) -> Dict[str, Any]:
         if state == "status" or self._task.check_mode:
@@ -203,7 +211,8 @@ def _lost(asked: Request, answer: lease.Answer, verdict: str) -> LockError:
     state = "it was released" if verdict == lease.FREE else lease.describe(answer, verdict)
     return LockError(
         f"This run no longer holds the deploy lock of {asked.name} on {asked.host}: {state}. "
-        "Nothing more is changed. See what the other run did, then deploy again."
+        "Nothing more is changed. See what the other run did, then deploy again.",
+        was_held=verdict == lease.FREE,
     )
 
 

@@ -193,6 +193,12 @@ may_end:
   returned: when the lock is held by another run
   type: bool
   sample: true
+was_held:
+  description: Whether the run had the lock, as far as is known, so that it is to be released. V(false) where another
+    run has it by now.
+  returned: when O(renew) failed
+  type: bool
+  sample: true
 text:
   description: The lock as C(kamal lock status) prints it.
   returned: when it is only looked at

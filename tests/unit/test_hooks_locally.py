@@ -109,6 +109,81 @@ def test_in_check_mode_they_are_listed(folder: Path) -> None:
     assert "is told" not in output
 
 
+LOST_LOCK = """\
+- hosts: shop
+  gather_facts: false
+  any_errors_fatal: true
+  vars: {kamal_command: rollback}
+  tasks:
+    - name: Change it, or stop
+      block:
+        - ansible.builtin.import_role: {name: caravan.kamal.plan, rolespec_validate: false}
+        - ansible.builtin.import_role: {name: caravan.kamal.app, tasks_from: take_lock, rolespec_validate: false}
+        - name: Lose it
+          caravan.kamal.lock: {state: held, owner: another, force: true}
+          run_once: true
+          delegate_to: h1
+          when: taken_by_another
+        - name: Renew the deploy lock
+          caravan.kamal.lock: {state: held, renew: true}
+          run_once: true
+          delegate_to: "{{ 'h1' if taken_by_another else 'away' }}"
+          register: _kamal_lock
+      rescue:
+        - ansible.builtin.import_role: {name: caravan.kamal.app, tasks_from: stop, rolespec_validate: false}
+          vars: {_kamal_lock_host: "{{ released_at }}"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("by_another", "released_at", "is_told", "stays"),
+    [(False, "h1", True, False), (False, "away", True, True), (True, "h1", False, True)],
+    ids=["the host came back", "the host is lost", "another run has it"],
+)
+def test_a_lock_that_could_not_be_renewed_is_released_and_the_failure_told(
+    folder: Path, by_another: bool, released_at: str, is_told: bool, stays: bool
+) -> None:
+    away = "    elsewhere: {hosts: {away: {ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}}}\n"
+    (folder / "hosts.yml").write_text(HOSTS + away)
+    (folder / "site.yml").write_text(LOST_LOCK)
+    hooks = {"on-failure": {"file": "tell.yml", "on": "once"}}
+    given = {"kamal_version": "v1", "kamal_hooks": hooks}
+    ours = {"kamal_hosts": "shop", "taken_by_another": by_another, "released_at": released_at}
+    code, output = play(folder, "site.yml", "-e", json.dumps({**given, **ours}))
+    assert code == 2
+    assert ("is told on-failure of shop@v1" in output) is is_told, output
+    assert (folder / ".kamal" / "lock-shop").exists() is stays
+    assert output.count("cannot be reached") == {"h1": 1, "away": 2}[released_at] - by_another
+    assert "The run stopped here, for the reason above" in output
+
+
+OF_A_SERVICE_BEFORE = """\
+- hosts: shop
+  gather_facts: false
+  any_errors_fatal: true
+  vars: {kamal_command: rollback, _kamal_lock: {name: "{{ locked }}", held: true}}
+  tasks:
+    - name: Change it, or stop
+      block:
+        - ansible.builtin.import_role: {name: caravan.kamal.plan, rolespec_validate: false}
+        - ansible.builtin.fail: {msg: it is not to be}
+      rescue:
+        - ansible.builtin.import_role: {name: caravan.kamal.app, tasks_from: stop, rolespec_validate: false}
+"""
+
+
+@pytest.mark.parametrize("locked", ["shop", "blog"])
+def test_the_lock_of_a_service_that_was_deployed_before_is_not_that_of_the_one_that_failed(
+    folder: Path, locked: str
+) -> None:
+    (folder / "site.yml").write_text(OF_A_SERVICE_BEFORE)
+    hooks = {"on-failure": {"file": "tell.yml", "on": "once"}}
+    given = {"kamal_version": "v1", "kamal_hooks": hooks, "kamal_hosts": "shop", "locked": locked}
+    code, output = play(folder, "site.yml", "-e", json.dumps(given))
+    assert code == 2 and "it is not to be" in output
+    assert ("is told on-failure of shop@v1" in output) is (locked == "shop"), output
+
+
 # Where they stand
 
 

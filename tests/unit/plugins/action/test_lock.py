@@ -234,6 +234,33 @@ def test_a_lost_connection_is_a_failure(host):
     assert "-e kamal_lock_host=HOST, one of web2" in result["msg"]
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_renewal_that_fails_tells_whether_the_lock_may_still_be_ours(host, lost):
+    """A run whose lock another one has by now has nothing to release."""
+
+    def lose(*_arguments, **_options):
+        raise AnsibleConnectionFailure("timed out")
+
+    run(host, state="held")
+    if lost:
+        host.execute = lose
+    else:
+        run(host, state="held", owner="other", force=True)
+    result = run(host, state="held", renew=True)
+    assert (result["failed"], result.get("was_held", False)) == (True, lost)
+
+
+def test_a_renewal_of_what_was_released_tells_that_nobody_else_has_it(host):
+    assert run(host, state="held", renew=True)["was_held"] is True
+    assert run(host, strategy="free", state="held", renew=True)["was_held"] is True
+
+
+def test_a_lock_that_could_not_be_taken_was_not_held(host, monkeypatch):
+    run(host, state="held", owner="other")
+    assert "was_held" not in run(host, state="held")
+    assert "was_held" not in run(host, strategy="free", state="held")
+
+
 def test_the_holder_makes_itself_known_to_hosts(host):
     taken = run(host, state="held")["run"]
     assert (taken["by"], taken["version"], taken["owner"]) == ("Ada", "v1", run(host, state="held")["owner"])
