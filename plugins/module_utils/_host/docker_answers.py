@@ -15,6 +15,15 @@ from .engine import Container, Image
 # What every engine tells of an image in the same way, however it keeps images.
 SETTINGS = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "StopSignal", "User", "Volumes", "WorkingDir")
 
+# Seconds that stand for no limit: a call has one.
+UNLIMITED = 7 * 24 * 60 * 60
+
+
+def stop_timeout(container: Mapping[str, Any]) -> Optional[int]:
+    """How many seconds a container has to stop, None where it says nothing."""
+    own: Optional[int] = container["Config"].get("StopTimeout")
+    return UNLIMITED if own is not None and own < 0 else own
+
 
 def listed(item: Mapping[str, Any]) -> Container:
     return Container(

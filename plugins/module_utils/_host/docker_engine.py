@@ -79,6 +79,9 @@ class DockerEngine:
 
     def stop(self, container: str, timeout: Optional[int]) -> None:
         with _asking(f"stop container {container}"):
+            if timeout is None:
+                # The SDK, which does not ask for the container's own, would give up before the engine does.
+                timeout = _answers.stop_timeout(self.api.inspect_container(container))
             self.api.stop(container, timeout=timeout)
 
     def rename(self, container: str, name: str) -> None:

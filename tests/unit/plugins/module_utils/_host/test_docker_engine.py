@@ -23,6 +23,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
     PortError,
 )
 from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_streams
+from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_answers import UNLIMITED
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Engine
 from fakes import FakeEngine
@@ -191,6 +192,19 @@ def test_a_file_is_read_out_of_a_container_as_it_is() -> None:
     assert DockerEngine(api).read_file("c", "/f") == b"\xff\n"
     api.get_archive.side_effect = docker.errors.NotFound("no such file")
     assert DockerEngine(api).read_file("c", "/f") is None
+
+
+@pytest.mark.parametrize(
+    ("config", "waits"),
+    [({"StopTimeout": 300}, 300), ({"StopTimeout": -1}, UNLIMITED), ({"StopTimeout": None}, None), ({}, None)],
+)
+def test_a_container_is_waited_for_as_long_as_it_may_take_to_stop(config: dict[str, Any], waits: int | None) -> None:
+    """The SDK waits as long as it is told, and ten seconds where it is told nothing."""
+    api = Mock()
+    api.inspect_container.return_value = {"Config": config}
+    DockerEngine(api).stop("db", None)
+    DockerEngine(api).stop("db", 7)
+    assert [call.kwargs["timeout"] for call in api.stop.call_args_list] == [waits, 7]
 
 
 def test_only_app_containers_lose_their_anonymous_volumes() -> None:
