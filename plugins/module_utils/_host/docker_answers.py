@@ -10,6 +10,7 @@ import json
 import tarfile
 from typing import Any, List, Mapping, Optional
 
+from .._names import short_id
 from .engine import Container, Image
 
 # What every engine tells of an image in the same way, however it keeps images.
@@ -23,6 +24,25 @@ def stop_timeout(container: Mapping[str, Any]) -> Optional[int]:
     """How many seconds a container has to stop, None where it says nothing."""
     own: Optional[int] = container["Config"].get("StopTimeout")
     return UNLIMITED if own is not None and own < 0 else own
+
+
+def is_called(container: Mapping[str, Any], name: str) -> bool:
+    """Whether a container has this name or ID. Docker takes what is no name, even `db`, for the beginning of an ID."""
+    is_its_id = container["Id"].startswith(name) and not _is_too_short(name, container["Id"])
+    return is_its_id or name == container["Name"].lstrip("/")
+
+
+def is_image(item: Mapping[str, Any], reference: str) -> bool:
+    """The same of an image, in whose names engines may write out where they come from."""
+    names = [f"/{tag}" for tag in item.get("RepoTags") or ()]
+    number = item["Id"].rpartition(":")[2]
+    is_by_id = number.startswith(reference) and _is_too_short(reference, number)
+    return not is_by_id or any(name.endswith(f"/{reference}:latest") for name in names)
+
+
+def _is_too_short(name: str, number: str) -> bool:
+    """To be meant as an ID, of which Docker itself shows no less."""
+    return not name.startswith(short_id(number))
 
 
 def listed(item: Mapping[str, Any]) -> Container:

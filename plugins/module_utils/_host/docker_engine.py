@@ -14,6 +14,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 from .. import _references
 from .._errors import EngineError
 from . import docker_answers as _answers
+from . import docker_errors as _errors
 from . import docker_streams as _streams
 from . import refusals
 from .docker_errors import UNANSWERED
@@ -63,9 +64,12 @@ class DockerEngine:
     def inspect(self, name: str) -> Optional[Inspected]:
         with _asking(f"inspect container {name}"):
             try:
-                return dict(self.api.inspect_container(name))
-            except docker.errors.NotFound:
+                found = dict(self.api.inspect_container(name))
+            except docker.errors.APIError as error:
+                if not _errors.is_nobody(error):
+                    raise
                 return None
+            return found if _answers.is_called(found, name) else None
 
     def create(self, name: str, body: Mapping[str, Any]) -> str:
         with _asking(f"create container {name}"):
@@ -156,6 +160,8 @@ class DockerEngine:
             try:
                 item = self.api.inspect_image(reference)
             except docker.errors.NotFound:
+                return None
+            if not _answers.is_image(item, reference):
                 return None
             return _answers.image(item, (item.get("Config") or {}).get("Labels"))
 

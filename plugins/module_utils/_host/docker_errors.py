@@ -27,6 +27,15 @@ else:
 PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 
 
+# What Docker says of a name that nobody has where the IDs of several begin like it.
+SEVERAL = "multiple ids found"
+
+
+def is_nobody(error: Exception) -> bool:
+    """Whether Docker answers that no container has a name."""
+    return isinstance(error, docker.errors.NotFound) or SEVERAL in str(error).lower()
+
+
 @contextlib.contextmanager
 def asking(what: str) -> Iterator[None]:
     """Whatever goes wrong between us and the engine becomes an EngineError; `what` goes on from "could not"."""

@@ -207,6 +207,43 @@ def test_a_container_is_waited_for_as_long_as_it_may_take_to_stop(config: dict[s
     assert [call.kwargs["timeout"] for call in api.stop.call_args_list] == [waits, 7]
 
 
+PROXY_ID = "db01" * 16
+
+
+@pytest.mark.parametrize(
+    ("name", "is_it"),
+    [("kamal-proxy", True), (PROXY_ID, True), (PROXY_ID[:12], True), ("db", False), (PROXY_ID[:11], False)],
+)
+def test_a_name_is_not_taken_for_the_beginning_of_an_id(name: str, is_it: bool) -> None:
+    """As Docker does it where no container has the name; 12 characters are what it shows of an ID."""
+    api = Mock()
+    api.inspect_container.return_value = {"Id": PROXY_ID, "Name": "/kamal-proxy"}
+    assert (DockerEngine(api).inspect(name) is not None) is is_it
+
+
+def test_nor_where_several_begin_so() -> None:
+    api = Mock()
+    api.inspect_container.side_effect = refused(400, "multiple IDs found with provided prefix: db")
+    assert DockerEngine(api).inspect("db") is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_it"),
+    [
+        (["postgres:16"], False),
+        (["mydb:latest"], False),
+        (["db:latest"], True),
+        (["docker.io/library/db:latest"], True),
+    ],
+)
+def test_nor_is_that_of_an_image(tags: list[str], is_it: bool) -> None:
+    api = Mock()
+    api.inspect_image.return_value = {"Id": f"sha256:{PROXY_ID}", "RepoTags": tags}
+    engine = DockerEngine(api)
+    assert (engine.image("db") is not None) is is_it
+    assert engine.image(f"sha256:{PROXY_ID}") and engine.image(PROXY_ID[:12]) and engine.image("other:1")
+
+
 def test_only_app_containers_lose_their_anonymous_volumes() -> None:
     api = Mock()
     DockerEngine(api).remove("db")
