@@ -7,10 +7,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["builds", "docker_command", "host"]
 
 ROOT = Path(__file__).resolve().parents[2]
 TREE = ROOT / ".cache" / "import"
+
+# No clock, since a busy machine is no defect, and no folder of failures: the blob that is printed repeats one.
+settings.register_profile(
+    "caravan", deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("caravan")
 
 
 def _link_collection() -> None:

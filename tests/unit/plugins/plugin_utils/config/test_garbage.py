@@ -34,8 +34,8 @@ CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck
 
 
 def examples(count: int) -> Any:
-    """The same ones in every run, and no clock."""
-    return settings(max_examples=count, derandomize=True, deadline=None, database=None, suppress_health_check=CHECKS)
+    """The same ones in every run."""
+    return settings(max_examples=count, derandomize=True, suppress_health_check=CHECKS)
 
 
 def texts(pieces: list[str], longest: int = 12) -> st.SearchStrategy[str]:
