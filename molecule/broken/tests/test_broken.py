@@ -38,13 +38,13 @@ def test_a_version_that_exits_stops_the_rollout(project: Project, web1: Host, we
     project.commit("broken")
     with load() as requests:
         run = project.deploy("bad")
-    assert run.seconds < CONFIG["deploy_timeout"], "it waited although the container had exited"
     assert requests.result["failed"] == 0, requests.result
     assert set(requests.result["versions"]) == {"v1"}
     assert_only_the_first_host_tried(run, "bad", web1, web2, worker1)
     assert list(run.failures)[0] == "web1"
     (reason,) = reasons(run)
-    for told in ("hello-web-bad", "web1", "State: ", "exit code 1", "cannot start, this version is broken"):
+    # kamal-proxy, had it waited out deploy_timeout, would tell that the target did not become healthy.
+    for told in ("hello-web-bad", "web1", "it exited with code 1", "State: ", "cannot start, this version is broken"):
         assert told in reason
     assert run.output.count("hello-web-bad did not go live on web1") == 1
     assert "failed: web1; changed: web2, worker1 (" in run.output

@@ -190,7 +190,7 @@ def test_a_lock_taken_by_hand_stops_a_deploy_and_names_its_holder(project: Proje
     before = [host.traces for host in hosts]
     run = project.deploy("v3", kamal_lock_wait=600)
     assert run.code != 0
-    assert run.seconds < 60, "it waited for a lock that lasts"
+    assert "waits for up to" not in run.output, "it waited for a lock that lasts"
     for words in ("moving the database", "caravan.kamal.lock.release"):
         assert words in " ".join(run.output.split())
     assert run.output.count("moving the database") == 1
