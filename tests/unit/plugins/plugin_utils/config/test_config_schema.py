@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -44,17 +45,32 @@ PLACES = {
     "ssh": (("ssh",), {"ssh": {}}),
     "sshkit": (("sshkit",), {"sshkit": {}}),
     "output": (("output",), {"output": {}}),
+    "a role's proxy": (("servers", "web", "proxy"), {"servers": {"web": {"hosts": ["192.0.2.1"], "proxy": {}}}}),
+    "an accessory's proxy": (("accessories", "db", "proxy"), {"accessories": {"db": {**DB, "proxy": {}}}}),
 }
+
+
+def full_path(place, path):
+    return "/".join(str(part) for part in (*PLACES[place][0], *path))
+
+
 KEYS = [
     pytest.param(name, path, id=f"{name}: {'/'.join(path)}")
     for name, section in SECTIONS.items()
     for path, _key in section.walk()
 ]
+# A section may stand in others too: a proxy in a role and in an accessory.
+NUMBERS = [
+    pytest.param(place, path, id=full_path(place, path))
+    for place in PLACES
+    for path, key in SECTIONS[place.rpartition(" ")[2]].walk()
+    if re.search(r"\b(integer|seconds|port)\b", key.annotation.type)
+]
 
 
-def problem_paths(section, path, value):
-    """What is complained about when this key of this section has this value."""
-    above, around = PLACES[section]
+def configuration(place, path, value):
+    """One in which this key of this section has this value."""
+    above, around = PLACES[place]
     data = {"service": "hey", "servers": ["192.0.2.1"], **copy.deepcopy(around)}
     here = data
     for part in above:
@@ -62,15 +78,16 @@ def problem_paths(section, path, value):
     for part in path[:-1]:
         here = here.setdefault(part, {})
     here[path[-1]] = value
+    return data
+
+
+def problem_paths(place, path, value):
+    """What is complained about when this key of this section has this value."""
     try:
-        from_mapping(data, None, "/nowhere")
+        from_mapping(configuration(place, path, value), None, "/nowhere")
     except ConfigError as error:
         return {problem.key_path: problem.message for problem in error.problems}
     return {}
-
-
-def full_path(section, path):
-    return "/".join(str(part) for part in (*PLACES[section][0], *path))
 
 
 @pytest.mark.parametrize(("section", "path"), KEYS)
@@ -82,6 +99,20 @@ def test_an_empty_key_is_named(section, path):
 def test_a_wrong_type_is_named(section, path):
     wrong = full_path(section, path)
     assert any(found == wrong or found.startswith(wrong + "/") for found in problem_paths(section, path, [{}]))
+
+
+@pytest.mark.parametrize(("place", "path"), NUMBERS)
+def test_a_number_may_stand_in_quotes(place, path):
+    read = from_mapping(configuration(place, path, "5"), None, "/nowhere").data
+    for part in (*PLACES[place][0], *path):
+        read = read[part]
+    assert (read, type(read)) == (5, int)
+
+
+@pytest.mark.parametrize(("place", "path"), NUMBERS)
+@pytest.mark.parametrize("junk", ["5x", "five", "5.0", ""])
+def test_what_is_no_number_is_named(place, path, junk):
+    assert full_path(place, path) in problem_paths(place, path, junk)
 
 
 @pytest.mark.parametrize(("section", "path"), KEYS)
