@@ -119,9 +119,9 @@ def from_mapping(
 
 
 def boolean(name: str, value: Any) -> bool:
-    """A variable as Ansible reads booleans; none is false."""
-    word = str(value).lower()
-    if value is None or value == "" or word in ("no", "n", "off", "0", "false", "f", "0.0"):
+    """A variable as Ansible reads booleans; none is false, and an empty one is a mistake."""
+    word = str(value).strip().lower()
+    if value is None or word in ("no", "n", "off", "0", "false", "f", "0.0"):
         return False
     if word in ("yes", "y", "on", "1", "true", "t", "1.0"):
         return True

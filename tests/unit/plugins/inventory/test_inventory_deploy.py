@@ -14,8 +14,10 @@ import ansible_here
 import pytest
 import yaml
 from ansible.inventory.data import InventoryData
+from ansible.parsing.dataloader import DataLoader
 from ansible_collections.caravan.kamal.plugins.inventory import deploy
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import from_mapping
+from words import TRUE_OR_FALSE
 
 TREE = Path(__file__).resolve().parents[4] / ".cache" / "import"
 ALIVE = ["-o", "ServerAliveInterval=30"]
@@ -301,18 +303,25 @@ def test_a_configuration_elsewhere_is_named_in_full(project, tmp_path_factory):
     assert as_text(variables["kamal_config_file"]) == str(project / "config/deploy.yml")
 
 
-@pytest.mark.parametrize(("value", "allowed"), [("on", True), ("yes", True), ("1", True), ("off", False), ("", False)])
-def test_commands_are_allowed_by_the_same_words_as_everywhere(project, value, allowed):
+@pytest.mark.parametrize(("value", "allowed"), TRUE_OR_FALSE)
+def test_commands_are_allowed_by_the_same_words_as_everywhere(project, monkeypatch, value, allowed):
     (project / "config/deploy.yml").write_text("service: app\nservers: [<%= `echo h1`.strip %>]\n")
-    code, _output, errors = listed(project, "-i", "config/deploy.yml", "-e", f"kamal_erb_commands={value}")
-    assert (code == 0) is allowed
-    assert allowed or "-e kamal_erb_commands=true" in errors
+    monkeypatch.setattr(deploy, "load_extra_vars", lambda _loader: {"kamal_erb_commands": value})
+    inventory, path = InventoryData(), str(project / "config/deploy.yml")
+    if allowed:
+        deploy.InventoryModule().parse(inventory, DataLoader(), path)
+        assert "h1" in inventory.hosts
+        return
+    with pytest.raises(SystemExit) as ended:
+        deploy.InventoryModule().parse(inventory, DataLoader(), path)
+    told = {False: "-e kamal_erb_commands=true", None: f"kamal_erb_commands: expected true or false, not {value!r}"}
+    assert told[allowed] in str(ended.value.__cause__)
 
 
-def test_what_is_neither_true_nor_false_is_told(project):
-    code, _output, errors = listed(project, "-i", "config/deploy.yml", "-e", "kamal_erb_commands=perhaps")
-    assert code == deploy.PARSER_ERROR
-    assert "kamal_erb_commands: expected true or false, not 'perhaps'" in errors
+@pytest.mark.parametrize(("word", "code"), [("on", 0), ("off", deploy.PARSER_ERROR)])
+def test_commands_are_allowed_on_the_command_line(project, word, code):
+    (project / "config/deploy.yml").write_text("service: app\nservers: [<%= `echo h1`.strip %>]\n")
+    assert listed(project, "-i", "config/deploy.yml", "-e", f"kamal_erb_commands={word}")[0] == code
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.caravan.kamal.plugins.plugin_utils import former_variables, variable_checks, variables
+from words import TRUE_OR_FALSE
 
 ROOT = Path(__file__).resolve().parents[4]
 SPECS = sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))
@@ -117,6 +118,13 @@ def test_an_option_of_kamal_is_refused_where_nothing_reads_it(
 def test_a_value_of_another_type_is_refused(name: str, value: Any, message: str | None) -> None:
     problems = variable_checks.wrong_values([name, "other"], {name: value}.__getitem__)
     assert [str(problem) for problem in problems] == ([f"{name}: {message}"] if message else [])
+
+
+@pytest.mark.parametrize(("value", "counts"), TRUE_OR_FALSE)
+def test_what_is_neither_true_nor_false_is_refused(value: Any, counts: bool | None) -> None:
+    problems = variable_checks.wrong_values(["kamal_build"], {"kamal_build": value}.__getitem__)
+    told = [f"kamal_build: expected true or false, not {value!r}"] if counts is None else []
+    assert [str(problem) for problem in problems] == told
 
 
 def test_every_variable_that_is_read_is_in_the_table() -> None:

@@ -16,6 +16,7 @@ from ansible_collections.caravan.kamal.plugins.plugin_utils.config.show import (
     overview,
 )
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.source import from_task_vars
+from words import TRUE_OR_FALSE
 
 SETTINGS = Settings(environ={})
 BASE = """\
@@ -305,12 +306,15 @@ def test_source_that_makes_no_sense(variables, message, tmp_path):
         source(tmp_path, **variables)
 
 
-def test_source_commands_need_permission(tmp_path):
+@pytest.mark.parametrize(("value", "allowed"), [(None, False), *TRUE_OR_FALSE])
+def test_source_commands_need_permission(tmp_path, value, allowed):
     project(tmp_path, deploy="service: <%= `echo hey` %>\nservers: [h]\n")
-    with pytest.raises(ConfigError, match="kamal_erb_commands"):
-        source(tmp_path / "app", kamal_erb_commands=False)
-    assert source(tmp_path / "app", kamal_erb_commands=True).data["service"] == "hey"
-    assert source(tmp_path / "app", kamal_erb_commands="true").data["service"] == "hey"
+    if allowed:
+        assert source(tmp_path / "app", kamal_erb_commands=value).data["service"] == "hey"
+        return
+    told = {False: "-e kamal_erb_commands=true", None: f"kamal_erb_commands: expected true or false, not {value!r}"}
+    with pytest.raises(ConfigError, match=told[allowed]):
+        source(tmp_path / "app", kamal_erb_commands=value)
 
 
 def shown():
