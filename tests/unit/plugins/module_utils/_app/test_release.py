@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils import _records
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import HealthError, ImageError, ProxyError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
@@ -422,6 +423,23 @@ def test_a_worker_is_judged_by_its_own_health_check(host: FakeEngine, share_of: 
     with pytest.raises(HealthError, match="exited with code 1"):
         release(host, share_of("v2"))
     assert {"hello-web-v2", "hello-worker-v1"} <= host.running
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_roles_that_went_live_before_one_failed_are_on_record(
+    host: FakeEngine, share_of: Share, home: Path, side_by_side: bool
+) -> None:
+    boot = {"boot": {"parallel_roles": side_by_side}}
+    release(host, share_of("v1", **boot))
+    host.dying.add("hello-worker-v2")
+    with pytest.raises(HealthError):
+        release(host, share_of("v2", **boot))
+    records = _records.parse((home / ".kamal/apps/hello/history.jsonl").read_text())
+    last = {role: _records.last_of(records, role) for role in ("web", "worker")}
+    assert {role: record and record.version for role, record in last.items()} == {"web": "v2", "worker": "v1"}
+    audit = (home / ".kamal/hello-audit.log").read_text()
+    assert "[web] Booted app version v2" in audit and "[worker] Booted app version v2" not in audit
+    assert host.pictures["hello:latest"].id == "image of v1"
 
 
 def test_an_image_of_another_service_is_refused_before_anything_is_made(host: FakeEngine, share_of: Share) -> None:
