@@ -40,6 +40,12 @@ SCENARIOS = (
 )
 
 
+@pytest.mark.parametrize("page", [PAGE, STORIES], ids=lambda page: page.name)
+def test_a_test_is_named_with_its_file(page: Path) -> None:
+    named = re.findall(r"`([^`\n]*::[^`\n]*)`", page.read_text())
+    assert [each for each in named if not re.fullmatch(r"test_\w+\.py::\w+", each)] == []
+
+
 @pytest.mark.parametrize(("file", "name"), ALL, ids=map("::".join, ALL))
 def test_a_test_that_is_named_exists(file: str, name: str) -> None:
     assert [path for path in TEST_FILES if path.name == file and f"\ndef {name}(" in path.read_text()]
