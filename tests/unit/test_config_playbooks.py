@@ -82,6 +82,14 @@ def test_the_file_that_is_named_as_inventory_counts_although_no_plugin_is_enable
     assert f"\nproject_root: {folder}\n" in output
 
 
+def test_the_file_that_is_named_as_inventory_warns_of_nothing_where_the_plugin_is_enabled(folder):
+    (folder / "ansible.cfg").write_text((ROOT / "playbooks/templates/ansible.cfg.j2").read_text())
+    code, output = play("config", folder, "-i", "config/deploy.yml", "-e", "kamal_version=v1")
+    assert code == 0
+    assert f"\nproject_root: {folder}\n" in output
+    assert "WARNING" not in output
+
+
 def test_the_configuration_of_a_destination_as_json(folder):
     code, output = play("config", folder, "-e", "kamal_format=json", "-e", "kamal_destination=staging")
     assert code == 0

@@ -26,6 +26,9 @@ UTIL_FILES = [path for path in PLUGIN_FILES if "_utils" in path.relative_to(PLUG
 CODE_FILES = [path for path in PLUGIN_FILES if path not in MODULES]
 PLAYBOOKS = sorted((ROOT / "playbooks").rglob("*.yml"))
 TASK_FILES = sorted((ROOT / "roles").glob("*/*/**/*.yml"))
+ROLES = sorted((ROOT / "roles").iterdir())
+GENERATED = "<!-- Generated from meta/ by `make docs`; do not edit. -->"
+GALAXY_INFO = {"author", "description", "license", "min_ansible_version"}
 
 HEADER = (
     "# Copyright: Caravan contributors",
@@ -322,7 +325,24 @@ def test_conditions_are_short(path: Path) -> None:
             assert len(str(condition)) <= LONGEST_WHEN, task.get("name")
 
 
-@each(sorted((ROOT / "roles").iterdir()) if (ROOT / "roles").is_dir() else [])
+@each(ROLES)
+def test_a_role_is_one_that_galaxy_takes(path: Path) -> None:
+    assert (path / "README.md").read_text().startswith(f"{GENERATED}\n\n# caravan.kamal.{path.name}\n")
+    assert load(path / "meta" / "main.yml")["galaxy_info"].keys() >= GALAXY_INFO
+
+
+@each(ROLES)
+def test_the_defaults_of_a_role_are_those_that_are_described(path: Path) -> None:
+    """But for those that follow from something else."""
+    points = load(path / "meta" / "argument_specs.yml")["argument_specs"].values()
+    described = [(name, option) for point in points for name, option in point.get("options", {}).items()]
+    file = path / "defaults" / "main.yml"
+    given = {name: value for name, value in (load(file) if file.exists() else {}).items() if "{{" not in str(value)}
+    wrong = {name for name, option in described if name in given and option.get("default") != given[name]}
+    assert not wrong
+
+
+@each(ROLES)
 def test_every_entry_point_of_a_role_has_its_options_described(path: Path) -> None:
     described = set(load(path / "meta" / "argument_specs.yml")["argument_specs"])
     files = {file.stem: load(file) for file in (path / "tasks").glob("*.yml")}
