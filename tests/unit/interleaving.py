@@ -64,7 +64,10 @@ class Lock:
         return lease.judge(answer, actor.name, self._has_ended)
 
     def _has_ended(self, owner: str) -> bool:
-        return self.tells_of_the_dead and any(a.name == owner and a.killed for a in self.world.actors)
+        return self.tells_of_the_dead and self._was_killed(owner)
+
+    def _was_killed(self, owner: str) -> bool:
+        return any(actor.name == owner and actor.killed for actor in self.world.actors)
 
     def acquire(self, actor: Actor) -> None:
         for _attempt in range(ATTEMPTS):
@@ -96,6 +99,14 @@ class Lock:
         if self.lease:
             self.clock = max(self.clock, self.lease.expires_at)
 
+    def outlives(self) -> str:
+        """Once all runs have ended: whose lock stays, although that run let go of it or its lease has ended."""
+        self.end_lease()
+        left, other = self.lease, Actor("somebody else", lambda actor: None)
+        if not left or (self._was_killed(left.owner) and lease.can_be_taken_over(self.verdict(other))):
+            return ""
+        return left.owner
+
 
 class World:
     """What all runs of one schedule share. `watch` is called with the run after each of its calls and says what must
@@ -108,6 +119,7 @@ class World:
         self.actors: list[Actor] = []
         self.current: Actor | None = None
         self.events: dict[int, str] = {}
+        self.happened: list[tuple[int, str]] = []
         self.count = 0
         self.trace: list[str] = []
         self.failure: BaseException | None = None
@@ -198,11 +210,14 @@ class World:
             return
         actor = self.random.choice(living)
         self.trace.append(f"--- {event}{'' if event == LEASE_ENDS else f' of {actor.name}'}")
+        if event == CONNECTION_LOST and not actor.busy:
+            return
+        self.happened.append((self.count, event))
         if event == LEASE_ENDS:
             self.lock.end_lease()
         elif event == KILL:
             actor.killed = True
-        elif actor.busy:
+        else:
             actor.cut_off = True
             self.lock.release(actor)
 

@@ -23,22 +23,26 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils import _records
-from ansible_collections.caravan.kamal.plugins.module_utils._app import record, turn
+from ansible_collections.caravan.kamal.plugins.module_utils._app import info, record, turn
 from ansible_collections.caravan.kamal.plugins.module_utils._app import release as app_release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
     CaravanError,
     EngineError,
     HealthError,
     LockError,
+    RollbackError,
 )
 from ansible_collections.caravan.kamal.plugins.module_utils._host import files, user
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._names import Names
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import deployment
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from ansible_collections.caravan.kamal.plugins.modules import release
 from ansible_collections.caravan.kamal.plugins.plugin_utils.config.load import from_mapping
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import way_back
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.planner import plan
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.run import Run
+from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.version import PREVIOUS, named
 from fakes import FakeEngine
 from interleaving import CONNECTION_LOST, KILL, LEASE_ENDS, Actor, Killed, Stepping, Violation, World, home_of
 
@@ -64,7 +68,13 @@ TURN = ".kamal/turn-hello"
 CHANGING = ("create", "start", "stop", "rename", "remove", "tag", "remove_image", "pull", "execute", "create_network")
 WRITING = ("write", "append", "remove", "protect")
 READING = ("read", "mode", "exists")
-STEPS_OF_TWO_RUNS = 240
+KINDS = (KILL, LEASE_ENDS, LEASE_ENDS, CONNECTION_LOST)
+# So many schedules have each kind of event in each tenth of two runs.
+ENOUGH = 1000
+# By command and version, what each host is told.
+Plans = dict[tuple[str, str], dict[str, HostShare]]
+# A rollback that names no version.
+BACK = ("rollback", PREVIOUS)
 
 
 class CutOff(CaravanError):
@@ -183,14 +193,15 @@ class Fleet:
 
     # A run
 
-    def run(self, name: str, shares: dict[str, HostShare], token: str) -> Actor:
+    def run(self, name: str, plans: Plans, which: tuple[str, str], token: str) -> Actor:
         """A deploy or a rollback, as its playbook does it, one host in a batch."""
-        return Actor(name, lambda actor: self._roll_out(actor, shares, token))
+        return Actor(name, lambda actor: self._roll_out(actor, plans, which, token))
 
-    def _roll_out(self, actor: Actor, shares: dict[str, HostShare], token: str) -> None:
+    def _roll_out(self, actor: Actor, plans: Plans, which: tuple[str, str], token: str) -> None:
         lock, module = self.world.lock, partial(self._module, actor, token)
         lock.acquire(actor)
         try:
+            shares = plans["rollback", self._previous(actor)] if which == BACK else plans[which]
             images: dict[str, str] = {}
             for name, share in shares.items():
                 images[name] = module(share, "staged", None)["image_id"]
@@ -209,6 +220,18 @@ class Fleet:
         version = next(iter(shares.values())).version
         if max(host.highest for host in self.hosts.values()) <= (actor.number or 0) and not self.serves(version):
             raise Violation(f"{actor.name} ends well, and {version} is not what serves")
+
+    def _previous(self, actor: Actor) -> str:
+        """The version that a rollback chooses, from what there is on the hosts once it has the lock."""
+        histories = {}
+        for name, host in self.hosts.items():
+            actor.host, engine = host, Stepping(host, self.world, CHANGING, self.before)
+            looked = info.look(engine, Names(CONFIG["service"]), info.Wanted(), lambda text: None)
+            histories[name] = way_back.HostInfo.of(looked)
+        version = str(named(PREVIOUS, histories, {name: list(CONFIG["servers"]) for name in self.hosts}))
+        if self.serves(version):
+            raise Violation(f"{actor.name} goes back to {version}, which serves")
+        return version
 
     def _module(self, actor: Actor, token: str, share: HostShare, state: str, roles: Any, **options: Any) -> Any:
         host, changes = self.hosts[share.host], Changes(check_mode=False)
@@ -239,10 +262,12 @@ class Fleet:
         actor.actions += changes.actions
         return answer
 
-    def plain(self, name: str, shares: dict[str, HostShare], token: str) -> list[str]:
+    def plain(self, name: str, plans: Plans, which: tuple[str, str], token: str) -> list[str]:
         """A run that nothing disturbs, once the lease of whoever had the lock has ended; returns its actions."""
-        self.world.lock.end_lease()
-        actor = self.run(name, shares, token)
+        outlives = self.world.lock.outlives()
+        if outlives:
+            raise Violation(f"the lock of {outlives} outlives its lease")
+        actor = self.run(name, plans, which, token)
         self.world.alone(actor)
         if actor.error:
             raise Violation(f"{name} does not recover: {actor.error}")
@@ -330,7 +355,7 @@ def _stepped(machine: Machine, name: str, real: Callable[..., Any]) -> Callable[
 
 
 @pytest.fixture(scope="module")
-def plans() -> dict[tuple[str, str], dict[str, HostShare]]:
+def plans() -> Plans:
     config = from_mapping(CONFIG, None, "/project")
     runs = {
         (command, version): Run(version=version, hosts=list(HOSTS), command=command)
@@ -354,27 +379,29 @@ def fleet_from(base: dict[str, Host], folder: Path, seed: int) -> Iterator[Fleet
         shutil.rmtree(folder)
 
 
-def play(fleet: Fleet, plans: dict[tuple[str, str], dict[str, HostShare]], random: random.Random) -> None:
+def play(fleet: Fleet, plans: Plans, random: random.Random, length: int) -> None:
     first = random.choice([("deploy", "v2"), ("deploy", "v3"), ("deploy", "v1")])
-    back = [("rollback", "v1"), ("rollback", "v0"), ("with its secrets", "v1")]
+    back = [("rollback", "v1"), ("rollback", "v0"), ("with its secrets", "v1"), BACK]
     second = random.choice([("deploy", "v3"), ("deploy", "v2"), *back])
     broken = random.choice(["", "", "", "v2", "v3"])
     last = random.choice([version for version in ("v1", "v2", "v3", "v4") if version != broken])
     for host in fleet.hosts.values():
         getattr(host, random.choice(["dying", "sick"])).add(f"{REPOSITORY}:{broken}")
     fleet.world.lock.tells_of_the_dead = random.random() < 0.3
-    kinds = [KILL, LEASE_ENDS, LEASE_ENDS, CONNECTION_LOST]
-    events = {random.randrange(1, STEPS_OF_TWO_RUNS): random.choice(kinds) for _event in range(random.randrange(6))}
-    actors = [fleet.run("A", plans[first], random.choice("st")), fleet.run("B", plans[second], random.choice("st"))]
+    events = {random.randrange(1, length): random.choice(KINDS) for _event in range(random.randrange(6))}
+    runs = (("A", first), ("B", second))
+    actors = [fleet.run(name, plans, which, random.choice("st")) for name, which in runs]
     fleet.world.play(actors, events, random.choice([0.02, 0.1, 0.4]))
-    for actor, (_command, version) in zip(actors, (first, second), strict=True):
-        expected = (LockError, Killed, CutOff, *((HealthError,) if version == broken else ()))
+    for actor, which in zip(actors, (first, second), strict=True):
+        # Hosts that have come to different versions have none that they agree to go back to.
+        own = [error for error, may_be in ((HealthError, which[1] == broken), (RollbackError, which == BACK)) if may_be]
+        expected = (LockError, Killed, CutOff, *own)
         if actor.error and not isinstance(actor.error, expected):
             raise Violation(f"{actor.name} ends with {actor.error!r}")
-    fleet.plain("C", plans["deploy", last], "t")
+    fleet.plain("C", plans, ("deploy", last), "t")
     if not fleet.serves(last) or any("_staged" in name for host in fleet.hosts.values() for name in host.here):
         raise Violation(f"not all hosts have come to {last}")
-    again = fleet.plain("D", plans["deploy", last], "t")
+    again = fleet.plain("D", plans, ("deploy", last), "t")
     if again:
         raise Violation(f"the run after it still does this: {again}")
 
@@ -396,7 +423,7 @@ def base(machine: Machine, plans: Any, folder: Path) -> dict[str, Host]:
         host.home.mkdir(parents=True)
     for version in ("v0", "v1"):
         machine.fleet = Fleet(hosts, 0)
-        machine.fleet.plain("before", plans["deploy", version], "t")
+        machine.fleet.plain("before", plans, ("deploy", version), "t")
     return hosts
 
 
@@ -404,11 +431,15 @@ def test_whatever_comes_in_between_one_version_serves_and_the_next_run_recovers(
     base: dict[str, Host], plans: Any, machine: Machine, folder: Path
 ) -> None:
     print(f"SEED={SEED} INTERLEAVINGS={SCHEDULES}")
+    length, happened = 2 * machine.fleet.world.count, set()
     for seed in range(SEED, SEED + SCHEDULES):
         with fleet_from(base, folder / "schedule", seed) as fleet:
             machine.fleet = fleet
             try:
-                play(fleet, plans, random.Random(seed))
+                play(fleet, plans, random.Random(seed), length)
             except Violation as violation:
                 last = "\n".join(fleet.world.trace[-int(os.environ.get("TRACE", "60")) :])
                 pytest.fail(f"{violation}\nSEED={seed} INTERLEAVINGS=1 repeats it. The last steps:\n{last}")
+            happened |= {(kind, 10 * step // length) for step, kind in fleet.world.happened}
+    never = {(kind, tenth) for kind in KINDS for tenth in range(10)} - happened
+    assert SCHEDULES < ENOUGH or not never, "what never happened in which tenth of two runs"
