@@ -122,6 +122,7 @@ def test_one_that_does_not_get_ready_is_given_up_and_the_old_one_comes_back(proj
     with requests_to(worker1) as requests:
         run = project.play("accessory.boot", kamal_accessory="site")
     assert run.code != 0
+    assert "failed: worker1; unchanged: web1 (" in run.output
     assert requests.result["failed"] == 0, requests.result
     told = " ".join(run.output.split())
     for words in (

@@ -16,6 +16,12 @@ from project import Project, Run
 CONFIG = {"boot": {"limit": 1}}
 CONFIG_FILE = "config/deploy.yml"
 BUILT = {"kamal_build": False}
+# The line that closes a run, up to its seconds. Hosts that it did not come to are not in it.
+IN_THE_PLAN = "failed: the controller; unchanged: web1 ("
+IN_THE_BUILD = "failed: the controller; unchanged: web1, web2, worker1 ("
+EVERYWHERE = "failed: web1, web2, worker1 ("
+IN_THE_FIRST_BATCH = "failed: web1; changed: web2, worker1 ("
+BESIDE_THE_OTHERS = "failed: worker1; changed: web1, web2 ("
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,17 +95,18 @@ IN_THE_PROJECT = {
         make=file("ansible.cfg", ""),
     ),
     "secret_missing": Mistake(
-        told=("DATABASE_URL", ".kamal/secrets", "kamal_secrets"), make=config({"env": {"secret": ["DATABASE_URL"]}})
+        told=("DATABASE_URL", ".kamal/secrets", "kamal_secrets", IN_THE_PLAN),
+        make=config({"env": {"secret": ["DATABASE_URL"]}}),
     ),
     "secrets_file_broken": Mistake(
-        told=(".kamal/secrets:1", "NAME=value"), make=file(".kamal/secrets", "not a secret\n")
+        told=(".kamal/secrets:1", "NAME=value", IN_THE_PLAN), make=file(".kamal/secrets", "not a secret\n")
     ),
     "hook_not_executable": Mistake(
-        told=("pre-deploy", "chmod +x", "kamal_skip_hooks"),
+        told=("pre-deploy", "chmod +x", "kamal_skip_hooks", IN_THE_PLAN),
         make=file(".kamal/hooks/pre-deploy", "#!/bin/sh\n"),
     ),
     "host_not_in_the_inventory": Mistake(
-        told=("web2", "inventory"),
+        told=("web2", "inventory", IN_THE_PLAN),
         make=file("hosts", "web1\nworker1\n"),
         inventory="hosts",
         variables={"kamal_hosts": "all", "kamal_config_file": "config/deploy.yml"},
@@ -108,34 +115,44 @@ IN_THE_PROJECT = {
 
 IN_WHAT_IT_MEETS = {
     "image_not_found": Mistake(
-        told=("stories/hello:never", "kamal_build"), variables={**BUILT, "kamal_version": "never"}
+        told=("stories/hello:never", "kamal_build", EVERYWHERE), variables={**BUILT, "kamal_version": "never"}
     ),
     "wrong_password_for_a_push": Mistake(
-        told=("registry:4443", "refused", "registry/password"), make=file(".kamal/secrets", "REGISTRY_PASSWORD=wrong\n")
+        told=("registry:4443", "refused", "registry/password", IN_THE_BUILD),
+        make=file(".kamal/secrets", "REGISTRY_PASSWORD=wrong\n"),
     ),
     "wrong_password_for_a_pull": Mistake(
-        told=("registry:4443", "refused", "registry/password"),
+        told=("registry:4443", "refused", "registry/password", EVERYWHERE),
         make=file(".kamal/secrets", "REGISTRY_PASSWORD=wrong\n"),
         variables={**BUILT, "kamal_version": "never"},
     ),
     "registry_unreachable": Mistake(
-        told=("registry:4444", "registry/server"), make=config({"registry": {"server": "registry:4444"}})
+        told=("registry:4444", "registry/server", IN_THE_BUILD),
+        make=config({"registry": {"server": "registry:4444"}}),
     ),
     "dockerfile_missing": Mistake(
-        told=("Dockerfile.nowhere", "builder/dockerfile"),
+        told=("Dockerfile.nowhere", "builder/dockerfile", IN_THE_BUILD),
         make=config({"builder": {"dockerfile": "Dockerfile.nowhere"}}),
     ),
     "build_fails": Mistake(
-        told=("could not be built", "no-such-command"),
+        told=("could not be built", "no-such-command", IN_THE_BUILD),
         make=file("Dockerfile", "FROM busybox:1.36\nRUN no-such-command\n"),
     ),
     "unhealthy_app": Mistake(
-        told=("hello-web-v1", "web1", "proxy/healthcheck/path", "Last log lines", "listens on port 80"),
+        told=(
+            "hello-web-v1",
+            "web1",
+            "proxy/healthcheck/path",
+            "Last log lines",
+            "listens on port 80",
+            IN_THE_FIRST_BATCH,
+        ),
         make=config({"env": {"clear": {"UNHEALTHY": "1"}}, "deploy_timeout": 3}),
         variables={**BUILT, "kamal_version": "v1"},
     ),
     "route_taken_by_another_service": Mistake(
-        told=("web1", "Another service", "proxy/host"), make=config({"service": "usurper", "image": "stories/usurper"})
+        told=("web1", "Another service", "proxy/host", IN_THE_FIRST_BATCH),
+        make=config({"service": "usurper", "image": "stories/usurper"}),
     ),
 }
 
@@ -185,26 +202,30 @@ def port_taken(host: Host, port: int) -> Iterator[None]:
 
 Trouble = tuple[Callable[[Host], AbstractContextManager[None]], dict[str, Any], tuple[str, ...]]
 ON_A_HOST: dict[str, Trouble] = {
-    "unreachable": (lambda host: lost(host.name), {}, ("worker1", "reach")),
+    "unreachable": (
+        lambda host: lost(host.name),
+        {},
+        ("worker1", "reach", "failed: worker1; unchanged: web1, web2 ("),
+    ),
     "engine_not_running": (
         lambda host: moved(host, "/run/docker.sock"),
         {},
-        ("worker1", "No Docker engine answers", "systemctl start docker", "caravan.kamal.setup"),
+        ("worker1", "No Docker engine answers", "systemctl start docker", "caravan.kamal.setup", BESIDE_THE_OTHERS),
     ),
     "sdk_missing": (
         lambda host: moved(host, "/usr/lib/python3/dist-packages/docker"),
         {},
-        ("worker1", "docker is missing", "python3-docker", "caravan.kamal.setup"),
+        ("worker1", "docker is missing", "python3-docker", "caravan.kamal.setup", BESIDE_THE_OTHERS),
     ),
     "port_taken": (
         lambda host: port_taken(host, 80),
         {"servers": {"web": ["web1", "web2", "worker1"]}},
-        ("worker1", "port", "80"),
+        ("worker1", "port", "80", BESIDE_THE_OTHERS),
     ),
     "user_without_a_login": (
         lambda host: nullcontext(),
         {"ssh": {"user": "nobody"}},
-        ("web1", "nobody", "Permission denied"),
+        ("web1", "nobody", "Permission denied", EVERYWHERE),
     ),
 }
 

@@ -80,6 +80,7 @@ def test_a_full_disk_is_told_and_the_next_deploy_does_what_the_dry_run_said(
     assert set(full.failures) == {"web2"}
     assert f"/root/{EXTRACTED}/" in full.failures["web2"][0]
     assert "No space left on device" in full.failures["web2"][0]
+    assert "failed: web2; changed: web1 (" in full.output
     assert [host.running for host in (web1, web2)] == [["hello-web-v2"]] * 2
     assert {ask("/assets/v2.css").status for _number in range(4)} == {200}
     foreseen = project.check("v3", kamal_build=False)
@@ -105,6 +106,7 @@ def test_a_folder_that_the_image_lacks_is_told(project: Project, web1: Host, web
     assert not wrong.ok
     for host in ("web1", "web2"):
         assert "has no folder /srv/hello/packs. Correct asset_path" in wrong.failures[host][0]
+    assert "failed: web1, web2 (" in wrong.output
     assert [host.running for host in (web1, web2)] == [["hello-web-v4"]] * 2
 
 

@@ -100,6 +100,7 @@ def test_a_key_that_does_not_belong_to_it_stops_the_deploy(project: Project, web
     assert not wrong.ok
     for host in ("web1", "web2"):
         assert "CERTIFICATE_PEM and PRIVATE_KEY_PEM are not a certificate" in wrong.failures[host][0]
+    assert "failed: web1, web2 (" in wrong.output
     for host in (web1, web2):
         assert over_tls(host, project.root / ".pem/second.pem").returncode == 0
 

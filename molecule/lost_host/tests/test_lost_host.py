@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Hosts that are lost: before a deploy, and in the middle of one."""
+"""Hosts that are lost: before a deploy, in the middle of one, and the lock's host while the others are deployed to."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def test_a_host_lost_in_the_first_batch_stops_the_second(
     assert worker1.running == ["hello-workers-v1"]
     assert [name for name, state in worker1.containers.items() if "v2" in name and state != "created"] == []
     assert not web1.locked()
+    assert "failed: web2; changed: web1, worker1 (" in run.output
     assert "Traceback" not in run.output
     assert requests.result["failed"] == 0, requests.result
 
@@ -56,3 +57,24 @@ def test_the_next_deploy_does_what_is_left(project: Project, web1: Host, web2: H
     assert web1.running == web2.running == ["hello-web-v2"]
     assert worker1.running == ["hello-workers-v2"]
     assert {ask().version for _number in range(4)} == {"v2"}
+
+
+def test_while_the_locks_host_is_lost_another_one_can_keep_the_lock(
+    project: Project, hosts: list[Host], web1: Host, web2: Host, worker1: Host
+) -> None:
+    """Not by itself: the run without it is refused, and says how another host is named."""
+    project.commit("third")
+    without = ("--limit", "!web1")
+    with lost("web1"):
+        refused = project.deploy("v3", *without)
+        assert refused.code != 0
+        assert "web1, which keeps the deploy lock of hello, cannot be reached" in refused.output
+        assert "-e kamal_lock_host=HOST, one of web2, worker1." in refused.output
+        assert "failed: web1; changed: the controller; unchanged: web2, worker1 (" in refused.output
+        assert (web2.running, worker1.running) == (["hello-web-v2"], ["hello-workers-v2"])
+        deployed = project.deploy("v3", *without, kamal_lock_host="web2")
+    assert deployed.ok
+    assert "changed: web2, worker1 (" in deployed.output
+    assert (web1.running, web2.running) == (["hello-web-v2"], ["hello-web-v3"])
+    assert worker1.running == ["hello-workers-v3"]
+    assert not any(host.locked() for host in hosts)

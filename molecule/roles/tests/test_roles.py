@@ -85,6 +85,7 @@ def test_a_worker_that_exits_fails_and_tells_what_it_said(project: Project, web1
     assert run.code != 0
     assert "it exited with code 64" in run.output
     assert "usage: hello" in run.output
+    assert "failed: worker1 (" in run.output
     assert worker1.running == ["hello-workers-v2"]
     assert worker1.inspect("hello-workers-v2")["Config"]["Cmd"] == ["hello", "worker"]
     assert not web1.locked()
@@ -96,7 +97,9 @@ def test_a_broken_web_keeps_every_new_worker_from_starting(
     project.configure({"readiness_delay": 0, "servers": {"workers": {"cmd": "hello worker"}}, "deploy_timeout": 3})
     project.configure({"env": {"clear": {"UNHEALTHY": "1"}}})
     project.commit("third")
-    assert project.deploy("v3").code != 0
+    run = project.deploy("v3")
+    assert run.code != 0
+    assert "failed: web1, web2; changed: worker1 (" in run.output
     assert web2.running == ["hello-web-v1", "hello-workers-v1"]
     assert worker1.running == ["hello-workers-v2"]
     for host in (web2, worker1):

@@ -19,6 +19,10 @@ def _two_versions(project: Project) -> None:
         assert project.deploy(version).ok
 
 
+# It is the plan that refuses, on the controller, once all hosts have told what they have.
+REFUSED = "failed: the controller; unchanged: web1, web2, worker1 ("
+
+
 def assert_runs(version: str, web1: Host, web2: Host, worker1: Host) -> None:
     assert web1.running == web2.running == [f"hello-web-{version}"]
     assert worker1.running == [f"hello-workers-{version}"]
@@ -101,6 +105,7 @@ def test_a_version_that_never_was_touches_nothing(project: Project, hosts: list[
     run = project.rollback("nowhere")
     assert run.code != 0
     assert "nowhere" in run.output
+    assert REFUSED in run.output
     assert "Traceback" not in run.output
     assert [host.traces for host in hosts] == before
     assert not any(host.locked() for host in hosts)
@@ -114,6 +119,7 @@ def test_every_host_is_checked_before_any_is_touched(project: Project, hosts: li
     assert run.code != 0
     assert "worker1" in run.output
     assert "v1" in run.output
+    assert REFUSED in run.output
     assert [host.traces for host in hosts] == before
     assert not any(host.locked() for host in hosts)
 
@@ -128,4 +134,5 @@ def test_hosts_that_disagree_on_the_previous_version_are_named(project: Project,
     assert ["web2", "web", "v2", "v1"] in table
     assert ["worker1", "workers", "v2", "v1"] in table
     assert "kamal_version" in run.output
+    assert REFUSED in run.output
     assert [host.traces for host in hosts] == before

@@ -148,6 +148,7 @@ def test_a_check_that_fails_leaves_everything_as_it_was(project: Project, web1: 
     assert told[-1]["failed_hosts"] == ""
     assert "The hook .kamal/hooks/pre-deploy ended with exit code 7. Of this version nothing was brought" in run.output
     assert "this one says no" in run.output
+    assert "failed: the controller; unchanged: web1, web2 (" in run.output
     assert "Traceback" not in run.output
 
 
@@ -165,6 +166,7 @@ def test_a_batch_that_is_not_let_in_stays_as_it_was(project: Project, web1: Host
         ("on-failure", "web1,web2"),
     ]
     assert "ended with exit code 7. The version does not go live on web2." in run.output
+    assert "failed: the controller; changed: web1, web2 (" in run.output
     assert {ask().status for _number in range(4)} == {200}
 
 
@@ -175,6 +177,7 @@ def test_what_fails_afterwards_fails_nothing_else(project: Project, web1: Host, 
     assert not web1.locked()
     assert [each["name"] for each in seen(project)][-1] == "post-deploy"
     assert "The version is live on every host, and the deploy lock is free." in run.output
+    assert "failed: the controller; changed: web1, web2 (" in run.output
 
 
 def test_tasks_run_on_each_host_of_the_batch_and_a_rollback_has_its_hooks(

@@ -51,6 +51,7 @@ def test_a_run_that_slept_until_it_was_overtaken_changes_nothing_more(
     slept = sleeper.wait()
     assert slept.code != 0
     assert "no longer holds the deploy lock" in slept.output or "was overtaken" in slept.output
+    assert "failed: web1; changed: web2, worker1 (" in slept.output
     assert "Traceback" not in slept.output
     assert [host.traces for host in hosts] == before
     assert requests.result["failed"] == 0, requests.result

@@ -122,6 +122,7 @@ def test_settings_that_cannot_be_had_on_the_second_host_leave_its_proxy_as_it_wa
         assert run.code != 0
         assert list(run.failures) == ["web2"]
         assert "kamal-proxy cannot listen on this host" in run.output
+        assert "failed: web2; changed: web1 (" in run.output
         assert web2.inspect(PROXY)["Id"] == before
         assert "8081" in str(web1.inspect(PROXY)["HostConfig"]["PortBindings"])
         assert {ask().version for _number in range(4)} == {"p1"}

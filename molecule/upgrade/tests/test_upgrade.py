@@ -170,6 +170,7 @@ def test_where_kamal_proxy_cannot_have_the_port_traefik_serves_again(
     assert "could not take the place of traefik on this host, so traefik serves as before" in flat(
         " ".join(run.failures["web2"])
     )
+    assert run.output.rstrip().splitlines()[-1].startswith("failed: web2; changed: worker1; unchanged: web1 (")
     assert first.result["failed"] == 0
     assert (web2.containers["traefik"], web2.ask().version, old_web(web2)) == ("running", "v1", "running")
     assert everywhere([web1, worker1], lambda host: host.serving) == before
