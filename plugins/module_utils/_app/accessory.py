@@ -11,6 +11,7 @@ from .. import _body, _names, _references
 from .._errors import AccessoryError
 from .._host.engine import Image, Inspected
 from .._host.health import is_connected
+from .._host.steps import attempt
 from .._names import DESTINATION_LABEL
 from . import command_leftovers, env_file
 from .accessory_data import AccessoryData
@@ -157,8 +158,13 @@ class Accessory:
         return goes_on
 
     def _remove_staged(self) -> None:
+        """The way back that its run did not come to. The container goes last: it is what tells that there was one."""
         self.engine.stop(_names.staged(self.name), None)
         self.host.files.restore()
+        if self.container is not None and not is_running(self.container):
+            # One that cannot start must not keep the next one from taking its place.
+            for trouble in attempt(partial(self.engine.start, self.name)):
+                self.changes.notice(trouble)
         self.engine.remove(_names.staged(self.name))
         self.host.files.interrupted = False
 

@@ -13,7 +13,9 @@ from .._proxy import apps_config, flags
 from .._proxy.asked import Asked
 from .._proxy.certificate import Certificate
 from .._proxy.route import Route
+from .._proxy.state import Service
 from .accessory_host import AccessoryHost
+from .routing import leads_to
 
 
 class AccessoryRoute:
@@ -23,6 +25,9 @@ class AccessoryRoute:
         self.host, self.share = host, host.share
         own = self.share.certificate
         self._held: Optional[Route] = None
+        # What kamal-proxy had of it when it was looked at first.
+        self._before: Optional[Service] = None
+        self._is_known = False
         self._certificate = Certificate(own, host.secrets, host.engine, host.name) if own else None
 
     def prepare(self) -> None:
@@ -59,14 +64,27 @@ class AccessoryRoute:
             drain_timeout=self.share.drain_timeout,
             tls_paths=self._certificate.paths if self._certificate else None,
         )
-        route, port = self._held or self._route(), flags.app_port(self.share.route)
-        route.deploy(container, options, port, called=self.host.name, anew=self._held is not None)
-        if route.current and route.current.state == "paused":
+        self._deploy(self._held or self._route(), container, options)
+
+    def _deploy(self, route: Route, target: str, options: flags.Options) -> None:
+        is_paused = route.current is not None and route.current.state == "paused"
+        port = flags.app_port(self.share.route or {})
+        route.deploy(target, options, port, called=self.host.name, anew=is_paused)
+        if is_paused:
             route.live()
 
     def lead_back_to(self, container: str) -> None:
-        """The same where requests wait for a container that was given up."""
-        if self._held:
+        """As it was before, to the container that was there before: requests may wait for one that was given up, or
+        go to it."""
+        if self.share.route is None:
+            return
+        now = self._route()
+        before, old = self._before, self.host.engine.inspect(container)
+        if before is None:
+            now.remove()
+        elif old is not None and leads_to(before, old["Id"]):
+            self._deploy(now, before.targets[0], before.options)
+        else:
             self.lead_to(container)
 
     def remove(self) -> None:
@@ -92,4 +110,7 @@ class AccessoryRoute:
             self.host.changes.do(f"remove {directory}", partial(files.remove, directory))
 
     def _route(self) -> Route:
-        return Route(self.host.engine, self.host.changes, self.host.name)
+        route = Route(self.host.engine, self.host.changes, self.host.name)
+        if not self._is_known:
+            self._is_known, self._before = True, route.current
+        return route

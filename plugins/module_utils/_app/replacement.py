@@ -34,6 +34,7 @@ class Replacement:
     def __init__(self, host: AccessoryHost, old: Optional[Inspected], ran: bool, goes_on: bool, backup: bool) -> None:
         self.host, self.share, self.changes, self.engine = host, host.share, host.changes, host.engine
         self.old, self.ran, self.goes_on = old, ran and old is not None, goes_on
+        self.is_back = False
         self.route = AccessoryRoute(host)
         self.new = _names.staged(host.name)
         self.backup = backup and old is not None and not goes_on and bool(host.share.backup)
@@ -43,10 +44,7 @@ class Replacement:
         """HealthError if the new container did not get ready; the old one then runs again."""
         host, share = self.host, self.share
         if not self.goes_on:
-            host.ensure_network(share.network)
-            host.files.make_folders()
-            self._show()
-            self._back_up()
+            self._prepare()
         try:
             if not self.goes_on:
                 self._make_room()
@@ -54,6 +52,8 @@ class Replacement:
             host.do(f"boot container {host.name}", f"Booted {share.name} accessory", self._start)
             self.route.lead_to(self._target())
         except CaravanError as error:
+            if self.changes.check_mode:
+                raise
             raise self._gone_back(error) from error
         self._settle()
 
@@ -65,13 +65,24 @@ class Replacement:
 
     # Before anything changes
 
+    def _prepare(self) -> None:
+        try:
+            self.host.ensure_network(self.share.network)
+            self.host.files.make_folders()
+            self._show()
+            self._back_up()
+        except CaravanError:
+            if not self.changes.check_mode:
+                attempt(self._start_old)  # which a run that was killed may have stopped
+            raise
+
     def _back_up(self) -> None:
         if self.backup:
             name = self.share.name
             self.host.do(f"back up {self.host.name}", f"Backed up {name} accessory", self._run_backup)
 
     def _run_backup(self) -> None:
-        """A container that was stopped runs for it, and no longer."""
+        """A container that was stopped runs for it, and no longer; it may have been started a moment ago."""
         started = not is_running(self.old)
         try:
             if started:
@@ -86,7 +97,7 @@ class Replacement:
                 f"Mend accessories/{self.share.name}/backup, or do without it: -e kamal_accessory_backup=false."
             ) from error
         finally:
-            if started:
+            if started and not self.ran:
                 attempt(partial(self.engine.stop, self.host.name, None))
 
     def _make_room(self) -> None:
@@ -101,7 +112,7 @@ class Replacement:
         create = partial(self.engine.create, self.new, self.host.complete(self.carried))
         if not self.changes.check_mode:
             create()
-        if is_running(self.old) and not starts_first:
+        if self.ran and not starts_first:
             self.route.hold()
             self.host.stop(self.host.name)
 
@@ -143,23 +154,32 @@ class Replacement:
         troubles = attempt(lambda: report.update(health.report(self.engine, self.new)))
         if self.old is None and report["state"] == "running":
             return self._failure(error, report, troubles, f"It runs on as {self.new}; the next run looks at it again.")
-        troubles += attempt(self._give_up, host.files.restore, self._start_old)
-        end = "The container that was there before runs again." if self.ran else "Nothing runs there now."
+        troubles += attempt(self._stop_new, host.files.restore, self._start_old) or attempt(self._put_aside)
+        end = "The container that was there before runs again." if self.is_back else "Nothing runs there now."
         return self._failure(error, report, troubles, end)
 
-    def _give_up(self) -> None:
-        """One that never ran is of no use to anybody; of another its logs may be."""
+    def _stop_new(self) -> None:
+        if is_running(self.engine.inspect(self.new)):
+            self.engine.stop(self.new, None)
+
+    def _start_old(self) -> None:
+        if not self.ran:
+            return
+        if not is_running(self.engine.inspect(self.host.name)):
+            if is_running(self.engine.inspect(self.new)):
+                raise AccessoryError(f"{self.host.name} was not started beside {self.new}, which still runs.")
+            self.engine.start(self.host.name)
+        self.is_back = True
+        self.route.lead_back_to(self.host.name)
+
+    def _put_aside(self) -> None:
+        """Last of all: as long as it has its name the next run knows that the way back was not gone to its end. One
+        that never ran is of no use to anybody; of another its logs may be."""
         container = self.engine.inspect(self.new)
         if container is None or container["State"]["Status"] == "created":
             return self.engine.remove(self.new)
-        self.engine.stop(self.new, None)
         self.engine.remove(_names.given_up(self.host.name))
         return self.engine.rename(self.new, _names.given_up(self.host.name))
-
-    def _start_old(self) -> None:
-        if self.ran and not is_running(self.engine.inspect(self.host.name)):
-            self.engine.start(self.host.name)
-            self.route.lead_back_to(self.host.name)
 
     def _failure(self, error: CaravanError, report: Dict[str, Any], troubles: List[str], end: str) -> CaravanError:
         lines = [f"{self.host.name} did not get ready on {self.share.host}: {error.message.rstrip('.')}."]

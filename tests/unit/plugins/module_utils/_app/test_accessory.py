@@ -8,16 +8,19 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Callable
+from unittest.mock import Mock
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app import command_leftovers, replacement
 from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory import Accessory
 from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory_host import AccessoryHost
+from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory_route import AccessoryRoute
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
     AccessoryError,
     CaravanError,
     ConfigError,
+    EngineError,
     HealthError,
     PortError,
 )
@@ -326,6 +329,31 @@ def test_the_first_one_that_cannot_start_is_not_left_half_made(host: FakeEngine,
     assert host.here == {}
 
 
+def test_an_old_one_that_cannot_start_again_is_not_said_to_run(host: FakeEngine, db: Share) -> None:
+    act(host, db())
+    host.unstartable["hello-db"] = PortError("Docker could not start it: port is already allocated")
+    with pytest.raises(HealthError, match="Nothing runs there now"):
+        act(host, db(image="postgres:17"))
+
+
+def test_while_the_new_one_cannot_be_stopped_the_old_one_keeps_off_its_data(
+    host: FakeEngine, db: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act(host, db())
+    host.answers["check"] = Executed(1, "no connection")
+    stop = host.stop
+
+    def stop_but_not_the_new_one(name: str, timeout: int | None) -> None:
+        if name == "hello-db_staged":
+            raise EngineError("Docker could not stop it")
+        stop(name, timeout)
+
+    monkeypatch.setattr(host, "stop", stop_but_not_the_new_one)
+    with pytest.raises(HealthError, match="hello-db was not started beside hello-db_staged, which still runs"):
+        act(host, db(image="postgres:17", ready="check", ready_timeout=0))
+    assert containers(host) == {"hello-db": "exited", "hello-db_staged": "running"}
+
+
 def test_a_backup_is_made_before_anything_changes(host: FakeEngine, db: Share) -> None:
     act(host, db())
     done = foreseen_and_done(host, db(image="postgres:17", backup="dump all"))
@@ -408,6 +436,28 @@ def test_the_route_follows_the_new_container_or_stays(proxied: FakeEngine, db: S
     assert containers(proxied) == {"kamal-proxy": "running", "hello-db": "running", "hello-db_failed": "exited"}
 
 
+def test_a_route_that_was_switched_all_the_same_is_what_it_was_before(proxied: FakeEngine, db: Share) -> None:
+    act(proxied, db(**ROUTED))
+    before = dict(proxied.routes["hello-db"])
+    proxied.fails_after_switch = True
+    elsewhere = {"port": None, "proxy": {"host": "db2.example.com", "app_port": 9300}}
+    with pytest.raises(HealthError, match="did not drain"):
+        act(proxied, db(**elsewhere, image="postgres:17", update="start_first"))
+    assert proxied.routes["hello-db"] == before
+
+
+def test_a_dry_run_that_fails_changes_nothing(proxied: FakeEngine, db: Share, monkeypatch: pytest.MonkeyPatch) -> None:
+    share = db(**ROUTED, ready="check", ready_timeout=0)
+    proxied.answers["check"] = Executed(1, "still copying")
+    with pytest.raises(HealthError):
+        act(proxied, share)
+    proxied.calls.clear()
+    monkeypatch.setattr(AccessoryRoute, "lead_to", Mock(side_effect=EngineError("Docker did not answer")))
+    with pytest.raises(EngineError):
+        act(proxied, share, check=True)
+    assert proxied.calls == []
+
+
 def test_requests_wait_while_it_is_replaced_or_restarted(proxied: FakeEngine, db: Share) -> None:
     share = db(**ROUTED)
     act(proxied, share)
@@ -417,7 +467,8 @@ def test_requests_wait_while_it_is_replaced_or_restarted(proxied: FakeEngine, db
     proxied.dying.add("postgres:16")
     with pytest.raises(HealthError):
         act(proxied, share)
-    assert proxied.calls[-2:] == ["kamal-proxy deploy hello-db", "kamal-proxy resume hello-db"]
+    *_before, deployed, resumed, _put_aside = proxied.calls
+    assert [deployed, resumed] == ["kamal-proxy deploy hello-db", "kamal-proxy resume hello-db"]
     assert act(proxied, db(**ROUTED, image="postgres:17"), "restarted").actions == [
         "pause route hello-db",
         "stop container hello-db",

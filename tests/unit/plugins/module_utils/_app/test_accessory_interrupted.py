@@ -18,6 +18,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory_host 
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import CaravanError, EngineError
 from ansible_collections.caravan.kamal.plugins.module_utils._host import files, placed
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import AccessoryShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from faults import Failing, Fragile, Killed
@@ -27,7 +28,8 @@ pytestmark = pytest.mark.usefixtures("no_waiting")
 Share = Callable[..., AccessoryShare]
 SECTION = {"image": "postgres:16", "host": "host1", "env": {"secret": ["PASSWORD"]}}
 PLACES = {"files": ["a:/etc/a", "b:/etc/b"], "directories": ["data:/data"]}
-READY = {"ready": "check", "backup": "dump"}
+CHECKED = {"ready": "check", "ready_timeout": 0}
+READY = {**CHECKED, "backup": "dump"}
 ROUTED = {"proxy": {"host": "db.example.com"}}
 SCENES: dict[str, tuple[Any, Any]] = {
     "first": (None, {**PLACES, **READY}),
@@ -36,6 +38,7 @@ SCENES: dict[str, tuple[Any, Any]] = {
     "behind kamal-proxy": ({**READY, **ROUTED}, {**READY, **ROUTED, "image": "postgres:17", "update": "start_first"}),
     "held by kamal-proxy": ({**READY, **ROUTED}, {**READY, **ROUTED, "image": "postgres:17"}),
     "files and no check": (PLACES, {**PLACES, "cmd": "other"}),
+    "its files": ({**PLACES, **CHECKED}, {**PLACES, **CHECKED}),
 }
 
 
@@ -83,6 +86,21 @@ class Scene:
         assert self.run(share, content) == []
         assert self.engine.lost_volumes == []
 
+    def never_gets_ready(self) -> None:
+        self.engine.answers["check"] = Executed(1, "no connection")
+
+    def fails_to_run(self) -> None:
+        with pytest.raises(CaravanError):
+            self.run(self.after)
+
+    def assert_is_back(self, home: Path, old: str) -> None:
+        assert self.engine.here["hello-db"]["Id"] == old
+        assert self.engine.running - {"kamal-proxy"} == {"hello-db"}
+        assert {(home / file.path).read_text() for file in self.after.files} <= {"old"}
+        assert not list(home.rglob(".*.before"))
+        assert all(self.engine.target(route) == "hello-db" for route in self.engine.routes)
+        assert {route["pause_controller"]["state"] for route in self.engine.routes.values()} <= {0}
+
 
 def fresh(shares: Share, scene: str, monkeypatch: pytest.MonkeyPatch, factory: pytest.TempPathFactory) -> Any:
     folder = factory.mktemp("home")
@@ -120,6 +138,29 @@ def test_wherever_it_breaks_the_next_run_finishes_or_goes_back(
             broken.assert_converges(folder, *((broken.before, "old") if back else (broken.after, "new")))
         except (AssertionError, CaravanError) as failure:
             raise AssertionError(f"{scene}, broken at call {number}: {failure}") from failure
+
+
+@pytest.mark.parametrize("scene", ["replaced", "start first", "behind kamal-proxy", "held by kamal-proxy", "its files"])
+def test_wherever_the_way_back_is_killed_the_old_one_is_back_after_the_next_run(
+    shares: Share, scene: str, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    counted, _folder = fresh(shares, scene, monkeypatch, tmp_path_factory)
+    counted.never_gets_ready()
+    counted.engine.arm(10**6, EngineError)
+    counted.fails_to_run()
+    for number in range(1, counted.engine.number + 1):
+        broken, folder = fresh(shares, scene, monkeypatch, tmp_path_factory)
+        old = broken.engine.here["hello-db"]["Id"]
+        broken.never_gets_ready()
+        broken.engine.arm(number, Killed)
+        with contextlib.suppress(CaravanError, Killed):
+            broken.run(broken.after)
+        broken.engine.arm(0, Killed)
+        broken.fails_to_run()
+        try:
+            broken.assert_is_back(folder, old)
+        except AssertionError as failure:
+            raise AssertionError(f"{scene}, killed at call {number}: {failure}") from failure
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, None], ids=["full", "killed"])
