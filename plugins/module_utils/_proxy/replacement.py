@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from functools import partial
+from typing import Any, List, Mapping, Optional
 
 from .. import _body
-from .._errors import CaravanError
+from .._errors import CaravanError, ProxyError
 from .._host import files, networks
 from .._host.changes import Changes
 from .._host.engine import Engine
+from .._host.steps import attempt, on_the_way_back
 from .._names import PROXY_APPS_CONFIG, PROXY_CONTAINER, PROXY_REPLACED, staged
 from . import container as _container
 from .commands import look
@@ -78,19 +80,36 @@ def take_turns(
         engine.rename(new, PROXY_CONTAINER)
         ports.free()
         _container.start(engine)
-    except CaravanError:
-        _return(engine, old, new, ports)
-        raise
+    except CaravanError as error:
+        troubles = _return(engine, old, new, ports)
+        if not troubles:
+            raise
+        raise ProxyError("\n".join([error.message, *on_the_way_back(troubles)])) from error
     reassert(engine, changes, routes)
-    engine.remove(old["Id"])
+    for trouble in attempt(partial(engine.remove, old["Id"])):
+        changes.notice(f"The former {PROXY_CONTAINER} is still here, stopped, as {PROXY_REPLACED}: {trouble}")
 
 
-def _return(engine: Engine, old: Mapping[str, Any], new: str, ports: Ports) -> None:
-    """Whatever has come of the new container, the old one has its name again and runs if it did."""
-    engine.remove(new)
-    ports.give_back()
+def _return(engine: Engine, old: Mapping[str, Any], new: str, ports: Ports) -> List[str]:
+    """Whatever has come of the new container, the old one has its name again and runs if it did. Returns what went
+    wrong, which keeps no other step from being taken."""
+    return attempt(
+        partial(engine.remove, new),
+        ports.give_back,
+        partial(_give_name_back, engine, old["Id"]),
+        partial(_start_again, engine, old),
+    )
+
+
+def _give_name_back(engine: Engine, old: str) -> None:
     current = engine.inspect(PROXY_CONTAINER)
-    if current is None or current["Id"] != old["Id"]:
-        engine.rename(old["Id"], PROXY_CONTAINER)
+    if current is not None and current["Id"] != old:
+        engine.rename(current["Id"], STAGED)  # it could not be removed; the next run tries again
+    if current is None or current["Id"] != old:
+        engine.rename(old, PROXY_CONTAINER)
+
+
+def _start_again(engine: Engine, old: Mapping[str, Any]) -> None:
+    """Under whatever name it has."""
     if old["State"]["Status"] == "running":
-        engine.start(PROXY_CONTAINER)
+        engine.start(old["Id"])

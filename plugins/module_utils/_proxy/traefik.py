@@ -7,12 +7,13 @@ from __future__ import annotations
 import copy
 import time
 from functools import partial
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from .. import _references
 from .._errors import CaravanError, ProxyError
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine, Inspected
+from .._host.steps import attempt
 from .._names import BESIDE_LABEL, DEST_LABEL, FORMER_PROXY, PROXY_CONTAINER, SERVICE_LABEL
 from . import container as _container
 from .commands import look
@@ -111,8 +112,12 @@ class _PortsOfTraefik(Ports):
                     return None
             time.sleep(POLL)
 
-    def is_back(self) -> bool:
-        return _runs(self.engine.inspect(FORMER_PROXY))
+    def are_back(self) -> bool:
+        """Whether Traefik has them. Where nobody can say, that is the trouble."""
+        seen: List[Optional[Inspected]] = []
+        troubles = attempt(lambda: seen.append(self.engine.inspect(FORMER_PROXY)))
+        self.trouble = self.trouble or "; ".join(troubles)
+        return any(map(_runs, seen))
 
 
 def _take(engine: Engine, changes: Changes, wanted: Mapping[str, Any]) -> None:
@@ -131,7 +136,7 @@ def _take(engine: Engine, changes: Changes, wanted: Mapping[str, Any]) -> None:
 
 def _story(reason: str, ports: _PortsOfTraefik) -> str:
     what = f"{PROXY_CONTAINER} could not take the place of {FORMER_PROXY} on this host"
-    if ports.is_back():
+    if ports.are_back():
         return f"{what}, so {FORMER_PROXY} serves as before: {reason} Then run caravan.kamal.upgrade again."
     return (
         f"{what}, and {FORMER_PROXY} could not be started again either ({ports.trouble}): nobody is served here. "

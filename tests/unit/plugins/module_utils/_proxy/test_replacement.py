@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
@@ -48,6 +49,31 @@ def restart(engine: Any, check: bool = False) -> Changes:
     changes = Changes(check_mode=check)
     _proxy.restart(engine, changes)
     return changes
+
+
+class Refuses:
+    """An engine that refuses its calls of these numbers, and of each call in `always`."""
+
+    COUNTED = ("inspect", "start", "stop", "rename", "remove")
+
+    def __init__(self, engine: FakeEngine, numbers: set[int], always: tuple[str, ...] = ()) -> None:
+        self.engine, self.numbers, self.always = engine, numbers, always
+        self.made: list[str] = []
+        self.refused: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.engine, name)
+        return self._counted(name, real) if name in self.COUNTED else real
+
+    def _counted(self, name: str, real: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.made.append(name)
+            if len(self.made) in self.numbers or name in self.always:
+                self.refused.append(name)
+                raise EngineError(f"Docker could not {name}")
+            return real(*arguments, **named)
+
+        return call
 
 
 ACTS = {"reboot": reboot, "restart": restart}
@@ -135,8 +161,6 @@ def test_a_lost_route_whose_target_is_gone_is_told_and_the_others_are_served(
 @pytest.mark.parametrize("name", ACTS)
 def test_killed_at_any_step_it_can_be_done_again(host: FakeEngine, name: str, again: str, after: bool) -> None:
     """The next deploy mends it too, and nothing is left over once it was rebooted."""
-    import copy
-
     routes = dict(host.routes)
     for number in itertools.count(1):
         tried = copy.deepcopy(host)
@@ -168,3 +192,40 @@ def test_whichever_call_of_a_reboot_fails_the_old_one_serves(
         reboot(host)
     assert {known for known in host.here if known.startswith(PROXY)} == {PROXY}
     assert host.here[PROXY]["Id"] == before and PROXY in host.running
+
+
+def test_a_new_one_that_can_neither_start_nor_go_leaves_its_name_to_the_old_one(
+    host: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = host.here[PROXY]["Id"]
+    monkeypatch.setattr(_proxy, "clear_away", lambda engine: None)
+    counted = Refuses(copy.deepcopy(host), set())
+    reboot(counted)
+    stuck = Refuses(host, {counted.made.index("start") + 1}, always=("remove",))
+    with pytest.raises(ProxyError, match=r"Docker could not start\nOn the way back this failed too: .*not remove"):
+        reboot(stuck)
+    monkeypatch.undo()
+    assert host.here[PROXY]["Id"] == before and PROXY in host.running
+    reboot(host)
+    assert {known for known in host.here if known.startswith(PROXY)} == {PROXY}
+
+
+def test_whichever_two_calls_of_the_way_back_fail_the_old_one_runs(host: FakeEngine) -> None:
+    counted = Refuses(copy.deepcopy(host), set())
+    reboot(counted)
+    first = counted.made.index("start") + 1
+    counted = Refuses(copy.deepcopy(host), {first})
+    with pytest.raises(EngineError):
+        reboot(counted)
+    for pair in itertools.combinations(range(first + 1, len(counted.made) + 2), 2):
+        tried = copy.deepcopy(host)
+        refuses = Refuses(tried, {first, *pair})
+        with pytest.raises((EngineError, ProxyError)) as error:
+            reboot(refuses)
+        told = error.value.message.count("On the way back this failed too")
+        assert told == len(refuses.refused) - 1, (pair, error.value.message)
+        if "start" not in refuses.refused[1:]:
+            assert host.here[PROXY]["Id"] in {tried.here[name]["Id"] for name in tried.running}, pair
+        reboot(tried)
+        assert {known for known in tried.here if known.startswith(PROXY)} == {PROXY}
+        assert tried.routes == host.routes

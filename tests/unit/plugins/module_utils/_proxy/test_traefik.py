@@ -181,9 +181,29 @@ def test_whichever_call_fails_traefik_serves(routed: Ported, monkeypatch: pytest
 
 def test_where_kamal_proxy_does_not_start_traefik_serves_as_before_and_this_is_said(routed: Ported) -> None:
     routed.unstartable[PROXY] = PortError("port 80 is taken.")
-    with pytest.raises(ProxyError, match=r"so traefik serves as before: .*port 80 is taken.*upgrade again"):
+    with pytest.raises(ProxyError, match=r"(?s)so traefik serves as before: .*port 80 is taken.*upgrade again"):
         take_over(routed)
     assert routed.served["80"] == TRAEFIK
+
+
+def test_where_the_new_one_can_neither_start_nor_go_traefik_serves_as_before(
+    routed: Ported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_once(monkeypatch, routed, "start")
+    remove = routed.remove
+
+    def only_by_name(container: str, volumes: bool = False) -> None:
+        if container not in (PROXY, TRAEFIK, f"{PROXY}_staged", f"{PROXY}_replaced"):
+            raise EngineError("Docker could not remove it")
+        remove(container, volumes)
+
+    monkeypatch.setattr(routed, "remove", only_by_name)
+    with pytest.raises(ProxyError, match=r"(?s)so traefik serves as before: .*failed too: Docker could not remove it"):
+        take_over(routed)
+    assert routed.served == {"80": TRAEFIK, "443": PROXY}
+    changes = take_over(routed)
+    assert changes.actions == [PUT, REMOVE] and routed.served == {"80": PROXY, "443": PROXY}
+    assert any("Docker could not remove it" in notice for notice in changes.notices)
 
 
 def test_where_neither_starts_this_is_said_and_the_next_run_mends_it(
