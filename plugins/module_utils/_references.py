@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Optional, Tuple
 
 # What Docker calls Docker Hub where it keeps a login.
 DOCKER_HUB = "https://index.docker.io/v1/"
 # And in the names of images.
 HUB = "docker.io"
+ON_HUB = re.compile(r"^((index\.)?docker\.io/)?(library/)?")
 LATEST = "latest"
 UNTAGGED = "<none>:<none>"
 
@@ -48,6 +50,11 @@ def server_of(image: str) -> Optional[str]:
     first, slash, _rest = image.partition("/")
     is_server = slash and (first == "localhost" or "." in first or ":" in first)
     return first if is_server and first != HUB else None
+
+
+def short(name: str) -> str:
+    """As Docker lists it: without the registry where that is Docker Hub."""
+    return ON_HUB.sub("", name)
 
 
 def tag_of(reference: str) -> str:

@@ -20,6 +20,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._errors import Engin
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container, Executed, Hears, Image
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import flags as _flags
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import values
+from ansible_collections.caravan.kamal.plugins.module_utils._references import short
 
 PROXY = "kamal-proxy"
 NETWORK = "kamal"
@@ -79,7 +80,8 @@ class FakeEngine:
     def add_image(
         self, reference: str, image_id: str, service: str | None = "hello", digest: str | None = None
     ) -> Image:
-        labels = {"service": service} if service else {}
+        """Docker lists what is on Docker Hub by its short name, however it was asked for."""
+        reference, labels = short(reference), {"service": service} if service else {}
         old = next((image for image in self.pictures.values() if image.id == image_id), None)
         tags = [*(old.tags if old else ()), reference]
         self.pictures.pop(image_id, None)
@@ -164,7 +166,7 @@ class FakeEngine:
             raise EngineError(f"Docker could not create {name}: the name is in use")
         self.calls.append(f"create {name}")
         number = next(self._numbers)
-        image = self.pictures.get(body["Image"])
+        image = self.pictures.get(short(body["Image"]))
         beside = ("HostConfig", "NetworkingConfig", "Platform")
         config = {key: copy.deepcopy(value) for key, value in body.items() if key not in beside}
         host_config = {"RestartPolicy": {"Name": "no"}, "NetworkMode": "default", **body.get("HostConfig", {})}
@@ -281,7 +283,7 @@ class FakeEngine:
 
     def image(self, reference: str) -> Image | None:
         by_id = (image for image in self.pictures.values() if image.id == reference)
-        image = self.pictures.get(reference) or next(by_id, None)
+        image = self.pictures.get(short(reference)) or next(by_id, None)
         layers = [content_id(layer) for layer in self.stacks.get(image.id, [])] if image else []
         return replace(image, layers=layers, created=long_ago()) if image and layers else image
 
@@ -292,7 +294,9 @@ class FakeEngine:
 
     def images_in(self, repository: str) -> list[Image]:
         unique = {image.id: image for image in self.pictures.values()}
-        return [image for image in unique.values() if any(tag.rpartition(":")[0] == repository for tag in image.tags)]
+        return [
+            image for image in unique.values() if any(tag.rpartition(":")[0] == short(repository) for tag in image.tags)
+        ]
 
     def pull(self, reference: str, credentials: Mapping[str, str] | None) -> None:
         self.calls.append(f"pull {reference}")
@@ -300,7 +304,7 @@ class FakeEngine:
         if reference not in self.registry:
             raise ImageError(f"The registry has no image {reference}.")
         image = self.registry[reference]
-        self.pictures[reference] = image
+        self.pictures[short(reference)] = image
 
     def registry_digest(self, reference: str, credentials: Mapping[str, str] | None) -> str | None:
         image = self.registry.get(reference)
@@ -314,7 +318,7 @@ class FakeEngine:
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
         self.calls.append(f"tag {reference} {repository}:{tag}")
-        image = self.pictures[reference] if reference in self.pictures else self._image_of(reference)
+        image = self.pictures.get(short(reference)) or self._image_of(reference)
         tagged = self.add_image(f"{repository}:{tag}", image.id, image.labels.get("service"))
         self.pictures.update({name: replace(tagged, digests=image.digests) for name in tagged.tags})
 
@@ -323,7 +327,7 @@ class FakeEngine:
 
     def remove_image(self, reference: str) -> None:
         self.calls.append(f"remove image {reference}")
-        self.pictures.pop(reference, None)
+        self.pictures.pop(short(reference), None)
 
     def architecture(self) -> str:
         return "amd64"

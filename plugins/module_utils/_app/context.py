@@ -91,7 +91,7 @@ class Context:
         body = _body.complete(role.body, role.secrets, self.values(role), self.share.host)
         if image:
             reference = self.share.image.reference
-            body["Image"] = reference if reference in image.tags else image.id
+            body["Image"] = reference if image.has_tag(reference) else image.id
         files.absolute_binds(body)
         return self.changes.do(
             f"create container {role.container}",

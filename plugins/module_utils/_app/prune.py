@@ -136,7 +136,7 @@ def _foreseen(context: Context, image: Optional[Image], containers: Sequence[Con
 
 def _without(image: Image, tag: str) -> Image:
     """It is the new image's then, which is kept by its version."""
-    return replace(image, tags=[each for each in image.tags if each != tag])
+    return replace(image, tags=[each for each in image.tags if _references.short(each) != _references.short(tag)])
 
 
 def expendable_containers(containers: Sequence[Container], retain: int, keep: Set[str]) -> List[Container]:
@@ -171,4 +171,5 @@ def expendable_images(
 
 def _is_kept(reference: str, keep: Set[str], repository: Optional[str]) -> bool:
     where, tag = _references.split(reference)
-    return repository not in (None, where) or tag in keep or _references.is_latest(tag)
+    is_elsewhere = repository is not None and _references.short(repository) != _references.short(where)
+    return is_elsewhere or tag in keep or _references.is_latest(tag)

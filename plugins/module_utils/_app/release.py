@@ -211,7 +211,7 @@ class Release:
         wanted, gate = self.share.image, set(self.share.gate_roles)
         if self.changes.check_mode and gate and not gate & {role.name for role in roles}:
             return  # the dry run of the roles before these has listed it
-        if image is None or wanted.latest_reference not in image.tags:
+        if image is None or not image.has_tag(wanted.latest_reference):
             self.changes.do(
                 f"tag {wanted.reference} as {wanted.latest}",
                 lambda: self.engine.tag(image.id if image else "", wanted.repository, wanted.latest),

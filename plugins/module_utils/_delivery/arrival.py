@@ -54,7 +54,7 @@ class Arrival:
                 f"{text}, {size(sent)} sent" if saved else text,
                 lambda: self._loaded(saved or Saved("", []), layers),
             )
-        elif self.image.reference not in image.tags:
+        elif not image.has_tag(self.image.reference):
             repository, tag = _references.split(self.image.reference)
             self.changes.do(f"tag {self.image.reference}", lambda: self.engine.tag(image.id, repository, tag))
         if not self.changes.check_mode:

@@ -171,7 +171,9 @@ class DockerEngine:
 
     def images_in(self, repository: str) -> List[Image]:
         with _asking(f"list the images of {repository}"):
-            return [_answers.image(item, item.get("Labels")) for item in self.api.images(name=repository)]
+            return [
+                _answers.image(item, item.get("Labels")) for item in self.api.images(name=_references.short(repository))
+            ]
 
     def pull(self, reference: str, credentials: Optional[Mapping[str, str]]) -> None:
         repository, tag = _references.split(reference)

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence
 
+from .. import _references
+
 RUNNING = ("running", "restarting")
 STOPPED = ("created", "exited", "dead")
-DOCKER_HUB = re.compile(r"^(index\.)?docker\.io/(library/)?")
 # A container as `docker inspect` shows it: Id, Name, Image, RestartCount, State, Config, HostConfig, NetworkSettings.
 Inspected = Dict[str, Any]
 
@@ -49,11 +49,14 @@ class Image:
     created: str = ""
     settings: str = ""
 
+    def has_tag(self, reference: str) -> bool:
+        return _references.short(reference) in map(_references.short, self.tags)
+
     def digests_in(self, repository: str) -> List[str]:
-        """The digests that it has had in a repository; Docker writes names on Docker Hub in their short form."""
-        short = DOCKER_HUB.sub("", repository)
+        """The digests that it has had in a repository."""
+        wanted = _references.short(repository)
         pairs = (entry.partition("@") for entry in self.digests)
-        return [digest for name, _at, digest in pairs if DOCKER_HUB.sub("", name) == short]
+        return [digest for name, _at, digest in pairs if _references.short(name) == wanted]
 
 
 @dataclass(frozen=True)

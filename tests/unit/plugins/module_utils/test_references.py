@@ -9,6 +9,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._references import (
     is_latest,
     latest_tag,
     pinned,
+    short,
     split,
     tag_of,
     tagged,
@@ -39,3 +40,17 @@ def test_what_is_put_together_comes_apart_again(repository: str) -> None:
 def test_the_latest_tag_of_a_destination(destination: str, tag: str) -> None:
     assert latest_tag(destination) == tag
     assert is_latest(tag) and not is_latest("v1") and not is_latest("latestish")
+
+
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    [
+        ("docker.io/library/redis:7", "redis:7"),
+        ("library/redis:7", "redis:7"),
+        ("index.docker.io/team/hello", "team/hello"),
+        ("team/hello", "team/hello"),
+        ("r.example.com/library/redis", "r.example.com/library/redis"),
+    ],
+)
+def test_docker_lists_what_is_on_docker_hub_by_its_short_name(name: str, listed: str) -> None:
+    assert short(name) == listed

@@ -108,8 +108,8 @@ def test_in_check_mode_one_that_would_be_built_anew_is_not_the_one_that_is_here(
 
 def test_names_on_docker_hub_are_compared_in_their_short_form(engine: FakeEngine) -> None:
     wanted = replace(WANTED, repository="docker.io/team/hello")
-    image = replace(engine.add_image("docker.io/team/hello:v1", "i1"), digests=["team/hello@sha256:1"])
-    engine.pictures["docker.io/team/hello:v1"] = image
+    image = engine.add_image("docker.io/team/hello:v1", "i1", digest="sha256:1")
+    assert (image.tags, image.digests) == (["team/hello:v1"], ["team/hello@sha256:1"])
     assert ensure(engine, wanted, digest="sha256:1") == ([], image)
 
 

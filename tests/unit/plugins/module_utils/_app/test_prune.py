@@ -262,3 +262,9 @@ def test_what_else_lies_among_the_folders_of_services_is_passed_over(engine: Fak
     changes = Changes(check_mode=False)
     prune_all(engine, changes, Names("hello"), 1, [])
     assert changes.actions == ["remove image hello:v1"]
+
+
+@pytest.mark.parametrize("repository", ["team/hello", "docker.io/team/hello", "index.docker.io/team/hello"])
+def test_docker_hub_may_be_named_or_not(repository: str) -> None:
+    images = [Image("i3", ["team/hello:v3"], (), {}), Image("i1", ["team/hello:v1", "team/hello:latest"], (), {})]
+    assert expendable_images(images, [], {"v4"}, repository) == ["team/hello:v3"]

@@ -94,6 +94,17 @@ def test_a_first_release_boots_everything(host: FakeEngine, share_of: Share, hom
     assert "[sam] [web] Booted app version v1" in (home / ".kamal/hello-audit.log").read_text()
 
 
+@pytest.mark.parametrize("server", ["docker.io", "index.docker.io"])
+def test_docker_hub_may_be_named_as_the_registry(host: FakeEngine, share_of: Share, server: str) -> None:
+    share = share_of("v1", registry={"server": server})
+    host.add_image(share.image.reference, "i1")
+    assert (
+        release(host, share, built={"digest": None, "image_id": "i1"}).actions[-1] == f"tag {server}/hello:v1 as latest"
+    )
+    assert host.here["hello-web-v1"]["Config"]["Image"] == f"{server}/hello:v1"
+    assert release(host, share).actions == []
+
+
 def test_check_mode_predicts_a_first_release_and_does_nothing(host: FakeEngine, share_of: Share, home: Path) -> None:
     predicted = release(host, share_of("v1"), check=True)
     assert host.calls == []
