@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -13,7 +14,8 @@ import shutil
 import tarfile
 import tempfile
 import time
-from typing import IO, Any, Collection, Dict, Optional
+import zlib
+from typing import IO, Any, Collection, Dict, Iterator, Optional, Tuple
 
 from .._errors import ImageError
 from .._host import files as _files
@@ -29,6 +31,8 @@ ROOTS_PLACE = "/var/tmp"
 LONGEST_TEXT = 2**20
 FAST = 1
 GZIP = b"\x1f\x8b"
+# What reading an image raises where an archive in it, or its list of contents, is not all there.
+NOT_WHOLE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, KeyError, IndexError, TypeError, ValueError)
 
 
 def listed(engine: Engine, reference: str) -> Optional[Listed]:
@@ -70,6 +74,32 @@ def remove(folder: str) -> None:
 
 def save(engine: Engine, image: Listed, layers: Collection[str], folder: str) -> Saved:
     """These layers of an image as files in a folder. An engine gives out whole images only."""
+    with _whole(image):
+        files, texts = _taken_apart(engine, image, layers, folder)
+        missing = set(layers) - set(files)
+        if missing:
+            raise ImageError(
+                f"The Docker engine gave out {image.reference} without {', '.join(sorted(missing))}. Build it anew "
+                "(kamal_build_force=true), and run this again."
+            )
+        return Saved(_config(texts, image), list(files.values()))
+
+
+@contextlib.contextmanager
+def _whole(image: Listed) -> Iterator[None]:
+    try:
+        yield
+    except NOT_WHOLE as error:
+        raise ImageError(
+            f"The Docker engine did not give out all of {image.reference} ({type(error).__name__}: {error}). See that "
+            "it is well and its disk has room (systemctl status docker; df -h), and run the same command again."
+        ) from error
+
+
+def _taken_apart(
+    engine: Engine, image: Listed, layers: Collection[str], folder: str
+) -> Tuple[Dict[str, SavedLayer], Dict[str, bytes]]:
+    """The files of the layers, and what else in the archive is short."""
     files: Dict[str, SavedLayer] = {}
     texts: Dict[str, bytes] = {}
     others = {layer.partition(":")[2] for layer in set(image.layers) - set(layers)}
@@ -86,13 +116,7 @@ def save(engine: Engine, image: Listed, layers: Collection[str], folder: str) ->
                 layer = _content_hash(file)
                 if layer in layers and layer not in files:
                     files[layer] = _compressed(file, layer, folder)
-    missing = set(layers) - set(files)
-    if missing:
-        raise ImageError(
-            f"The Docker engine gave out {image.reference} without {', '.join(sorted(missing))}. Build it anew "
-            "(kamal_build_force=true), and run this again."
-        )
-    return Saved(_config(texts, image), list(files.values()))
+    return files, texts
 
 
 def _config(texts: Dict[str, bytes], image: Listed) -> str:

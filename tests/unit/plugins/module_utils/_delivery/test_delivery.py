@@ -168,6 +168,20 @@ def test_an_engine_that_gives_out_something_else_is_told(
         departure.save(engine, listed(engine, "hello:v1"), image.layers, str(source))
 
 
+def test_an_engine_that_stops_in_the_middle_is_told(engine: FakeEngine, tmp_path: Path) -> None:
+    image = add_layered(engine, "hello:v1", BASE)
+    contents = json.dumps([{"Config": "config.json"}]).encode()
+    files = {"layer.tar": gzip.compress(BASE), "config.json": configuration(image), "manifest.json": contents}
+    archive = tar(files).rstrip(b"\0")
+    for length in range(0, len(archive), 100):
+        engine.save = lambda _reference, end=length: iter([archive[:end]])  # type: ignore[method-assign, misc]
+        with pytest.raises(ImageError, match="hello:v1"):
+            departure.save(engine, listed(engine, "hello:v1"), image.layers, str(tmp_path))
+    engine.save = lambda _reference: iter([tar({**files, "layer.tar": gzip.compress(BASE)[:30]})])  # type: ignore[method-assign]
+    with pytest.raises(ImageError, match="did not give out all of hello:v1 .*and run the same command again"):
+        departure.save(engine, listed(engine, "hello:v1"), image.layers, str(tmp_path))
+
+
 def delivered(engine: FakeEngine, home: Path, source: Path) -> tuple[FakeEngine, Listed, Saved]:
     """A host that has been sent all of an image."""
     add_layered(engine, "hello:v1", BASE, APP)
