@@ -12,7 +12,8 @@ CaravanError
 ├── EngineError      the Docker engine cannot be reached, or refused a call
 │   ├── ImageError   an image is missing, denied, or not one of this service
 │   │   └── LoginError  a registry wants a login, or another one
-│   └── PortError    a port on the host is taken
+│   ├── PortError    a port on the host is taken
+│   └── CutShortError  what it gave out ends too early
 ├── FileError        a file on a host cannot be read or written
 ├── ProxyError       kamal-proxy refused a command
 │   └── StateError   what it has written down of its routes cannot be read
@@ -92,6 +93,10 @@ class LoginError(ImageError):
 
 
 class PortError(EngineError):
+    pass
+
+
+class CutShortError(EngineError):
     pass
 
 

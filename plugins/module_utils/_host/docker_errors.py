@@ -8,7 +8,7 @@ import contextlib
 import tarfile
 from typing import Any, Iterator, Tuple
 
-from .._errors import EngineError, ImageError, LoginError, PortError
+from .._errors import CutShortError, EngineError, ImageError, LoginError, PortError
 from . import refusals
 
 try:
@@ -53,7 +53,8 @@ def asking(what: str) -> Iterator[None]:
             "(systemctl status docker; docker ps) and run this again."
         ) from error
     except (AttributeError, KeyError, IndexError, TypeError, tarfile.TarError) as error:
-        raise EngineError(
+        kind = CutShortError if isinstance(error, tarfile.TarError) else EngineError
+        raise kind(
             f"Docker answered something unreadable when asked to {what} ({type(error).__name__}: {error}). See whether "
             "the engine is well (systemctl status docker; docker version)."
         ) from error

@@ -7,12 +7,12 @@ from __future__ import annotations
 import time
 from typing import Callable, Dict, List, Sequence
 
-from .._errors import ProxyError, StateError
+from .._errors import CutShortError, ProxyError, StateError
 from .._host.changes import Changes
 from .._host.engine import Engine, Executed
 from .._names import PROXY_CONTAINER, PROXY_STATE
 from . import errors
-from .state import Service, parse
+from .state import Service, broken, parse
 from .values import nanoseconds, show_duration
 
 # kamal-proxy truncates its state file and writes it anew: a reader that comes in between finds half of it.
@@ -65,7 +65,10 @@ def services_if_readable(engine: Engine, notice: Callable[[str], None]) -> Dict[
 
 
 def _read(engine: Engine) -> Dict[str, Service]:
-    content = engine.read_file(PROXY_CONTAINER, PROXY_STATE)
+    try:
+        content = engine.read_file(PROXY_CONTAINER, PROXY_STATE)
+    except CutShortError as error:  # it shrank while the engine read it
+        raise broken(error) from error
     return {} if content is None else parse(content)
 
 

@@ -47,13 +47,17 @@ def parse(content: bytes) -> Dict[str, Service]:
         items = json.loads(content)
         services = [_service(item) for item in _list(items)]
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise StateError(
-            f"The state file of kamal-proxy on this host ({PROXY_STATE} in its container) is broken: "
-            f"{type(error).__name__}: {error}. The next deploy to this host has kamal-proxy write it anew. If it was "
-            "restarted since it broke, it has forgotten its routes (docker exec kamal-proxy kamal-proxy list shows "
-            "those it has): deploy each service of this host again."
-        ) from error
+        raise broken(error) from error
     return {service.name: service for service in services}
+
+
+def broken(error: Exception) -> StateError:
+    return StateError(
+        f"The state file of kamal-proxy on this host ({PROXY_STATE} in its container) is broken: "
+        f"{type(error).__name__}: {error}. The next deploy to this host has kamal-proxy write it anew. If it was "
+        "restarted since it broke, it has forgotten its routes (docker exec kamal-proxy kamal-proxy list shows "
+        "those it has): deploy each service of this host again."
+    )
 
 
 def _service(item: Mapping[str, Any]) -> Service:

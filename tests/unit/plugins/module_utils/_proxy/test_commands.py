@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import StateError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
+from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import commands
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy.flags import deploy_argv, options
-from fakes import PROXY, FakeEngine
+from fakes import PROXY, FakeEngine, tar
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -35,6 +38,15 @@ def test_a_state_file_that_is_being_written_is_read_once_more(
     monkeypatch.setattr(host, "read_file", lambda *place: next(reads, None) or read_file(*place))
     if content:
         assert set(commands.services(host)) == {"app"}
+
+
+@pytest.mark.parametrize("length", [0, 100, 600, 1500])
+def test_a_state_file_that_shrinks_while_the_engine_reads_it_is_read_once_more(host: FakeEngine, length: int) -> None:
+    """Docker sends as many bytes as there were when it began, or the archive ends too early."""
+    whole = tar({"kamal-proxy.state": host.read_file(PROXY, "") or b""})
+    api = Mock()
+    api.get_archive.side_effect = [(iter([whole[:length]]), {}), (iter([whole]), {})]
+    assert set(commands.services(DockerEngine(api))) == {"app"}
 
 
 @pytest.mark.parametrize("content", BROKEN)
