@@ -10,6 +10,7 @@ from typing import Optional
 from .._host import files
 from .._names import PROXY_CONTAINER, Names, accessory_certificates
 from .._proxy import apps_config, flags
+from .._proxy import container as proxy
 from .._proxy.asked import Asked
 from .._proxy.certificate import Certificate
 from .._proxy.route import Route
@@ -88,8 +89,13 @@ class AccessoryRoute:
             self.lead_to(container)
 
     def remove(self) -> None:
-        if self.host.engine.inspect(PROXY_CONTAINER) is not None:
-            self._route().remove()
+        """Only a kamal-proxy that runs can be told to forget it."""
+        if self.host.engine.inspect(PROXY_CONTAINER) is None:
+            return
+        route = self._route()
+        if route.current is not None:
+            proxy.start_again(self.host.engine, self.host.changes)
+            route.remove()
 
     @property
     def _app(self) -> str:

@@ -420,6 +420,15 @@ def test_its_route_goes_when_it_stops_and_comes_back_when_it_starts(proxied: Fak
     assert proxied.routes == {}
 
 
+@pytest.mark.parametrize("verb", ["stopped", "absent"])
+def test_kamal_proxy_that_has_stopped_runs_again_to_forget_its_route(proxied: FakeEngine, db: Share, verb: str) -> None:
+    act(proxied, db(**ROUTED))
+    proxied.stop("kamal-proxy", None)
+    done = foreseen_and_done(proxied, db(**ROUTED), verb)
+    assert done.actions[:3] == ["start kamal-proxy", "remove route hello-db", "stop container hello-db"]
+    assert proxied.routes == {} and "hello-db" not in proxied.running
+
+
 def test_the_route_follows_the_new_container_or_stays(proxied: FakeEngine, db: Share) -> None:
     first = db(**ROUTED)
     act(proxied, first)
