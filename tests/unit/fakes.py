@@ -216,6 +216,8 @@ class FakeEngine:
             state["Health"] = {"Status": "unhealthy" if names & self.sick else "healthy", "Log": []}
 
     def stop(self, name: str, timeout: int | None) -> None:
+        if self.inspect(name) is None:
+            return
         known, container = self._find(name)
         self.calls.append(f"stop {known}")
         self.stop_timeouts[known] = timeout

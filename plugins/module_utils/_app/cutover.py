@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import _names
-from .._errors import CaravanError, HealthError
+from .._errors import CaravanError, EngineError, HealthError
 from .._host import health
 from .._host.engine import Container, Image
 from .._host.steps import attempt, on_the_way_back
@@ -207,11 +207,15 @@ class Cutover:
         """The role's other containers; `kept` is the ID of the one that serves."""
         if self.routing and self.context.share.command == UPGRADE and not self.context.changes.check_mode:
             return
-        for container in self.own:
-            if container.running and container.id != kept:
-                self.context.changes.do(f"stop container {container.name}", partial(self._stop, container))
+        others = [container for container in self.own if container.running and container.id != kept]
+        troubles = attempt(*(partial(self._stop, container) for container in others))
+        if troubles:
+            raise EngineError("; ".join(troubles))
 
     def _stop(self, container: Container) -> None:
+        self.context.changes.do(f"stop container {container.name}", partial(self._end, container))
+
+    def _end(self, container: Container) -> None:
         self.context.engine.stop(container.id, self.role.stop_timeout)
         if _names.is_staged(container.name):
             self.context.engine.remove(container.id, volumes=True)

@@ -82,7 +82,7 @@ class DockerEngine:
             self.api.start(container)
 
     def stop(self, container: str, timeout: Optional[int]) -> None:
-        with _asking(f"stop container {container}"):
+        with _asking(f"stop container {container}"), contextlib.suppress(docker.errors.NotFound):
             if timeout is None:
                 # The SDK, which does not ask for the container's own, would give up before the engine does.
                 timeout = _answers.stop_timeout(self.api.inspect_container(container))

@@ -100,7 +100,8 @@ class Engine(Protocol):
         """Start a container. PortError where a port that it publishes is taken."""
 
     def stop(self, container: str, timeout: Optional[int]) -> None:
-        """Stop a container, killing it after `timeout` seconds; None leaves that to the container and the engine."""
+        """Stop a container, killing it after `timeout` seconds; None leaves that to the container and the engine. One
+        that is gone is no error."""
 
     def rename(self, container: str, name: str) -> None:
         """Give a container another name, which must be free."""

@@ -14,11 +14,17 @@ from typing import Any, Callable
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils import _records
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import HealthError, ImageError, ProxyError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
+    CaravanError,
+    HealthError,
+    ImageError,
+    ProxyError,
+)
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Container
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import Built, HostShare
 from fakes import FakeEngine
+from faults import fail_once
 
 pytestmark = pytest.mark.usefixtures("home", "no_waiting")
 
@@ -103,6 +109,42 @@ def test_docker_hub_may_be_named_as_the_registry(host: FakeEngine, share_of: Sha
     )
     assert host.here["hello-web-v1"]["Config"]["Image"] == f"{server}/hello:v1"
     assert release(host, share).actions == []
+
+
+@pytest.fixture
+def with_two_others(host: FakeEngine, share_of: Share) -> FakeEngine:
+    """Beside what is live two containers run that an operator has started again."""
+    for version in ("v1", "v2", "v3"):
+        release(host, share_of(version, servers={"web": ["host1"]}))
+    for version in ("v1", "v2"):
+        host.start(f"hello-web-{version}")
+    host.calls.clear()
+    return host
+
+
+def test_one_that_cannot_be_stopped_keeps_no_other_from_being_stopped(
+    with_two_others: FakeEngine, share_of: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = with_two_others
+    fail_once(monkeypatch, host, "stop")
+    with pytest.raises(CaravanError, match="Docker did not answer"):
+        release(host, share_of("v3", servers={"web": ["host1"]}))
+    assert len(host.running & {"hello-web-v1", "hello-web-v2"}) == 1
+
+
+def test_one_that_is_removed_meanwhile_is_stopped_enough(
+    with_two_others: FakeEngine, share_of: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = with_two_others
+    stop = host.stop
+
+    def removed_before(name: str, timeout: int | None) -> None:
+        host.remove(name)
+        stop(name, timeout)
+
+    monkeypatch.setattr(host, "stop", removed_before)
+    release(host, share_of("v3", servers={"web": ["host1"]}))
+    assert host.running == {"kamal-proxy", "hello-web-v3"}
 
 
 def test_check_mode_predicts_a_first_release_and_does_nothing(host: FakeEngine, share_of: Share, home: Path) -> None:

@@ -244,6 +244,12 @@ def test_nor_is_that_of_an_image(tags: list[str], is_it: bool) -> None:
     assert engine.image(f"sha256:{PROXY_ID}") and engine.image(PROXY_ID[:12]) and engine.image("other:1")
 
 
+def test_a_container_that_is_gone_has_stopped() -> None:
+    api = Mock()
+    api.stop.side_effect = docker.errors.NotFound("No such container: web")
+    DockerEngine(api).stop("web", 3)
+
+
 def test_only_app_containers_lose_their_anonymous_volumes() -> None:
     api = Mock()
     DockerEngine(api).remove("db")
