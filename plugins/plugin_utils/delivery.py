@@ -91,9 +91,12 @@ class Sending:
             yield from enumerate(iter(lambda: source.read(PIECE), b""), begin // PIECE)
 
     def _write(self, file: SavedLayer, number: int, piece: bytes) -> None:
-        """Each piece has its place, so that a writer that a broken connection left behind does no harm."""
+        """Each piece has its place, so that another writer of the same file does no harm, be it one that a broken
+        connection left behind. What is too long is none of the kind."""
+        is_other = number == 0 and self.place.arrived.get(file.name, 0) > file.size
+        how = "" if is_other else "conv=notrunc "
         folder, path = (shlex.quote(part) for part in (self.place.folder, f"{self.place.folder}/{file.name}"))
-        script = f"umask 077; export LC_ALL=C; mkdir -p {folder} && exec dd of={path} bs={PIECE} seek={number}"
+        script = f"umask 077; export LC_ALL=C; mkdir -p {folder} && exec dd of={path} bs={PIECE} {how}seek={number}"
         done = self._visit(script, piece)
         if done["rc"] != 0:
             raise self._refused(str(done["stderr"]) + str(done["stdout"]))

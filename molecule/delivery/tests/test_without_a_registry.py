@@ -65,7 +65,7 @@ def test_a_broken_transfer_and_a_full_disk_leave_the_app_serving(
     assert broken.output.count("is full") == 1
     assert "failed: web2, worker1; " in broken.output
     assert web1.running == web2.running == ["hello-web-v1"] and worker1.running == ["hello-workers-v1"]
-    assert int(web2.sh(f"stat -c %s {web2.home}/{LAYERS}/* | sort -n | tail -n 1")) >= 2 * PIECE
+    assert int(web2.sh(f"stat -c %s {web2.home}/{LAYERS}/*/* | sort -n | tail -n 1")) >= 2 * PIECE
     assert not any(host.locked() for host in (web1, web2, worker1))
 
 

@@ -25,7 +25,7 @@ FULL = "no space left on device"
 
 @dataclass(frozen=True)
 class Arrival:
-    """`folder`, relative to the home, is where the layers are sent to."""
+    """`folder`, relative to the home, has a folder for each image that is being sent, where its layers are sent to."""
 
     engine: Engine
     changes: Changes
@@ -35,12 +35,14 @@ class Arrival:
     def lacks(self) -> Dict[str, Any]:
         """Whether the image is here, the layers that are not, and what of them has arrived before."""
         here = self._here() is not None
+        if not here and not self.changes.check_mode:
+            self._take_along()
         space = os.statvfs(files.home())
         return {
             "here": here,
             "layers": [] if here else lacking(self.image.layers, self.engine.layers()),
-            "arrived": {} if here else {os.path.basename(path): _length(path) for path in files.inside(self.folder)},
-            "folder": files.absolute(self.folder),
+            "arrived": {} if here else {os.path.basename(path): _length(path) for path in files.inside(self._place)},
+            "folder": files.absolute(self._place),
             "free": space.f_bavail * space.f_frsize,
         }
 
@@ -58,8 +60,19 @@ class Arrival:
             repository, tag = _references.split(self.image.reference)
             self.changes.do(f"tag {self.image.reference}", lambda: self.engine.tag(image.id, repository, tag))
         if not self.changes.check_mode:
-            self._clear(saved)
+            self._clear()
         return image
+
+    @property
+    def _place(self) -> str:
+        return f"{self.folder}/{self.image.image_id.rpartition(':')[2][:12]}"
+
+    def _take_along(self) -> None:
+        """What was sent of other images may be part of this one. It gets a second name, so that it stays here when the
+        other image is loaded and what was sent for it goes."""
+        for path in files.inside(self.folder):
+            if not path.startswith(f"{self._place}/"):
+                files.link(path, f"{self._place}/{os.path.basename(path)}")
 
     def _here(self) -> Optional[Image]:
         for name in (self.image.image_id, self.image.reference):
@@ -87,12 +100,14 @@ class Arrival:
             raise ImageError(f"Docker took {self.image.reference} and has another image now. Run this again.")
         return image
 
-    def _clear(self, saved: Optional[Saved]) -> None:
+    def _clear(self) -> None:
         """What was sent for this image goes, and what nobody has come back for. Another run may be sending its own."""
-        mine = {part.name for part in saved.files} if saved else set()
+        files.remove(self._place)
         for path in files.inside(self.folder):
-            if os.path.basename(path) in mine or _age(path) > KEPT_FOR:
+            if _age(path) > KEPT_FOR:
                 files.remove(path)
+        for name in files.folders(self.folder):
+            files.remove_empty(f"{self.folder}/{name}")
         files.remove_empty(self.folder)
 
     def _check(self, part: SavedLayer) -> None:
@@ -119,12 +134,12 @@ class Arrival:
         yield "manifest.json", len(contents), [contents]
 
     def _path(self, part: SavedLayer) -> str:
-        return f"{self.folder}/{part.name}"
+        return f"{self._place}/{part.name}"
 
     def _not_loaded(self, error: EngineError) -> ImageError:
         if FULL not in error.message.lower():
             return ImageError(f"{error.message} So {self.image.reference} is not on this host. Run this again.")
-        files.remove(self.folder)
+        self._clear()
         return ImageError(
             f"The disk of this host is full: Docker had no room for {self.image.reference}, and what was sent is "
             "removed again. Make room there (df -h; docker system df shows what Docker takes), then run the same "
@@ -137,7 +152,10 @@ def _file_of(layer: str) -> str:
 
 
 def _length(path: str) -> int:
-    return os.stat(files.absolute(path)).st_size
+    """In bytes. One that is gone by now has none."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.stat(files.absolute(path)).st_size
+    return 0
 
 
 def _age(path: str) -> float:

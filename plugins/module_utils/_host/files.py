@@ -207,6 +207,13 @@ def remove(path: str) -> None:
             os.unlink(name, dir_fd=folder)
 
 
+def link(path: str, other: str) -> None:
+    """Give a file another name, unless something has that. One that is gone gets none."""
+    is_there = contextlib.suppress(FileNotFoundError, FileExistsError)
+    with doing("link", path), is_there, opened(path) as (source, name), opened(other, make=True) as (folder, new):
+        os.link(name, new, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
+
+
 def remove_empty(path: str) -> None:
     """Remove a directory if there is nothing in it."""
     with doing("remove", path), contextlib.suppress(FileNotFoundError), opened(path) as (folder, name):

@@ -300,8 +300,9 @@ class Hosts:
         if name == "image_delivery pulled":
             engine.registry["hello@sha256:d"] = IMAGE
         if name == "image_delivery loaded":
-            (home / ".kamal/layers").mkdir(parents=True)
-            (home / ".kamal/layers" / NAME).write_bytes(PACKED)
+            place = home / ".kamal/layers" / IMAGE.id.rpartition(":")[2][:12]
+            place.mkdir(parents=True)
+            (place / NAME).write_bytes(PACKED)
 
     def bring_images(self, engine: FakeEngine) -> None:
         """A release prunes the images of versions that are still to come."""

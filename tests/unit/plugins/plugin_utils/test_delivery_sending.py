@@ -140,3 +140,16 @@ def test_when_its_time_is_over_the_next_visit_goes_on(source: Path, until: float
     assert (is_all, there, host.got) == (True, CONTENT, CONTENT)
     over = [line for line in host.told if "the deploy lock is renewed before the rest" in line]
     assert len(over) == len(visits) - 1
+
+
+def test_two_that_send_the_same_file_at_once_do_not_cut_it_off_for_each_other(source: Path) -> None:
+    """The second one begins while the first is in the middle."""
+
+    class Second(Host):
+        def _low_level_execute_command(self, script: str, sudoable: bool, in_data: bytes, executable: str) -> Any:
+            if self.visits == 2:
+                self.visits += 1
+                send(Host(), source, until=0)
+            return super()._low_level_execute_command(script, sudoable, in_data, executable)
+
+    assert send(Second(), source) == (len(CONTENT), True, CONTENT)

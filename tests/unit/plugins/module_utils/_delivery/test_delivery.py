@@ -67,11 +67,14 @@ def arrival(engine: FakeEngine, image: Listed, check: bool = False) -> Arrival:
     return Arrival(engine, Changes(check), image, FOLDER)
 
 
-def sent(saved: Saved, source: Path, home: Path) -> None:
-    """What the action does."""
-    (home / FOLDER).mkdir(parents=True, exist_ok=True)
+def sent(saved: Saved, source: Path, host: FakeEngine, image: Listed) -> Path:
+    """What the action does, and where."""
+    place = Path(arrival(host, image).lacks()["folder"])
+    place.mkdir(parents=True, exist_ok=True)
     for file in saved.files:
-        shutil.copy(source / file.name, home / FOLDER / file.name)
+        if not (place / file.name).exists():
+            shutil.copy(source / file.name, place / file.name)
+    return place
 
 
 @pytest.fixture
@@ -92,7 +95,7 @@ def test_only_the_layer_that_is_new_travels(engine: FakeEngine, home: Path, sour
     assert [file.layer for file in saved.files] == [content_id(NEWER)]
     assert [gzip.decompress((source / file.name).read_bytes()) for file in saved.files] == [NEWER]
     assert sorted(os.listdir(source)) == [file.name for file in saved.files]
-    sent(saved, source, home)
+    sent(saved, source, host, image)
     got = arrival(host, image)
     loaded = got.load(saved, 1234)
     assert loaded is not None and loaded.id == there.id
@@ -187,19 +190,21 @@ def delivered(engine: FakeEngine, home: Path, source: Path) -> tuple[FakeEngine,
     add_layered(engine, "hello:v1", BASE, APP)
     image = listed(engine, "hello:v1")
     saved = departure.save(engine, image, image.layers, str(source))
-    sent(saved, source, home)
-    return FakeEngine(), image, saved
+    host = FakeEngine()
+    sent(saved, source, host, image)
+    return host, image, saved
 
 
 def test_what_arrived_otherwise_than_it_was_sent_is_removed_and_told(
     engine: FakeEngine, home: Path, source: Path
 ) -> None:
     host, image, saved = delivered(engine, home, source)
-    damaged = home / FOLDER / saved.files[0].name
+    place = Path(arrival(host, image).lacks()["folder"])
+    damaged = place / saved.files[0].name
     damaged.write_bytes(b"half")
     with pytest.raises(ImageError, match="did not arrive as it was sent .*; run the same command again"):
         arrival(host, image).load(saved, 1)
-    assert not damaged.exists() and (home / FOLDER / saved.files[1].name).exists()
+    assert not damaged.exists() and (place / saved.files[1].name).exists()
     assert host.calls == []
     assert saved.files[0].name not in arrival(host, image).lacks()["arrived"]
 
@@ -279,14 +284,37 @@ def test_what_another_run_is_sending_stays_and_what_nobody_came_back_for_goes(
     host, image, saved = delivered(engine, home, source)
     if is_here:
         add_layered(host, "hello:v1", BASE, APP)
-    theirs, old = home / FOLDER / "theirs", home / FOLDER / "old"
+    theirs, old = home / FOLDER / "theirs/half", home / FOLDER / "gone/half"
     for path in (theirs, old):
+        path.parent.mkdir()
         path.write_bytes(b"half")
     os.utime(old, (time.time() - KEPT_FOR - 1,) * 2)
     arrival(host, image, check=True).load(saved, 1)
-    assert len(os.listdir(home / FOLDER)) == 4
+    assert len(os.listdir(home / FOLDER)) == 3
     arrival(host, image).load(saved, 1)
-    assert os.listdir(home / FOLDER) == ["theirs"]
+    assert os.listdir(home / FOLDER) == ["theirs"] and theirs.read_bytes() == b"half"
+
+
+def test_two_runs_that_send_the_same_layer_do_not_take_it_from_each_other(
+    engine: FakeEngine, home: Path, source: Path
+) -> None:
+    """It lies elsewhere in the second image, so that the host lacks it there also with the first one."""
+    add_layered(engine, "hello:v1", BASE, APP)
+    add_layered(engine, "hello:v2", NEWER, BASE)
+    host, images = FakeEngine(), [listed(engine, f"hello:{version}") for version in ("v1", "v2")]
+    each = [departure.save(engine, image, image.layers, str(source)) for image in images]
+    for saved, image in zip(each, images, strict=True):
+        sent(saved, source, host, image)
+    for saved, image in zip(each, images, strict=True):
+        loaded = arrival(host, image).load(saved, 1)
+        assert loaded is not None and loaded.id == image.image_id
+    assert not (home / FOLDER).exists()
+
+
+def test_what_was_sent_of_another_image_is_not_sent_again(engine: FakeEngine, home: Path, source: Path) -> None:
+    host, _image, saved = delivered(engine, home, source)
+    add_layered(engine, "hello:v2", BASE, NEWER)
+    assert saved.files[0].name in arrival(host, listed(engine, "hello:v2")).lacks()["arrived"]
 
 
 def test_a_task_that_became_root_leaves_what_the_user_of_the_connection_can_take(
