@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import re
-import secrets
 import shutil
 import stat
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._errors import FileError
+from . import unfinished
 from . import user as _user
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
-WRITING = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 # A pipe or a device in the place of a file must not keep us waiting.
 READING = os.O_RDONLY | os.O_NONBLOCK
 IN_PLACE = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW
@@ -123,11 +120,10 @@ def replace(path: str, data: bytes, adjust: Callable[[int], None]) -> None:
     """Write a file: at any moment it is the old one or the new one. `adjust` gives the open new one its mode and owner,
     which until then are those of a file that its owner alone may read."""
     with doing("write", path), opened(path, make=True) as (folder, name):
-        _clear(folder, name)
-        temporary = f".{name}.{secrets.token_hex(8)}"
+        unfinished.remove_left(folder, name)
+        handle, temporary = unfinished.made(folder, name, PRIVATE_FILE)
         try:
-            with os.fdopen(os.open(temporary, WRITING, PRIVATE_FILE, dir_fd=folder), "wb") as sink:
-                _locked(sink.fileno())
+            with os.fdopen(handle, "wb") as sink:
                 sink.write(data)
                 sink.flush()
                 own(sink.fileno())
@@ -139,29 +135,6 @@ def replace(path: str, data: bytes, adjust: Callable[[int], None]) -> None:
                 os.unlink(temporary, dir_fd=folder)
             raise
         os.fsync(folder)
-
-
-def _clear(folder: int, name: str) -> None:
-    """Remove what killed processes have left of the file, which may be one of secrets. Nobody has it locked."""
-    left = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}")
-    for each in os.listdir(folder):
-        if left.fullmatch(each):
-            with contextlib.suppress(OSError):
-                handle = os.open(each, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=folder)
-                try:
-                    if _locked(handle):
-                        os.unlink(each, dir_fd=folder)
-                finally:
-                    os.close(handle)
-
-
-def _locked(handle: int) -> bool:
-    """Lock a file until it is closed; False where another process has done so, or nobody can on this file system."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def append(path: str, line: str) -> None:

@@ -21,7 +21,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._app.registry import
 from ansible_collections.caravan.kamal.plugins.module_utils._balancing import BalancedRoute, LoadBalancerShare
 from ansible_collections.caravan.kamal.plugins.module_utils._build import client
 from ansible_collections.caravan.kamal.plugins.module_utils._data import to_data
-from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine, files, placed, trees
+from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_engine, files, placed, trees, unfinished
 from ansible_collections.caravan.kamal.plugins.module_utils._host import module as _module
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
@@ -391,7 +391,7 @@ def test_a_failing_file_system_is_one_message_and_nothing_is_claimed(
 ) -> None:
     def run(system: Any, engine: FakeEngine) -> dict[str, Any]:
         with monkeypatch.context() as patch:
-            for user in (files, trees, placed, turn):
+            for user in (files, trees, placed, turn, unfinished):
                 patch.setattr(user, "os", system)
             return hosts.run(name, engine)
 

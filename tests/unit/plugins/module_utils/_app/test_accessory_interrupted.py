@@ -16,7 +16,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._app import replacem
 from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory import Accessory
 from ansible_collections.caravan.kamal.plugins.module_utils._app.accessory_host import AccessoryHost
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import CaravanError, EngineError
-from ansible_collections.caravan.kamal.plugins.module_utils._host import files, placed
+from ansible_collections.caravan.kamal.plugins.module_utils._host import files, placed, unfinished
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import AccessoryShare
@@ -181,6 +181,7 @@ def test_wherever_a_file_cannot_be_written_the_next_run_finishes(
         faulty = Failing(os, call, fail, after, lasting=error is None)
         with monkeypatch.context() as patch, contextlib.suppress(CaravanError, Killed):
             patch.setattr(files, "os", faulty)
+            patch.setattr(unfinished, "os", faulty)
             patch.setattr(placed, "os", faulty)
             broken.run(broken.after)
         if error:

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app import found_secrets, history
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import CaravanError, EngineError
-from ansible_collections.caravan.kamal.plugins.module_utils._host import files, placed, trees
+from ansible_collections.caravan.kamal.plugins.module_utils._host import files, placed, trees, unfinished
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import certificate
 from ansible_collections.caravan.kamal.plugins.module_utils._records import live_container
@@ -223,7 +223,7 @@ def test_wherever_a_file_cannot_be_written_what_served_serves_and_the_next_run_f
         broken = scene_of(scene)
         disk = Disk(broken.engine, number, error)
         with monkeypatch.context() as patch:
-            for user in (files, placed, trees):
+            for user in (files, placed, trees, unfinished):
                 patch.setattr(user, "os", disk)
             said = broken.broken_off()
         broken.engine.arm(0, Killed)

@@ -13,7 +13,7 @@ from typing import Callable
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import FileError
-from ansible_collections.caravan.kamal.plugins.module_utils._host import files
+from ansible_collections.caravan.kamal.plugins.module_utils._host import files, unfinished
 from faults import failing_os
 
 PATH = ".kamal/apps/hello/env/roles/web.env"
@@ -54,6 +54,21 @@ def test_what_a_killed_writer_left_goes_with_the_next_and_what_another_still_wri
         fcntl.flock(writer, fcntl.LOCK_EX)
         files.write(PATH, "new")
     assert {file.name for file in folder.iterdir()} == {"web.env", *others}
+
+
+def test_a_new_file_that_another_process_takes_for_one_that_was_left_is_made_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(handle: int, how: int) -> None:
+        monkeypatch.undo()
+        Path(os.readlink(f"/proc/self/fd/{handle}")).unlink()
+
+    files.write(PATH, "old")
+    monkeypatch.setattr(unfinished.fcntl, "flock", taken)
+    with files.opened(PATH) as (folder, name):
+        handle, hidden = unfinished.made(folder, name, files.PRIVATE_FILE)
+    os.close(handle)
+    assert [file.name for file in (home / PATH).parent.iterdir() if file.name == hidden]
 
 
 def test_two_who_write_a_file_at_a_time_are_in_nobodys_way(home: Path) -> None:
@@ -161,6 +176,7 @@ def test_a_file_system_that_fails_is_one_message_and_nothing_half_done(
         faulty = failing_os(call, number, after, lasting=True)
         with monkeypatch.context() as patch:
             patch.setattr(files, "os", faulty)
+            patch.setattr(unfinished, "os", faulty)
             try:
                 VERBS[verb]()
             except FileError as error:
