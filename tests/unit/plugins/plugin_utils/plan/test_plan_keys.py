@@ -49,15 +49,6 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """No run is planned with it; the error names the key."""
-
-    text: str
-    named: str
-    command: str = "deploy"
-
-
-@dataclass(frozen=True)
 class Told:
     """A run goes on without it, and `config` says so."""
 
@@ -107,7 +98,7 @@ def balancer(place: str, after: str, before: str = "host: h9") -> Effect:
 
 REGISTRY = "image: acme/app\nregistry: {server: r.example.com, username: me, password: [PASSWORD]}"
 
-KEYS: dict[str, Effect | Flag | Refused | Told | Checked] = {
+KEYS: dict[str, Effect | Flag | Told | Checked] = {
     "root/service": Effect("hosts/h1/roles/0/container", "service: other"),
     "root/image": Effect("hosts/h1/image/repository", "image: acme/app"),
     "root/servers": Effect("order", "servers: [h1, h2]"),
@@ -360,14 +351,6 @@ def test_a_key_changes_what_it_is_about(case: Effect, project: Path) -> None:
 def test_a_key_reaches_kamal_proxy(case: Flag, project: Path) -> None:
     assert case.word not in seen("", project)["routes"]["web"]
     assert case.word in seen(f"proxy: {{{case.proxy}}}", project)["routes"]["web"]
-
-
-@those(Refused)
-def test_a_key_that_would_change_what_runs_is_refused(case: Refused, project: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        planned(config_of(case.text, project), case.command)
-    assert case.named in str(caught.value)
-    planned(config_of(case.text, project), "inspect")
 
 
 @those(Told)
