@@ -306,13 +306,9 @@ def config_of(text: str, project: Path) -> Config:
     return from_mapping({**BASE, **(yaml.safe_load(text) or {})}, None, str(project))
 
 
-def planned(config: Config, command: str = "deploy") -> dict[str, Any]:
-    return dict(to_data(plan(config, Run(version="v1", hosts=["h1", "h2"], command=command))))
-
-
 def seen(text: str, project: Path) -> dict[str, Any]:
     config = config_of(text, project)
-    made = planned(config)
+    made = dict(to_data(plan(config, Run(version="v1", hosts=["h1", "h2"], command="deploy"))))
     others = {"ssh": connection(config.data), "aliases": config.data.get("aliases")}
     return {**made, "routes": routes(made), **others}
 
