@@ -23,7 +23,7 @@ from ..module_utils._delivery import departure
 from ..module_utils._delivery.parts import Listed, Saved, SavedLayer
 from ..module_utils._errors import CaravanError, ImageError
 from ..module_utils._names import Names
-from ..module_utils._shares import Built
+from ..module_utils._shares import Built, is_about
 from ..plugin_utils import tunnel
 from ..plugin_utils.delivery import Place, Sending
 from ..plugin_utils.display import host_line
@@ -123,7 +123,7 @@ class ActionModule(PlannedAction):
 
     def _is_to_be_built(self, reference: str, task_vars: Mapping[str, Any]) -> bool:
         answer = task_vars.get(BUILT) or {}
-        return _is_of(answer, reference) and Built.of(answer).pending
+        return is_about(answer, reference) and Built.of(answer).pending
 
     # A registry on the controller
 
@@ -196,12 +196,7 @@ def _lacking(task_vars: Mapping[str, Any], reference: str) -> List[Mapping[str, 
 def _has_pulled(variables: Mapping[str, Any], reference: str) -> bool:
     """Or would in check mode."""
     answer = variables.get(PULLED) or {}
-    return _is_of(answer, reference) and bool(answer.get("image_id") or answer.get("foretold"))
-
-
-def _is_of(answer: Mapping[str, Any], reference: str) -> bool:
-    """Whether it is about this image: a host still has what it answered for another service of the run."""
-    return f"{answer.get('repository')}:{answer.get('tag')}" == reference
+    return is_about(answer, reference) and bool(answer.get("image_id") or answer.get("foretold"))
 
 
 def _had(pulled: Mapping[str, Any]) -> Dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Dict, Mapping, Optional
 
 from ..module_utils._data import to_data
 from ..module_utils._references import server_of, tagged
-from ..module_utils._shares import HostShare, ImageShare, needed_secrets
+from ..module_utils._shares import HostShare, ImageShare, is_about, needed_secrets
 from ..plugin_utils.display.live_line import NO_ROLE_YET
 from ..plugin_utils.forks.first_pull import FirstPulls, Pull
 from ..plugin_utils.kept.way import BRIEFLY
@@ -109,6 +109,6 @@ def _is_the_last(arguments: Arguments, share: HostShare) -> bool:
 
 
 def _built(answer: Optional[Mapping[str, Any]], image: ImageShare) -> Mapping[str, Any]:
-    """What a build answered, unless that was another one of this run: a rollback or a second service reads it too."""
-    ours = answer and (answer.get("repository"), answer.get("tag")) == (image.repository, image.tag)
+    """What a build answered, unless that was of another image."""
+    ours = answer and is_about(answer, image.reference)
     return {name: answer[name] for name in OF_A_BUILD if name in answer} if answer and ours else {}

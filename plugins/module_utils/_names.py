@@ -225,9 +225,10 @@ def version_of(container: str, prefix: str, labels: Mapping[str, str]) -> str:
     return labels.get(VERSION_LABEL) or named
 
 
-def short_id(container_id: str) -> str:
-    """As Docker shows it and gives it to the container as hostname, which is where kamal-proxy sends requests to."""
-    return container_id[:12]
+def short_id(its_id: str) -> str:
+    """The ID of a container or an image as Docker shows it. A container has it as hostname, which is where kamal-proxy
+    sends requests to."""
+    return its_id.rpartition(":")[2][:12]
 
 
 def short_version(version: str) -> str:

@@ -252,6 +252,11 @@ class Built:
         return cls(image_id, digest, bool(answer) and not (image_id or digest), bool(answer.get("pushed")))
 
 
+def is_about(answer: Mapping[str, Any], reference: str) -> bool:
+    """Whether it was answered of this image: a run still has what it was answered for a service before."""
+    return f"{answer.get('repository')}:{answer.get('tag')}" == reference
+
+
 def needed_secrets(roles: Sequence[RoleShare]) -> List[Mapping[str, str]]:
     """What the controller gives to the roles of a host: variables and certificates, by the names of their secrets."""
     given = [role for role in roles if role.secrets_file is None]

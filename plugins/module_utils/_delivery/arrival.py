@@ -17,6 +17,7 @@ from .._errors import EngineError, ImageError
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
+from .._names import short_id
 from .parts import KEPT_FOR, Listed, Member, Saved, SavedLayer, archive, is_same, lacking, size
 
 BLOCK = 2**20
@@ -65,7 +66,7 @@ class Arrival:
 
     @property
     def _place(self) -> str:
-        return f"{self.folder}/{self.image.image_id.rpartition(':')[2][:12]}"
+        return f"{self.folder}/{short_id(self.image.image_id)}"
 
     def _take_along(self) -> None:
         """What was sent of other images may be part of this one. It gets a second name, so that it stays here when the

@@ -8,7 +8,7 @@ import re
 from typing import Any, Iterator, Sequence
 
 from ...module_utils._docker_run.options import problems as option_problems
-from ...module_utils._names import Names, accessory_service
+from ...module_utils._names import Names
 from .findings import Finding, listed, near_miss, shown
 from .lines import KeyPath
 from .topology import Accessory, as_list, as_map, strings
@@ -113,8 +113,8 @@ def accessory_routes(view: View) -> Iterator[Finding]:
     names = Names(str(view.data.get("service")), view.destination)
     routes = {names.role(role.name): role for role in view.all_roles if role.proxied}
     for accessory in view.accessories:
-        service = accessory.settings.get("service") or accessory_service(names.service, accessory.name)
-        role = routes.get(str(service))
+        service = accessory.service(names.service)
+        role = routes.get(service)
         shared = set(accessory.hosts).intersection([*role.hosts, *view.balancers] if role else ())
         if role and shared:
             message = (

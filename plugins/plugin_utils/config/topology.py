@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from ...module_utils._names import accessory_service
 from .lines import KeyPath
 
 DEFAULT_ROLE = "web"
@@ -84,6 +85,10 @@ class Accessory:
     @property
     def path(self) -> KeyPath:
         return ("accessories", self.name)
+
+    def service(self, app: str) -> str:
+        """Its name on hosts; `app` is the service that it belongs to."""
+        return str(self.settings.get("service") or accessory_service(app, self.name))
 
 
 class Topology:

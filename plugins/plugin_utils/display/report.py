@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 
 import yaml
 
-from ...module_utils._names import PROXY_CONTAINER, short_version
+from ...module_utils._names import PROXY_CONTAINER, short_id, short_version
 
 NOTHING = "-"
 NOT_REACHED = "no answer"
@@ -67,7 +67,7 @@ def images(answers: Answers) -> str:
 
 def _image_rows(answer: Mapping[str, Any]) -> List[Sequence[str]]:
     return [
-        (tag, item["id"].rpartition(":")[2][:12], ", ".join(item["containers"]))
+        (tag, short_id(item["id"]), ", ".join(item["containers"]))
         for item in answer["images"]
         for tag in item["tags"] or [""]
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional
 
 from ...module_utils._errors import ConfigError, Problem
-from ...module_utils._names import NETWORK, Names, accessory_certificates, accessory_service, short_version
+from ...module_utils._names import NETWORK, Names, accessory_certificates, short_version
 from ...module_utils._proxy.settings import proxy_container
 from ...module_utils._shares import HostShare, ProxyShare, RoleShare
 from ..config.load import Config
@@ -223,7 +223,7 @@ class _Planner:
 
     def _accessory(self, accessory: AccessorySection) -> Accessory:
         name, section = accessory.name, accessory.settings
-        service = section.get("service") or accessory_service(self.names.service, name)
+        service = accessory.service(self.names.service)
         env, route = _env.read(section.get("env") or {}), containers.accessory_route(section)
         env_file, files = self.names.accessory_env_file(name), mounts.files(section, service, bool(env.needed()))
         # Files that are rendered here may hold any of them.

@@ -25,7 +25,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._host import docker_
 from ansible_collections.caravan.kamal.plugins.module_utils._host import module as _module
 from ansible_collections.caravan.kamal.plugins.module_utils._host.docker_engine import DockerEngine
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
-from ansible_collections.caravan.kamal.plugins.module_utils._names import PROXY_STATE
+from ansible_collections.caravan.kamal.plugins.module_utils._names import PROXY_STATE, short_id
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from fakes import PROXY, FakeEngine, add_layered, configuration
@@ -300,7 +300,7 @@ class Hosts:
         if name == "image_delivery pulled":
             engine.registry["hello@sha256:d"] = IMAGE
         if name == "image_delivery loaded":
-            place = home / ".kamal/layers" / IMAGE.id.rpartition(":")[2][:12]
+            place = home / ".kamal/layers" / short_id(IMAGE.id)
             place.mkdir(parents=True)
             (place / NAME).write_bytes(PACKED)
 
