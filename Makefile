@@ -19,7 +19,7 @@ demo-clean: collection ## remove what the demo made
 test: collection ## everything that CI runs
 	@$(PYTHON_VENV) tests/run.py
 
-unit: venv ## the unit tests, in seconds
+unit: venv ## the unit tests, in minutes
 	@$(PYTHON_VENV) tests/run.py unit
 
 lint: collection ## ruff, mypy, ansible-lint
