@@ -128,7 +128,8 @@ def _last(handle: int, path: str) -> Optional[Visitor]:
     with files.doing("read", path):
         content = os.pread(handle, LARGEST, 0)
     try:
-        data = json.loads(content.decode())
+        # A run that was killed before it cut the file short left the end of a longer entry behind its own.
+        data = json.loads(content.partition(b"\n")[0].decode())
         number = data["number"]
         return Visitor(
             number=None if number is None else int(number),

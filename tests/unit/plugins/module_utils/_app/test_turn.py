@@ -12,12 +12,13 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any, Iterator
+from unittest.mock import Mock
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app import turn
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import FileError, LockError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
-from faults import failing_os
+from faults import Killed, failing_os
 
 FILE = ".kamal/turn-hello"
 # What another module does, without importing anything of ours: it holds the turn until its input ends.
@@ -133,6 +134,20 @@ def test_what_fails_within_a_turn_is_not_taken_for_a_failure_of_its_file(home: P
 def test_a_shorter_entry_leaves_nothing_of_a_longer_one(file: Path) -> None:
     file.write_text(json.dumps({"number": 1, "by": "x" * 500}))
     take(2)
+    assert json.loads(file.read_text())["by"] == "sam"
+
+
+def test_a_run_that_is_killed_before_the_longer_entry_is_cut_off_came_before_earlier_ones_all_the_same(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with turn.taken(Changes(False), FILE, run(7, by="x" * 500)):
+        pass
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(turn.os, "ftruncate", Mock(side_effect=Killed))
+        take(8)
+    with pytest.raises(LockError, match="overtaken: sam with version v8"):
+        take(7)
+    take(8)
     assert json.loads(file.read_text())["by"] == "sam"
 
 
