@@ -30,6 +30,8 @@ BROKEN = """\
   ansible.builtin.fail:
     msg: "{{ kamal_hook.failed_hosts | join('+') }} failed, and so do I"
 """
+# What of a setup needs an engine.
+ENGINES = "engine,build,proxy,rollout"
 # kamal-proxy of the first host has been replaced by a run before; where it is due, nothing is.
 REBOOT = """\
 - hosts: shop
@@ -182,6 +184,17 @@ def test_the_lock_of_a_service_that_was_deployed_before_is_not_that_of_the_one_t
     code, output = play(folder, "site.yml", "-e", json.dumps(given))
     assert code == 2 and "it is not to be" in output
     assert ("is told on-failure of shop@v1" in output) is (locked == "shop"), output
+
+
+def test_setup_releases_its_lock_where_nothing_is_rolled_out_although_another_service_was(folder: Path) -> None:
+    of_the_one_before = {"_kamal_staged": {"changed": True}, "_kamal_unlocked": {"name": "blog"}}
+    site = "- hosts: shop\n  gather_facts: false\n  tasks:\n    - ansible.builtin.set_fact: {before}\n"
+    again = "- import_playbook: caravan.kamal.setup\n"
+    (folder / "site.yml").write_text(site.format(before=json.dumps(of_the_one_before)) + again)
+    given = {"kamal_hosts": "shop", "kamal_version": "v1"}
+    code, output = play(folder, "site.yml", "-e", json.dumps(given), "--skip-tags", ENGINES)
+    assert code == 0 and "Take the deploy lock" in output, output
+    assert not (folder / ".kamal" / "lock-shop").exists()
 
 
 # Where they stand

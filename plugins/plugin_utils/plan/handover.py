@@ -57,9 +57,15 @@ def _as_seen_by(host: Optional[str], fact: Any) -> Any:
 
 
 def holder(task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
-    """This run as the lock knows it, from what the role app registered when it took the lock; empty without one."""
-    taken = task_vars.get(LOCK)
-    return dict(taken.get("run") or {}) if isinstance(taken, Mapping) else {}
+    """This run as the lock knows it, from what the role app registered when it took the lock; empty without one.
+
+    A run still has what it was answered for a service before.
+    """
+    taken, plan = task_vars.get(LOCK), data_of(task_vars)
+    if not isinstance(taken, Mapping):
+        return {}
+    is_ours = not plan or taken.get("name") in (None, Names(plan["service"], plan["destination"]).qualified)
+    return dict(taken.get("run") or {}) if is_ours else {}
 
 
 def host_share(plan: Plan, host: str) -> HostShare:

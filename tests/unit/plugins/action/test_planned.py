@@ -541,10 +541,12 @@ def test_what_is_no_loss_of_the_host_is_not_told_as_one(variables: dict[str, Any
 @pytest.mark.parametrize(("action", "arguments"), [(release, {"state": "absent"}), (accessory, {"name": "db"})])
 def test_a_host_is_told_on_whose_behalf(variables: dict[str, Any], action: Any, arguments: dict[str, Any]) -> None:
     run = {"number": 7, "owner": "laptop:1", "by": "sam", "version": "v1"}
-    held = {**variables, "_kamal_lock": {"held": True, "run": run}}
+    held = {**variables, "_kamal_lock": {"held": True, "run": run, "name": "hello"}}
     assert act(action, arguments, held)["given"]["run"] == run
     assert act(action, {**arguments, "run": {"number": 8}}, held)["given"]["run"] == {"number": 8}
     assert act(action, arguments, variables)["given"]["run"] == {}
+    of_a_service_before = {**variables, "_kamal_lock": {"held": True, "run": run, "name": "shop"}}
+    assert act(action, arguments, of_a_service_before)["given"]["run"] == {}
 
 
 def test_the_proxy_serves_all_services_and_takes_no_turn_of_one(variables: dict[str, Any]) -> None:
