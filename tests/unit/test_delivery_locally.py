@@ -4,27 +4,24 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
+import ansible_here
 import pytest
 from conftest import ROOT
 
 # In the places of the actions: each writes down what it was asked. h1 needs three visits that have a limit, h2 two.
 ACTION = """\
-import os, time
+import time
 from ansible.plugins.action import ActionBase
-
-LOG = os.environ["DELIVERY_LOG"]
 
 class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         host, asked = task_vars["inventory_hostname"], self._task.args
         limit = "limited" if asked.get("send_until") else "all"
         said = "renew" if asked.get("renew") else asked["state"] + (f" {{limit}}" if asked["state"] == "loaded" else "")
-        with open(LOG, "a+") as log:
+        with open(task_vars["log"], "a+") as log:
             log.write(f"{{host}} {{said}}\\n")
             log.seek(0)
             visits = log.read().splitlines().count(f"{{host}} loaded limited")
@@ -39,6 +36,7 @@ PLAY = """\
 - hosts: h1,h2
   gather_facts: false
   any_errors_fatal: true
+  vars: {log: "LOG"}
   tasks:
     - ansible.builtin.set_fact:
         kamal_plan: {command: COMMAND, lock: {host: h1}, build: null, registry_here: null}
@@ -75,49 +73,31 @@ def collections(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def order(collections: Path, command: str, tasks: str) -> list[str]:
-    """What the hosts were asked, as far as it happens on one after the other."""
-    (collections / "play.yml").write_text(PLAY.replace("COMMAND", command).replace("TASKS", tasks))
-    environment = {"ANSIBLE_COLLECTIONS_PATH": str(collections), "DELIVERY_LOG": str(collections / "log")}
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "ansible-playbook"),
-            "-i",
-            "h1,h2,",
-            "-c",
-            "local",
-            "--forks",
-            "1",
-            "play.yml",
-        ],
-        cwd=collections,
-        env={**os.environ, "ANSIBLE_PYTHON_INTERPRETER": sys.executable, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return (collections / "log").read_text().splitlines()
+A_ROUND = [*ALONE, "h1 loaded limited", "h2 loaded limited"]
+RENEWED = [*A_ROUND, "h1 renew", *A_ROUND, "h1 renew", *A_ROUND]
 
 
-def test_without_a_lock_all_of_it_is_sent_at_once(collections: Path) -> None:
-    assert order(collections, "deploy", "deliver") == ["h1 held", *ALONE, "h1 loaded all", "h2 loaded all"]
-
-
-@pytest.mark.parametrize(
-    ("command", "tasks", "looked"),
-    [("setup", "deliver", []), ("deploy", "deliver_again", ["h1 lacking", "h2 lacking"])],
-)
-def test_a_lock_is_renewed_until_every_host_has_it(
-    collections: Path, command: str, tasks: str, looked: list[str]
+def test_a_lock_is_renewed_until_every_host_has_it_and_without_one_all_is_sent_at_once(
+    collections: Path,
 ) -> None:
-    a_round = [*ALONE, "h1 loaded limited", "h2 loaded limited"]
-    assert order(collections, command, tasks) == [
-        "h1 held",
-        *looked,
-        *a_round,
-        "h1 renew",
-        *a_round,
-        "h1 renew",
-        *a_round,
+    scenes = {
+        ("deploy", "deliver"): ["h1 held", *ALONE, "h1 loaded all", "h2 loaded all"],
+        ("setup", "deliver"): ["h1 held", *RENEWED],
+        ("deploy", "deliver_again"): ["h1 held", "h1 lacking", "h2 lacking", *RENEWED],
+    }
+    assert dict(zip(scenes, orders(collections, list(scenes)), strict=True)) == scenes
+
+
+def orders(collections: Path, scenes: list[tuple[str, str]]) -> list[list[str]]:
+    """What the hosts were asked in each play, as far as it happens on one after the other."""
+    logs = [collections / f"log-{command}-{tasks}" for command, tasks in scenes]
+    plays = [
+        PLAY.replace("COMMAND", command).replace("TASKS", tasks).replace("LOG", str(log))
+        for (command, tasks), log in zip(scenes, logs, strict=True)
     ]
+    (collections / "play.yml").write_text("".join(plays))
+    asked = ("-i", "h1,h2,", "-c", "local", "--forks", "1", "play.yml")
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_PYTHON_INTERPRETER": sys.executable}
+    code, output = ansible_here.play(collections, *asked, **environment)
+    assert code == 0, output
+    return [log.read_text().splitlines() for log in logs]

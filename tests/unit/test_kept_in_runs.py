@@ -23,29 +23,30 @@ ANSWERS = "{{ dict(['written', 'read', 'refused'] | zip([written | d(0), read | 
 SAY = {"ansible.builtin.debug": {"var": "answers"}, "vars": {"answers": ANSWERS}}
 
 
+def play_of(tasks: list[Any], host: str = "h1", **variables: Any) -> dict[str, Any]:
+    known = {"ansible_connection": "local", "ansible_pipelining": True, "ansible_python_interpreter": sys.executable}
+    return {"hosts": host, "gather_facts": False, "vars": {**known, **variables}, "tasks": [*tasks, SAY]}
+
+
 class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir()
 
-    def run(self, tasks: list[Any], *arguments: str, kept: bool = True, **variables: Any) -> tuple[dict[str, Any], str]:
+    def run(self, tasks: list[Any], *arguments: str, **variables: Any) -> tuple[dict[str, Any], str]:
         """What the tasks registered, and everything that was printed."""
-        known = {
-            "ansible_connection": "local",
-            "ansible_pipelining": True,
-            "ansible_python_interpreter": sys.executable,
-            "kamal_kept_process": kept,
-            **variables,
-        }
-        play = {"hosts": "h1", "gather_facts": False, "vars": known, "tasks": [*tasks, SAY]}
-        (self.folder / "play.yml").write_text(json.dumps([play]))
-        ours = {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "HOME": str(self.home)}
-        code, output = ansible_here.play(self.folder, "-i", "h1,", "play.yml", *arguments, **ours)
-        assert code == 0, output
-        said = output[output.rindex('"answers": ') + len('"answers": ') :]
-        answers, _end = json.JSONDecoder().raw_decode(said)
+        (answers,), output = self.run_all([play_of(tasks, **variables)], *arguments)
         return answers, output
+
+    def run_all(self, plays: list[Any], *arguments: str) -> tuple[list[dict[str, Any]], str]:
+        """The same of each play."""
+        (self.folder / "play.yml").write_text(json.dumps(plays))
+        ours = {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "HOME": str(self.home)}
+        code, output = ansible_here.play(self.folder, "-i", "h1,h2,", "play.yml", *arguments, **ours)
+        assert code == 0, output
+        said = output.split('"answers": ')[1:]
+        return [json.JSONDecoder().raw_decode(text)[0] for text in said], output
 
     @property
     def log(self) -> str:
@@ -70,77 +71,74 @@ def project(tmp_path: Path) -> Iterator[Project]:
             continue
 
 
-@pytest.mark.parametrize("mode", [(), ("--check", "--diff")], ids=["", "check"])
-def test_a_module_answers_the_same_with_it(project: Project, mode: tuple[str, ...]) -> None:
-    tasks = [REACH, WRITE, READ, WRONG]
-    alone, _output = project.run(tasks, *mode, kept=False)
+def test_a_module_answers_the_same_with_it(project: Project) -> None:
+    """In check mode first, so that it finds nothing there yet, and then for good."""
+    tasks = [WRITE, READ, WRONG]
+    alone, _output = project.run_all(in_both_modes(tasks, kamal_kept_process=False))
     by_ansible = project.log
     assert not project.kept
-    (project.home / ".kamal" / "shop-audit.log").unlink(missing_ok=True)
-    asked, output = project.run(tasks, "-vv", *mode)
+    (project.home / ".kamal" / "shop-audit.log").unlink()
+    asked, output = project.run_all(in_both_modes(tasks), "-vv")
     assert project.kept
     assert "is sent to" not in output
-    assert without_times(asked) == without_times(alone)
-    assert without_times(project.log) == without_times(by_ansible)
+    assert len(asked) == 2 and without_times(asked) == without_times(alone)
+    assert project.log.count("it was here") == 1 and without_times(project.log) == without_times(by_ansible)
+
+
+def in_both_modes(tasks: list[Any], **variables: Any) -> list[dict[str, Any]]:
+    looking = {"check_mode": True, "diff": True}
+    return [{**play_of([REACH, *tasks], **variables), **mode} for mode in (looking, {})]
 
 
 def without_times(found: Any) -> Any:
     return json.loads(re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", json.dumps(found)))
 
 
-def test_without_it_and_without_code_the_module_is_sent(project: Project) -> None:
-    answer, output = project.run([WRITE], "-vv")
+NOWHERE = [
+    ([REACH, WRITE], {"ansible_pipelining": False}),
+    ([REACH, WRITE], {"kamal_kept_process": False}),
+    ([REACH], {"ansible_become": True, "ansible_become_method": "su"}),
+]
+
+
+def test_where_it_cannot_be_it_is_not_started_and_the_module_is_sent(project: Project) -> None:
+    nowhere = [play_of(tasks, **variables) for tasks, variables in NOWHERE]
+    (*_others, answer), output = project.run_all([*nowhere, play_of([WRITE])], "-vv")
+    assert not project.kept
     assert answer["written"]["changed"]
-    assert "The module is sent to h1: NotBegun('nothing is kept here')" in output
-    assert project.log.count("it was here") == 1
+    assert output.count("The module is sent to h1: NotBegun('nothing is kept here')") == 1
+    assert project.log.count("it was here") == 3
 
 
-@pytest.mark.parametrize("tasks", [[WRITE], [REACH, WRITE]], ids=["not reached", "reached"])
-def test_a_host_that_greets_everybody_is_understood(project: Project, tasks: list[Any]) -> None:
+def test_a_host_that_greets_everybody_is_understood_before_it_is_reached_and_after(project: Project) -> None:
     python = project.folder / "python"
     python.write_text(f'#!/bin/sh\necho "Welcome to h1"\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    answer, output = project.run(tasks, "-vv", ansible_python_interpreter=str(python))
-    assert answer["written"]["changed"]
-    assert project.log.count("it was here") == 1
-    assert ("is sent to" in output) == (REACH not in tasks)
+    plays = [play_of(tasks, ansible_python_interpreter=str(python)) for tasks in ([WRITE], [REACH, WRITE])]
+    answers, output = project.run_all(plays, "-vv")
+    assert [answer["written"]["changed"] for answer in answers] == [True, True]
+    assert project.log.count("it was here") == 2
+    before, after = output.split('"answers": ')[:2]
+    assert "is sent to" in before and "is sent to" not in after
 
 
-def test_the_code_of_an_earlier_run_is_used_without_it(project: Project) -> None:
+def test_runs_share_nothing_but_the_code_which_is_used_before_the_host_is_reached_again(project: Project) -> None:
     project.run([REACH, READ])
-    answer, output = project.run([WRITE], "-vv")
+    answer, output = project.run([WRITE, REACH], "-vv")
     assert answer["written"]["changed"]
     assert "is sent to" not in output
-
-
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"ansible_pipelining": False},
-        {"kamal_kept_process": False},
-        {"ansible_become": True, "ansible_become_method": "su"},
-    ],
-    ids=["no pipelining", "switched off", "su"],
-)
-def test_where_it_cannot_be_it_is_not_started(project: Project, variables: dict[str, Any]) -> None:
-    project.run([REACH] if "ansible_become" in variables else [REACH, WRITE], **variables)
-    assert not project.kept
-
-
-@pytest.mark.parametrize("mode", ["auto", "auto_silent"])
-def test_it_is_started_by_the_python_that_ansible_finds(project: Project, mode: str) -> None:
-    found = {"ansible_python_interpreter": mode, "ansible_interpreter_python_fallback": [sys.executable]}
-    _answer, output = project.run([REACH, READ], "-vv", **found)
-    assert project.kept
-    assert "is sent to" not in output
-
-
-def test_runs_share_nothing_but_the_code(project: Project) -> None:
-    for _run in range(2):
-        project.run([REACH, READ])
     names = project.kept
     assert len([name for name in names if name.endswith(".socket")]) == 2
     assert len(names) == 3
+
+
+def test_it_is_started_by_the_python_that_ansible_finds(project: Project) -> None:
+    found = {"ansible_interpreter_python_fallback": [sys.executable]}
+    modes = {"h1": "auto", "h2": "auto_silent"}
+    plays = [play_of([REACH, READ], host, ansible_python_interpreter=mode, **found) for host, mode in modes.items()]
+    _answers, output = project.run_all(plays, "-vv")
+    assert len([name for name in project.kept if name.endswith(".socket")]) == len(modes)
+    assert "is sent to" not in output
 
 
 def test_the_most_that_is_printed_has_no_secret(project: Project) -> None:

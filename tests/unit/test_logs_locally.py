@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -26,22 +28,26 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("name", "variables", "places"),
-    [
-        ("app.logs", {}, ["h1 web", "h2 web"]),
-        ("app.logs", {"kamal_primary": "true"}, ["h1 web"]),
-        ("app.logs", {"kamal_logs_container": "shop-x"}, ["h1 shop-x", "h2 shop-x"]),
-        ("proxy.logs", {}, ["h1 kamal-proxy", "h2 kamal-proxy"]),
-        ("accessory.logs", {"kamal_accessory": "db"}, ["h2 shop-db"]),
-    ],
-)
-def test_each_place_is_followed(folder: Path, name: str, variables: dict[str, str], places: list[str]) -> None:
-    given = {"kamal_hosts": "shop", "kamal_logs_follow": "true", **variables}
-    asked = [word for variable, value in given.items() for word in ("-e", f"{variable}={value}")]
+FOLLOWED = [
+    ("app.logs", {}, ["h1 web", "h2 web"]),
+    ("app.logs", {"kamal_primary": "true"}, ["h1 web"]),
+    ("app.logs", {"kamal_logs_container": "shop-x"}, ["h1 shop-x", "h2 shop-x"]),
+    ("proxy.logs", {}, ["h1 kamal-proxy", "h2 kamal-proxy"]),
+    ("accessory.logs", {"kamal_accessory": "db"}, ["h2 shop-db"]),
+]
+
+
+def test_each_place_is_followed(folder: Path) -> None:
+    """One after the other, with a line between them."""
+    site: list[object] = []
+    for name, variables, _places in FOLLOWED:
+        site.append({"import_playbook": f"caravan.kamal.{name}", "vars": variables})
+        site.append({"hosts": "h1", "gather_facts": False, "tasks": [{"debug": {"msg": "and then"}}]})
+    (folder / "site.yml").write_text(json.dumps(site))
     path = f"{folder}/bin:{os.environ['PATH']}"
-    code, output = play(folder, f"caravan.kamal.{name}", *asked, PATH=path)
+    code, output = play(folder, "site.yml", "-e", "kamal_hosts=shop", "-e", "kamal_logs_follow=true", PATH=path)
     assert code == 0, output
-    assert sorted(line for line in output.splitlines() if " | " in line) == [
-        f"{place} | ended with code 1: nobody is here" for place in places
+    told = [re.findall(r"^(.+) \| (.+)$", part, flags=re.MULTILINE) for part in output.split("and then")[:-1]]
+    assert [sorted(lines) for lines in told] == [
+        [(place, "ended with code 1: nobody is here") for place in places] for _name, _variables, places in FOLLOWED
     ]

@@ -41,75 +41,81 @@ def play(name: str, folder: Path, vendors: Vendors, *arguments: str) -> tuple[in
     return ansible_here.play(folder, name, *arguments, PATH=f"{vendors.bin}{os.pathsep}{os.environ['PATH']}")
 
 
-def fetch(folder: Path, vendors: Vendors, *arguments: str) -> tuple[int, str]:
-    return play("caravan.kamal.secrets.fetch", folder, vendors, *OF_THE_ITEM, *arguments)
+SITE = """\
+- import_playbook: caravan.kamal.secrets.fetch
+  vars: {kamal_secrets_names: "A,B"}
+- import_playbook: caravan.kamal.secrets.extract
+  vars: {kamal_secrets_names: A}
+- import_playbook: caravan.kamal.secrets.extract
+  vars: {kamal_secrets_names: A, kamal_secrets_fetched: {F/A: s3ntinel-value-2}}
+"""
 
 
-def test_fetch_shows_what_is_there_and_no_value(folder: Path, vendors: Vendors) -> None:
-    code, output = fetch(folder, vendors, "-e", "kamal_secrets_names=A,B", "-vvvv")
+def test_what_is_fetched_and_extracted_is_shown_without_a_value(folder: Path, vendors: Vendors) -> None:
+    (folder / "site.yml").write_text(SITE)
+    code, output = play("site.yml", folder, vendors, *OF_THE_ITEM, "-vvvv")
     assert code == 0, output
     assert '{\n  "Vault/Item/A": "[REDACTED]",\n  "Vault/Item/B": "[REDACTED]"\n}' in output
+    assert output.count("\n[REDACTED]\n") == 2
     assert VALUE not in output
-    assert len(vendors.asked) == 2
+    assert len(vendors.asked) == 4, "of the last one nobody is asked"
 
 
-def test_fetch_shows_values_to_those_who_ask(folder: Path, vendors: Vendors) -> None:
-    code, output = fetch(folder, vendors, "-e", "kamal_secrets_names=A", *SHOW)
+def test_values_are_shown_to_those_who_ask(folder: Path, vendors: Vendors) -> None:
+    asked = ["caravan.kamal.secrets.extract", *OF_THE_ITEM, "-e", "kamal_secrets_names=A", *SHOW]
+    code, output = play("caravan.kamal.secrets.fetch", folder, vendors, *asked)
     assert code == 0, output
     assert f'{{\n  "Vault/Item/A": "{VALUE}"\n}}' in output
+    assert f"\n{VALUE}\n" in output and "[REDACTED]" not in output
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["-e", "adapter=1password"], "adapter: this variable is called kamal_secrets_adapter"),
-        ([], "Which password manager is to be asked? Set adapter, or kamal_secrets_adapter: 1password, aws"),
-        (
-            ["-e", "kamal_secrets_adapter=lastpass"],
-            "lastpass: the option --account is missing. Give the e-mail address",
-        ),
-    ],
-    ids=["Kamal's name", "no adapter", "no account"],
-)
-def test_what_is_missing_is_told(folder: Path, vendors: Vendors, arguments: list[str], message: str) -> None:
-    code, output = play("caravan.kamal.secrets.fetch", folder, vendors, *arguments)
-    assert code == 2
-    assert message in output
-    assert "Traceback" not in output
-
-
-@pytest.mark.parametrize("show", [False, True], ids=["redacted", "shown"])
-def test_extract_of_a_store(folder: Path, vendors: Vendors, show: bool) -> None:
-    arguments = ["-e", "kamal_secrets_names=A", *(SHOW if show else ["-vvvv"])]
-    code, output = play("caravan.kamal.secrets.extract", folder, vendors, *OF_THE_ITEM, *arguments)
-    assert code == 0, output
-    assert ((VALUE in output), ("[REDACTED]" in output)) == (show, not show)
-
-
-def test_extract_without_a_name_says_how_it_is_given(folder: Path, vendors: Vendors) -> None:
-    code, output = play("caravan.kamal.secrets.extract", folder, vendors, *OF_THE_ITEM)
-    assert code == 2 and "Say which secret: -e kamal_secrets_names=NAME" in output, output
-    assert vendors.asked == []
-
-
-@pytest.mark.parametrize("names", ["A,B", ["A", "B"]], ids=["with a comma", "a list"])
-def test_extract_takes_one_name(folder: Path, vendors: Vendors, names: str | list[str]) -> None:
-    asked = ("-e", json.dumps({"kamal_secrets_names": names}))
-    code, output = play("caravan.kamal.secrets.extract", folder, vendors, *OF_THE_ITEM, *asked)
-    assert code == 2 and "secrets.extract takes one name, not A, B. Run it for each" in output, output
-    assert vendors.asked == []
-
-
-def test_extract_of_what_was_fetched_before(folder: Path, vendors: Vendors) -> None:
+def test_extract_of_what_was_fetched_before_asks_nobody(folder: Path, vendors: Vendors) -> None:
     fetched = {"kamal_secrets_fetched": {"F/A": VALUE}, "kamal_secrets_names": "A"}
     (folder / "fetched.json").write_text(json.dumps(fetched))
-    code, output = play("caravan.kamal.secrets.extract", folder, vendors, "-e", "@fetched.json", "-vvvv")
-    assert code == 0, output
-    assert "[REDACTED]" in output and VALUE not in output
     code, output = play("caravan.kamal.secrets.extract", folder, vendors, "-e", "@fetched.json", *SHOW)
     assert code == 0, output
     assert f"\n{VALUE}\n" in output
     assert vendors.asked == []
+
+
+TASKS = """\
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - caravan.kamal.secrets_fetch: {names: A}
+      ignore_errors: true
+    - caravan.kamal.secrets_fetch: {adapter: lastpass}
+      ignore_errors: true
+    - caravan.kamal.secrets_extract: {name: "A,B", adapter: 1password, account: acme, from: Vault/Item}
+      ignore_errors: true
+    - caravan.kamal.secrets_extract: {name: [B, C], adapter: 1password, account: acme, from: Vault/Item}
+      ignore_errors: true
+- import_playbook: caravan.kamal.secrets.extract
+"""
+MISSING = [
+    "Which password manager is to be asked? Set adapter, or kamal_secrets_adapter: 1password, aws",
+    "lastpass: the option --account is missing. Give the e-mail address",
+    "secrets.extract takes one name, not A, B. Run it for each",
+    "secrets.extract takes one name, not B, C. Run it for each",
+    "Say which secret: -e kamal_secrets_names=NAME",
+]
+
+
+def test_what_is_missing_or_too_much_is_told_and_nobody_is_asked(folder: Path, vendors: Vendors) -> None:
+    (folder / "site.yml").write_text(TASKS)
+    code, output = play("site.yml", folder, vendors)
+    assert code == 2
+    assert [message for message in MISSING if message not in output] == []
+    assert "ignored=4" in output
+    assert "Traceback" not in output
+    assert vendors.asked == []
+
+
+def test_kamals_name_of_a_variable_is_told_with_the_one_that_it_has_here(folder: Path, vendors: Vendors) -> None:
+    code, output = play("caravan.kamal.secrets.fetch", folder, vendors, "-e", "adapter=1password")
+    assert code == 2
+    assert "adapter: this variable is called kamal_secrets_adapter" in output
+    assert "Traceback" not in output
 
 
 SECRETS = f"""\

@@ -35,49 +35,49 @@ def text_of(folder: Path, name: str = "deploy.yml") -> str:
     return (folder / "config" / name).read_text()
 
 
-@pytest.mark.parametrize("inventory", [(), ("-i", "config/deploy.yml"), ("-i", "localhost,")])
-def test_a_configuration_for_kamal_1_is_explained_and_stays_as_it_is(folder: Path, inventory: tuple[str, ...]) -> None:
-    code, output = upgrade(folder, *inventory)
+EXPLAINED = ("config/deploy.yml:6 stop_wait_time -> drain_timeout\n", "\n-stop_wait_time: 5\n+drain_timeout: 5\n")
+
+
+def test_a_configuration_for_kamal_1_is_explained_and_stays_as_it_is(folder: Path) -> None:
+    code, output = upgrade(folder)
     assert code == 2
-    assert "config/deploy.yml:6 stop_wait_time -> drain_timeout\n" in output
-    assert "\n-stop_wait_time: 5\n+drain_timeout: 5\n" in output
+    assert [text for text in EXPLAINED if text not in output] == []
     assert "-e kamal_upgrade_write=true" in output
     assert text_of(folder) == FORMER
 
 
-def test_it_is_written_if_asked_and_the_run_ends_well(folder: Path) -> None:
+def test_it_is_written_with_that_of_a_destination_if_asked_and_the_run_ends_well(folder: Path) -> None:
+    """Without the inventory that it is, and with it."""
     (folder / "config/deploy.yml").chmod(0o640)
     (folder / "config/deploy.yml.new").write_text("somebody's own")
-    code, output = upgrade(folder, "--check", kamal_upgrade_write=True)
+    code, output = upgrade(folder, "--check", "-i", "config/deploy.yml", kamal_upgrade_write=True)
     assert code == 0, output
+    assert [text for text in EXPLAINED if text not in output] == []
     assert "Would write config/deploy.yml." in output and text_of(folder) == FORMER
-    code, output = upgrade(folder, kamal_upgrade_write=True)
+    (folder / "config/deploy.staging.yml").write_text("healthcheck:\n  path: /health\n")
+    code, output = upgrade(folder, kamal_upgrade_write=True, kamal_destination="staging")
     assert code == 0, output
-    assert "Wrote config/deploy.yml." in output
+    assert "Wrote config/deploy.yml and config/deploy.staging.yml." in output
+    assert "config/deploy.staging.yml:2 healthcheck/path -> proxy/healthcheck/path" in output
     assert text_of(folder) == NOW
+    assert text_of(folder, "deploy.staging.yml") == "proxy:\n  healthcheck:\n    path: /health\n"
     assert (folder / "config/deploy.yml").stat().st_mode & 0o777 == 0o640
-    assert sorted(each.name for each in (folder / "config").iterdir()) == ["deploy.yml", "deploy.yml.new"]
+    names = ["deploy.staging.yml", "deploy.yml", "deploy.yml.new"]
+    assert sorted(each.name for each in (folder / "config").iterdir()) == names
     assert text_of(folder, "deploy.yml.new") == "somebody's own"
 
 
 def test_what_is_to_be_written_by_hand_is_said_last_and_stays(folder: Path) -> None:
+    """With another inventory, and without one."""
     (folder / "config/deploy.yml").write_text(FORMER + BY_HAND)
-    code, output = upgrade(folder, kamal_upgrade_write=True)
+    code, output = upgrade(folder, "-i", "localhost,", kamal_upgrade_write=True)
     assert code == 2
+    assert [text for text in EXPLAINED if text not in output] == []
     assert "config/deploy.yml was written." in output
     assert "config/deploy.yml:9 traefik/args/metrics.prometheus -> by hand" in output.partition("by hand before")[2]
     assert text_of(folder) == FORMER.replace("stop_wait_time", "drain_timeout") + BY_HAND + "proxy:\n  app_port: 3000\n"
     code, output = upgrade(folder, kamal_upgrade_write=True)
     assert code == 2 and "was written" not in output
-
-
-def test_the_file_of_a_destination_is_converted_too(folder: Path) -> None:
-    (folder / "config/deploy.staging.yml").write_text("healthcheck:\n  path: /health\n")
-    code, output = upgrade(folder, kamal_upgrade_write=True, kamal_destination="staging")
-    assert code == 0, output
-    assert "config/deploy.staging.yml:2 healthcheck/path -> proxy/healthcheck/path" in output
-    assert text_of(folder) == NOW
-    assert text_of(folder, "deploy.staging.yml") == "proxy:\n  healthcheck:\n    path: /health\n"
 
 
 def test_what_else_is_wrong_is_said_as_ever(folder: Path) -> None:

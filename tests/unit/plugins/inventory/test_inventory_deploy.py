@@ -276,69 +276,98 @@ def as_text(value):
     return value["__ansible_unsafe"] if isinstance(value, dict) else value
 
 
+@pytest.fixture
+def read(project, monkeypatch):
+    """What a run reads of an inventory, with extra variables: its group web and the variables of its first host."""
+
+    def read(file, folder=project, **extra):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(deploy, "load_extra_vars", lambda _loader: extra)
+        inventory = InventoryData()
+        deploy.InventoryModule().parse(inventory, DataLoader(), str(project / file))
+        inventory.reconcile_inventory()
+        hosts = inventory.groups["web"].get_hosts()
+        groups = sorted(hosts[0].get_groups(), key=lambda group: group.depth)
+        variables = {name: value for group in groups for name, value in group.vars.items()}
+        return [host.name for host in hosts], {**variables, **hosts[0].vars}
+
+    return read
+
+
 @pytest.mark.parametrize(
-    "arguments, hosts, destination",
+    "file, extra, hosts, destination",
     [
-        (["-i", "config/deploy.staging.yml"], ["staging1"], "staging"),
-        (["-i", "config/deploy.yml", "-e", "kamal_destination=staging"], ["staging1"], "staging"),
-        (["-i", "caravan.yml"], ["base1"], None),
-        (["-i", "staging.yml", "-e", "kamal_destination=empty"], ["base1"], "empty"),
+        ("config/deploy.staging.yml", {}, ["staging1"], "staging"),
+        ("config/deploy.yml", {"kamal_destination": "staging"}, ["staging1"], "staging"),
+        ("caravan.yml", {}, ["base1"], None),
+        ("staging.yml", {"kamal_destination": "empty"}, ["base1"], "empty"),
     ],
 )
-def test_the_destination_chooses_the_hosts(project, arguments, hosts, destination):
-    code, output, errors = listed(project, *arguments)
-    assert code == 0, errors
-    found = json.loads(output)
-    assert found["web"]["hosts"] == hosts
-    variables = {name: as_text(value) for name, value in found["_meta"]["hostvars"][hosts[0]].items()}
+def test_the_destination_chooses_the_hosts(read, file, extra, hosts, destination):
+    found, variables = read(file, **extra)
+    assert found == hosts
     assert variables["ansible_user"] == "app"
     assert variables.get("kamal_destination") == destination
     assert variables["kamal_config_file"] == "config/deploy.yml"
 
 
-def test_a_configuration_elsewhere_is_named_in_full(project, tmp_path_factory):
-    code, output, errors = listed(tmp_path_factory.mktemp("elsewhere"), "-i", str(project / "caravan.yml"))
+def test_a_configuration_elsewhere_is_named_in_full(project, read, tmp_path_factory):
+    _hosts, variables = read("caravan.yml", folder=tmp_path_factory.mktemp("elsewhere"))
+    assert variables["kamal_config_file"] == str(project / "config/deploy.yml")
+
+
+def test_the_command_line_chooses_the_destination_and_allows_commands(project):
+    (project / "config/deploy.staging.yml").write_text("servers: [<%= `echo staging1`.strip %>]\n")
+    chosen = ("-e", "kamal_destination=staging", "-e", "kamal_erb_commands=on")
+    code, output, errors = listed(project, "-i", "config/deploy.yml", *chosen)
     assert code == 0, errors
-    variables = json.loads(output)["_meta"]["hostvars"]["base1"]
-    assert as_text(variables["kamal_config_file"]) == str(project / "config/deploy.yml")
+    found = json.loads(output)
+    assert found["web"]["hosts"] == ["staging1"]
+    variables = {name: as_text(value) for name, value in found["_meta"]["hostvars"]["staging1"].items()}
+    assert (variables["ansible_user"], variables["kamal_destination"]) == ("app", "staging")
+    assert variables["kamal_config_file"] == "config/deploy.yml"
 
 
 @pytest.mark.parametrize(("value", "allowed"), TRUE_OR_FALSE)
-def test_commands_are_allowed_by_the_same_words_as_everywhere(project, monkeypatch, value, allowed):
+def test_commands_are_allowed_by_the_same_words_as_everywhere(project, read, value, allowed):
     (project / "config/deploy.yml").write_text("service: app\nservers: [<%= `echo h1`.strip %>]\n")
-    monkeypatch.setattr(deploy, "load_extra_vars", lambda _loader: {"kamal_erb_commands": value})
-    inventory, path = InventoryData(), str(project / "config/deploy.yml")
     if allowed:
-        deploy.InventoryModule().parse(inventory, DataLoader(), path)
-        assert "h1" in inventory.hosts
+        assert read("config/deploy.yml", kamal_erb_commands=value)[0] == ["h1"]
         return
     with pytest.raises(SystemExit) as ended:
-        deploy.InventoryModule().parse(inventory, DataLoader(), path)
+        read("config/deploy.yml", kamal_erb_commands=value)
     told = {False: "-e kamal_erb_commands=true", None: f"kamal_erb_commands: expected true or false, not {value!r}"}
     assert told[allowed] in str(ended.value.__cause__)
 
 
-@pytest.mark.parametrize(("word", "code"), [("on", 0), ("off", deploy.PARSER_ERROR)])
-def test_commands_are_allowed_on_the_command_line(project, word, code):
-    (project / "config/deploy.yml").write_text("service: app\nservers: [<%= `echo h1`.strip %>]\n")
-    assert listed(project, "-i", "config/deploy.yml", "-e", f"kamal_erb_commands={word}")[0] == code
+MISTAKES = {"config/deploy.broken.yml": "servers: 5\n", "misspelt.yml": "plugin: caravan.kamal.deploy\ndestnation: x\n"}
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
+    "file, extra, said",
     [
-        (["-i", "config/deploy.yml", "-e", "kamal_destination=stagin"], "no destination stagin"),
-        (["-i", "config/deploy.broken.yml"], "servers"),
-        (["-i", "misspelt.yml"], "misspelt.yml: destnation: unknown key; did you mean `destination`?"),
+        ("config/deploy.yml", {"kamal_destination": "stagin"}, "no destination stagin"),
+        ("config/deploy.broken.yml", {}, "servers"),
+        ("misspelt.yml", {}, "misspelt.yml: destnation: unknown key; did you mean `destination`?"),
     ],
 )
-def test_a_mistake_ends_the_run(project, arguments, said):
-    (project / "config/deploy.broken.yml").write_text("servers: 5\n")
-    (project / "misspelt.yml").write_text("plugin: caravan.kamal.deploy\ndestnation: staging\n")
-    code, output, errors = listed(project, *arguments)
+def test_a_mistake_ends_the_run(project, read, capsys, file, extra, said):
+    for name, text in MISTAKES.items():
+        (project / name).write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        read(file, **extra)
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (deploy.PARSER_ERROR, "")
+    assert said in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_a_mistake_ends_a_run_of_ansible_too_and_no_command_is_run_that_is_not_allowed(project):
+    (project / "config/deploy.yml").write_text("service: app\nservers: [<%= `touch ran`.strip %>]\n")
+    code, output, errors = listed(project, "-i", "config/deploy.yml", "-e", "kamal_erb_commands=off")
     assert (code, output) == (deploy.PARSER_ERROR, "")
-    assert said in errors
-    assert "Traceback" not in errors
+    assert "-e kamal_erb_commands=true" in errors
+    assert "Traceback" not in errors and not (project / "ran").exists()
 
 
 @pytest.mark.parametrize("more", [[], ["-e", "kamal_help=true"]])
