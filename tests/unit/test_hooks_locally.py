@@ -110,79 +110,80 @@ def test_in_check_mode_they_are_listed(folder: Path) -> None:
     assert "is told" not in output
 
 
-LOST_LOCK = """\
+# A play that stops, after which the run goes on with the next. Each has a service of its own.
+SCENE = """\
 - hosts: shop
   gather_facts: false
   any_errors_fatal: true
-  vars: {kamal_command: rollback}
+  vars:
+    kamal_command: rollback
+    kamal_version: v1
+    kamal_hooks: {{on-failure: {{file: tell.yml, "on": once}}}}
+    kamal_config: {{service: {service}, image: acme/it, servers: {{web: [h1, h2]}}, proxy: {{host: it.example.com}}}}
   tasks:
-    - name: Change it, or stop
-      block:
-        - ansible.builtin.import_role: {name: caravan.kamal.plan, rolespec_validate: false}
-        - ansible.builtin.import_role: {name: caravan.kamal.app, tasks_from: take_lock, rolespec_validate: false}
-        - name: Lose it
-          caravan.kamal.lock: {state: held, owner: another, force: true}
-          run_once: true
-          delegate_to: h1
-          when: taken_by_another
-        - name: Renew the deploy lock
-          caravan.kamal.lock: {state: held, renew: true}
-          run_once: true
-          delegate_to: "{{ 'h1' if taken_by_another else 'away' }}"
-          register: _kamal_lock
+    - block:
+        - name: Change it, or stop
+          block:
+            - ansible.builtin.import_role: {{name: caravan.kamal.plan, rolespec_validate: false}}
+{tasks}
+          rescue:
+            - ansible.builtin.import_role: {{name: caravan.kamal.app, tasks_from: stop, rolespec_validate: false}}
+              vars: {{_kamal_lock_host: {released_at}}}
       rescue:
-        - ansible.builtin.import_role: {name: caravan.kamal.app, tasks_from: stop, rolespec_validate: false}
-          vars: {_kamal_lock_host: "{{ released_at }}"}
+        - ansible.builtin.debug: {{msg: the scene is over}}
+          run_once: true
+"""
+TAKE = """\
+            - ansible.builtin.import_role: {name: caravan.kamal.app, tasks_from: take_lock, rolespec_validate: false}
+"""
+LOSE = """\
+            - caravan.kamal.lock: {state: held, owner: another, force: true}
+              run_once: true
+              delegate_to: h1
+"""
+RENEW = """\
+            - caravan.kamal.lock: {state: held, renew: true}
+              run_once: true
+              delegate_to: RENEWED_AT
+              register: _kamal_lock
 """
 
 
-@pytest.mark.parametrize(
-    ("by_another", "released_at", "is_told", "stays"),
-    [(False, "h1", True, False), (False, "away", True, True), (True, "h1", False, True)],
-    ids=["the host came back", "the host is lost", "another run has it"],
-)
-def test_a_lock_that_could_not_be_renewed_is_released_and_the_failure_told(
-    folder: Path, by_another: bool, released_at: str, is_told: bool, stays: bool
-) -> None:
+def scenes(folder: Path, tasks: dict[str, str], released_at: list[str]) -> list[str]:
+    """What each of them told, by the service whose tasks they are; all of them fail."""
+    each = zip(tasks.items(), released_at, strict=True)
+    plays = [SCENE.format(service=service, tasks=text, released_at=host) for (service, text), host in each]
+    (folder / "site.yml").write_text("".join(plays))
+    _code, output = play(folder, "site.yml", "-e", "kamal_hosts=shop")
+    *told, _end = output.split("the scene is over")
+    assert len(told) == len(tasks), output
+    return told
+
+
+def test_a_lock_that_could_not_be_renewed_is_released_and_the_failure_told(folder: Path) -> None:
     away = "    elsewhere: {hosts: {away: {ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}}}\n"
     (folder / "hosts.yml").write_text(HOSTS + away)
-    (folder / "site.yml").write_text(LOST_LOCK)
-    hooks = {"on-failure": {"file": "tell.yml", "on": "once"}}
-    given = {"kamal_version": "v1", "kamal_hooks": hooks}
-    ours = {"kamal_hosts": "shop", "taken_by_another": by_another, "released_at": released_at}
-    code, output = play(folder, "site.yml", "-e", json.dumps({**given, **ours}))
-    assert code == 2
-    assert ("is told on-failure of shop@v1" in output) is is_told, output
-    assert (folder / ".kamal" / "lock-shop").exists() is stays
-    assert output.count("cannot be reached") == {"h1": 1, "away": 2}[released_at] - by_another
-    assert "The run stopped here, for the reason above" in output
+    lost, kept = TAKE + RENEW.replace("RENEWED_AT", "away"), TAKE + LOSE + RENEW.replace("RENEWED_AT", "h1")
+    tasks = {"came-back": lost, "is-lost": lost, "of-another": kept}
+    told = dict(zip(tasks, scenes(folder, tasks, ["h1", "away", "h1"]), strict=True))
+    is_told = {service: f"is told on-failure of {service}@v1" in text for service, text in told.items()}
+    assert is_told == {"came-back": True, "is-lost": True, "of-another": False}, told
+    stays = {service: (folder / ".kamal" / f"lock-{service}").exists() for service in tasks}
+    assert stays == {"came-back": False, "is-lost": True, "of-another": True}
+    assert [text.count("cannot be reached") for text in told.values()] == [1, 2, 0]
+    assert [text for text in told.values() if "The run stopped here, for the reason above" not in text] == []
 
 
-OF_A_SERVICE_BEFORE = """\
-- hosts: shop
-  gather_facts: false
-  any_errors_fatal: true
-  vars: {kamal_command: rollback, _kamal_lock: {name: "{{ locked }}", held: true}}
-  tasks:
-    - name: Change it, or stop
-      block:
-        - ansible.builtin.import_role: {name: caravan.kamal.plan, rolespec_validate: false}
-        - ansible.builtin.fail: {msg: it is not to be}
-      rescue:
-        - ansible.builtin.import_role: {name: caravan.kamal.app, tasks_from: stop, rolespec_validate: false}
+def test_the_lock_of_a_service_that_was_deployed_before_is_not_that_of_the_one_that_failed(folder: Path) -> None:
+    failing = """\
+            - ansible.builtin.fail: {msg: it is not to be}
+          vars: {_kamal_lock: {name: LOCKED, held: true}}
 """
-
-
-@pytest.mark.parametrize("locked", ["shop", "blog"])
-def test_the_lock_of_a_service_that_was_deployed_before_is_not_that_of_the_one_that_failed(
-    folder: Path, locked: str
-) -> None:
-    (folder / "site.yml").write_text(OF_A_SERVICE_BEFORE)
-    hooks = {"on-failure": {"file": "tell.yml", "on": "once"}}
-    given = {"kamal_version": "v1", "kamal_hooks": hooks, "kamal_hosts": "shop", "locked": locked}
-    code, output = play(folder, "site.yml", "-e", json.dumps(given))
-    assert code == 2 and "it is not to be" in output
-    assert ("is told on-failure of shop@v1" in output) is (locked == "shop"), output
+    tasks = {service: failing.replace("LOCKED", locked) for service, locked in (("shop", "blog"), ("cafe", "cafe"))}
+    told = scenes(folder, tasks, ["h1", "h1"])
+    assert [text.count("it is not to be") for text in told] == [1, 1]
+    is_told = [f"is told on-failure of {service}@v1" in text for service, text in zip(tasks, told, strict=True)]
+    assert is_told == [False, True], told
 
 
 def test_setup_releases_its_lock_where_nothing_is_rolled_out_although_another_service_was(folder: Path) -> None:
