@@ -18,7 +18,7 @@ LIMIT = 120
 RECORD = "  output: {file: {path: log}}\n"
 HOOK = """\
 - name: Wait
-  ansible.builtin.shell: touch {folder}/waits; until [ -e {folder}/go ]; do sleep 0.1; done
+  ansible.builtin.raw: touch {folder}/waits; until [ -e {folder}/go ]; do sleep 0.1; done
 """
 
 

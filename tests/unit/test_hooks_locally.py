@@ -16,14 +16,14 @@ from test_playbooks_locally import CONFIG, HOSTS, play
 ROOT = Path(__file__).resolve().parents[2]
 TELL = """\
 - name: Say it
-  ansible.builtin.command: >-
+  ansible.builtin.raw: >-
     echo {{ inventory_hostname }} is told {{ kamal_hook.name }} of {{ kamal_hook.service_version }}
     for {{ kamal_hook.hosts | join('+') }}
   register: said
 
 - name: Show it
   ansible.builtin.debug:
-    msg: "{{ said.stdout }}"
+    msg: "{{ said.stdout | trim }}"
 """
 BROKEN = """\
 - name: Tell it badly

@@ -370,13 +370,23 @@ def test_a_mistake_ends_a_run_of_ansible_too_and_no_command_is_run_that_is_not_a
     assert "Traceback" not in errors and not (project / "ran").exists()
 
 
-@pytest.mark.parametrize("more", [[], ["-e", "kamal_help=true"]])
-def test_a_folder_of_playbooks_is_told_with_those_that_are_in_it(project, more):
+FOLDER = (
+    "caravan.kamal.lock: no playbook, but a folder of them: "
+    "caravan.kamal.lock.status, caravan.kamal.lock.acquire, caravan.kamal.lock.release"
+)
+
+
+def test_a_folder_of_playbooks_is_told_with_those_that_are_in_it(read, monkeypatch, capsys):
     """Ansible itself would only say that it is a directory."""
-    code, output = ansible_here.play(project, "-i", "config/deploy.yml", "caravan.kamal.lock", *more)
-    assert code == deploy.PARSER_ERROR
-    there = "caravan.kamal.lock.status, caravan.kamal.lock.acquire, caravan.kamal.lock.release"
-    assert f"caravan.kamal.lock: no playbook, but a folder of them: {there}" in output
+    monkeypatch.setattr(deploy.invocation, "playbooks", lambda: ["lock"])
+    with pytest.raises(SystemExit) as ended:
+        read("config/deploy.yml")
+    assert ended.value.code == deploy.PARSER_ERROR and FOLDER in capsys.readouterr().err
+
+
+def test_help_is_of_playbooks_and_not_of_a_folder_of_them(project):
+    code, output = ansible_here.play(project, "-i", "config/deploy.yml", "caravan.kamal.lock", "-e", "kamal_help=true")
+    assert code == deploy.PARSER_ERROR and FOLDER in output
 
 
 def test_the_plugin_knows_the_keys_that_it_documents():
