@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Iterator
@@ -85,26 +86,30 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=str(path))
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def imports(path: Path) -> list[tuple[int, str]]:
     """Every module that a file imports, as (level, name): level 1 is its own folder."""
+    found: list[tuple[int, str]] = []
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
+            found += [(0, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield 0, str(node.module)
+            found.append((0, str(node.module)))
         elif isinstance(node, ast.ImportFrom):
             parts = [node.module] if node.module else []
-            yield from ((node.level, ".".join([*parts, alias.name])) for alias in node.names)
+            found += [(node.level, ".".join([*parts, alias.name])) for alias in node.names]
+    return found
 
 
-def files_imported(path: Path) -> set[Path]:
+@cache
+def files_imported(path: Path) -> frozenset[Path]:
     """The files of the collection that a file imports."""
-    found = set()
+    found: set[Path] = set()
     for level, name in imports(path):
         if level:
             target = path.parents[level - 1].joinpath(*name.split("."))
             found |= {file for file in (target.with_suffix(".py"), target.parent.with_suffix(".py")) if file.is_file()}
-    return found
+    return frozenset(found)
 
 
 def beneath(path: Path) -> set[Path]:
