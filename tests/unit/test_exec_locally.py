@@ -43,7 +43,8 @@ class Running:
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [
-                    *(str(ansible_here.BIN / "ansible-playbook"), "-i", "hosts.yml", "caravan.kamal.server.exec"),
+                    *("env", "--default-signal=INT,HUP", str(ansible_here.BIN / "ansible-playbook")),
+                    *("-i", "hosts.yml", "caravan.kamal.server.exec"),
                     *("-e", json.dumps(variables), *more),
                 ],
                 cwd=folder,
