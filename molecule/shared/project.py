@@ -7,12 +7,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,11 @@ class Run:
             if line["outcome"] != "ok":
                 told.setdefault(line["host"], []).append(str(line["result"].get("msg", "")))
         return told
+
+    @property
+    def parts(self) -> list[str]:
+        """The output of each of several playbooks, without the line that closes it."""
+        return re.split(r"^(?:failed|changed|unchanged): .* s\)$", self.output, flags=re.MULTILINE)[:-1]
 
     def of(self, module: str) -> list[dict[str, Any]]:
         return [line["result"] for line in self.results if line["module"] == f"caravan.kamal.{module}"]
@@ -163,7 +169,16 @@ class Project:
     def rollback(self, version: str | None = None, *arguments: str) -> Run:
         return self.play("rollback", *arguments, **({"kamal_version": version} if version else {}))
 
-    def play(self, playbook: str, *arguments: str, inventory: str = "config/deploy.yml", **variables: Any) -> Run:
+    def play(
+        self,
+        playbook: str,
+        *arguments: str,
+        then: Sequence[str] = (),
+        inventory: str = "config/deploy.yml",
+        **variables: Any,
+    ) -> Run:
+        """Several playbooks may be one command: `then` are those after the first."""
+        arguments = (*(f"caravan.kamal.{each}" for each in then), *arguments)
         return self.start(playbook, *arguments, inventory=inventory, **variables).wait()
 
     def run(self, *command: str) -> Run:
@@ -173,7 +188,7 @@ class Project:
         """The playbook as a user runs it, in the project's folder and in a process group of its own."""
         extra = ("-e", json.dumps(variables)) if variables else ()
         where = ("-i", inventory) if inventory else ()
-        command = ("ansible-playbook", *where, f"caravan.kamal.{playbook}", *extra, *arguments)
+        command = ("ansible-playbook", *where, *extra, f"caravan.kamal.{playbook}", *arguments)
         return Started(self.root, command, self.withheld)
 
 
@@ -239,7 +254,7 @@ class Started:
         # A line cut short by a kill holds no result.
         lines = [json.loads(line) for line in self.record.read_text().splitlines() if line.endswith("}")]
         results = [line for line in lines if "outcome" in line]
-        changed: dict[str, int] = next((line["changed"] for line in lines if "changed" in line), {})
+        changed: dict[str, int] = next((line["changed"] for line in reversed(lines) if "changed" in line), {})
         return Run(self.process.returncode, output, results, changed, seconds)
 
 

@@ -99,7 +99,7 @@ RUN = {
     "env delete": "test_secrets_on_hosts.py::test_all_of_them_can_be_deleted_and_what_runs_runs_on",
 }
 # What a person or a program is told of a run.
-TOLD = re.compile(r"\.(output|actions|failures|changed)\b")
+TOLD = re.compile(r"\.(output|parts|actions|failures|changed)\b")
 HELPERS = {"deploy": "deploy", "check": "deploy", "rollback": "rollback"}
 
 
@@ -133,6 +133,7 @@ def playbooks(function: ast.FunctionDef) -> set[str]:
             begin = name.values[0] if isinstance(name, ast.JoinedStr) else name
             assert isinstance(begin, ast.Constant)
             found |= {f"{begin.value}{word}" for word in words} if begin is not name else {str(begin.value)}
+            found |= {word for key in call.keywords if key.arg == "then" for word in ast.literal_eval(key.value)}
     return found
 
 
