@@ -73,33 +73,20 @@ def file(path: str, text: str) -> Callable[[Project], object]:
     return lambda project: project.write(path, text)
 
 
-def add(text: str) -> Callable[[Project], object]:
-    return lambda project: project.write(CONFIG_FILE, (project.root / CONFIG_FILE).read_text() + text)
-
-
 IN_THE_PROJECT = {
     "config_missing": Mistake(
         told=("config/deploy.yml", "caravan.kamal.init"), make=lambda project: (project.root / CONFIG_FILE).unlink()
     ),
-    "config_empty": Mistake(told=("config/deploy.yml", "empty"), make=file(CONFIG_FILE, "")),
-    "yaml_error": Mistake(
-        told=("config/deploy.yml:3", "tab"), make=file(CONFIG_FILE, "service: hello\nservers:\n\t- web1\n")
-    ),
-    "unknown_key": Mistake(told=("config/deploy.yml:", "servrs"), make=add("servrs: [web1]\n")),
-    "unknown_destination": Mistake(told=("config/deploy.nowhere.yml",), variables={"kamal_destination": "nowhere"}),
-    "no_app_hosts": Mistake(
-        told=("no app hosts", "enable_plugins", "kamal_hosts"), make=file("hosts", "[db]\nweb1\n"), inventory="hosts"
-    ),
     "plugin_not_enabled": Mistake(
-        told=("no app hosts", "enable_plugins = caravan.kamal.deploy", "caravan.kamal.init"),
+        told=("no app hosts", "enable_plugins = caravan.kamal.deploy", "caravan.kamal.init", "kamal_hosts"),
         make=file("ansible.cfg", ""),
     ),
-    "secret_missing": Mistake(
-        told=("DATABASE_URL", ".kamal/secrets", "kamal_secrets", IN_THE_PLAN),
-        make=config({"env": {"secret": ["DATABASE_URL"]}}),
-    ),
-    "secrets_file_broken": Mistake(
-        told=(".kamal/secrets:1", "NAME=value", IN_THE_PLAN), make=file(".kamal/secrets", "not a secret\n")
+    "secret_missing_and_its_file_broken": Mistake(
+        told=("DATABASE_URL", ".kamal/secrets:1", "NAME=value", "kamal_secrets", IN_THE_PLAN),
+        make=lambda project: (
+            project.configure({"env": {"secret": ["DATABASE_URL"]}}),
+            project.write(".kamal/secrets", "not a secret\n"),
+        ),
     ),
     "hook_not_executable": Mistake(
         told=("pre-deploy", "chmod +x", "kamal_skip_hooks", IN_THE_PLAN),
@@ -200,30 +187,35 @@ def port_taken(host: Host, port: int) -> Iterator[None]:
         host.sh("docker rm -f squatter")
 
 
-Trouble = tuple[Callable[[Host], AbstractContextManager[None]], dict[str, Any], tuple[str, ...]]
+@contextmanager
+def no_engine_and_no_sdk(host: Host, other: Host) -> Iterator[None]:
+    with moved(host, "/run/docker.sock"), moved(other, "/usr/lib/python3/dist-packages/docker"):
+        yield
+
+
+Trouble = tuple[Callable[[Host, Host], AbstractContextManager[None]], dict[str, Any], tuple[str, ...]]
 ON_A_HOST: dict[str, Trouble] = {
     "unreachable": (
-        lambda host: lost(host.name),
+        lambda host, _other: lost(host.name),
         {},
         ("worker1", "reach", "failed: worker1; unchanged: web1, web2 ("),
     ),
-    "engine_not_running": (
-        lambda host: moved(host, "/run/docker.sock"),
+    "engine_not_running_and_sdk_missing_on_another": (
+        no_engine_and_no_sdk,
         {},
-        ("worker1", "No Docker engine answers", "systemctl start docker", "caravan.kamal.setup", BESIDE_THE_OTHERS),
-    ),
-    "sdk_missing": (
-        lambda host: moved(host, "/usr/lib/python3/dist-packages/docker"),
-        {},
-        ("worker1", "docker is missing", "python3-docker", "caravan.kamal.setup", BESIDE_THE_OTHERS),
+        (
+            *("worker1", "No Docker engine answers", "systemctl start docker), or install it with the playbook"),
+            *("web2", "docker is missing", "python3-docker), or run the playbook caravan.kamal.setup"),
+            "failed: web2, worker1; changed: web1 (",
+        ),
     ),
     "port_taken": (
-        lambda host: port_taken(host, 80),
+        lambda host, _other: port_taken(host, 80),
         {"servers": {"web": ["web1", "web2", "worker1"]}},
         ("worker1", "port", "80", BESIDE_THE_OTHERS),
     ),
     "user_without_a_login": (
-        lambda host: nullcontext(),
+        lambda _host, _other: nullcontext(),
         {"ssh": {"user": "nobody"}},
         ("web1", "nobody", "Permission denied", EVERYWHERE),
     ),
@@ -233,15 +225,20 @@ ON_A_HOST: dict[str, Trouble] = {
 @pytest.mark.parametrize(("trouble", "changes", "told"), ON_A_HOST.values(), ids=ON_A_HOST)
 @pytest.mark.usefixtures("serving")
 def test_trouble_on_one_host_stops_all(
-    project: Project, worker1: Host, trouble: Any, changes: dict[str, Any], told: tuple[str, ...]
+    project: Project, worker1: Host, web2: Host, trouble: Any, changes: dict[str, Any], told: tuple[str, ...]
 ) -> None:
     project.configure(changes)
-    with trouble(worker1):
+    with trouble(worker1, web2):
         run = project.deploy("v1", kamal_build=False, kamal_force=True)
     assert_told(run, told)
 
 
 @pytest.mark.usefixtures("serving")
 def test_all_mistakes_are_told_at_once(project: Project) -> None:
-    project.configure({"readiness_delay": "soon", "proxy": {"app_prt": 80}, "retain_containers": -1})
-    assert_told(project.deploy("v2"), ("readiness_delay", "app_prt", "retain_containers"))
+    project.configure(
+        {"readiness_delay": "soon", "proxy": {"app_prt": 80}, "retain_containers": -1, "servrs": ["web1"]}
+    )
+    run = project.deploy("v2")
+    assert_told(run, ("config/deploy.yml:", "readiness_delay", "app_prt", "retain_containers", "servrs"))
+    assert run.actions == {}
+    assert not run.of("release")

@@ -295,10 +295,13 @@ def test_a_build_host_that_is_like_no_other_is_told_in_whole_sentences(project):
     assert result["msg"] == "kamal_build_host: zzz is no host of the inventory. Add it there, or correct its name."
 
 
-def test_no_inventory_at_all_says_what_to_add(project):
-    result = run(project, {**V1, "kamal_config_file": None}, groups={"all": []}, present=["localhost"])
+@pytest.mark.parametrize(("groups", "present"), [({"all": []}, ["localhost"]), ({"all": ["h1"], "db": ["h1"]}, ["h1"])])
+def test_no_inventory_at_all_or_one_without_the_group_app_says_what_to_add(project, groups, present):
+    result = run(project, {**V1, "kamal_config_file": None}, groups=groups, present=present)
     assert result["failed"]
-    assert "enable_plugins = caravan.kamal.deploy" in result["msg"]
+    assert all(
+        said in result["msg"] for said in ("no app hosts", "enable_plugins = caravan.kamal.deploy", "kamal_hosts")
+    )
 
 
 def test_another_folder_than_the_projects_is_told_with_its_own_remedy(project, monkeypatch):
