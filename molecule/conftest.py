@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "shared"))
-from hosts import Host
+from hosts import Host, ask
 from project import Project
 
 
@@ -19,6 +19,15 @@ def project(request: pytest.FixtureRequest) -> Project:
     """The story's project. A story says in CONFIG what is different in its config/deploy.yml."""
     name = Path(request.fspath).parents[1].name
     return Project(name, getattr(request.module, "CONFIG", {}))
+
+
+@pytest.fixture(scope="module")
+def live(project: Project) -> str:
+    """A version of hello that serves: what the file before this one has left, or the first."""
+    served = ask().version
+    if not served:
+        assert project.deploy("v1").ok
+    return served or "v1"
 
 
 @pytest.fixture(scope="session")

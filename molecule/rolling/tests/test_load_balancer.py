@@ -71,7 +71,7 @@ def test_each_host_is_out_while_it_is_deployed_and_no_request_fails(project: Pro
 
 def test_what_is_live_already_changes_nothing(project: Project, hosts: list[Host]) -> None:
     before = [host.traces for host in hosts]
-    assert project.deploy("b2").actions == {}
+    assert project.deploy("b2", kamal_build=False).actions == {}
     assert [host.traces for host in hosts] == before
 
 
@@ -99,12 +99,12 @@ def test_a_host_that_does_not_answer_stops_no_other(project: Project, worker1: H
     web2.sh("docker stop kamal-proxy")
     wait_until_it_has_noticed(worker1)
     with requests_to(worker1) as requests:
-        run = project.deploy("b3", "--limit", "web1", kamal_force=True)
+        run = project.deploy("b3", "--limit", "web1", kamal_force=True, kamal_build=False)
     assert run.ok
     assert requests.result["failed"] == 0, requests.result
     assert "web2 gets no requests for hello-web from the load balancer" in flat(run.output)
     assert "web1: kept in the load balancer, as no other host answers it" in flat(run.output)
-    assert project.deploy("b3").actions["web2"][0] == "start kamal-proxy"
+    assert project.deploy("b3", kamal_build=False).actions["web2"][0] == "start kamal-proxy"
     assert {ask(url=worker1.url).version for _number in range(4)} == {"b3"}
 
 

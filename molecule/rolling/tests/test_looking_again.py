@@ -13,9 +13,8 @@ CONFIG = {"boot": {"limit": 1, "wait": 5}}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _first(project: Project) -> None:
-    project.commit("a1")
-    assert project.deploy("a1").ok
+def _live(live: str) -> None:
+    """Something serves before."""
 
 
 def assert_runs(version: str, web1: Host, web2: Host, worker1: Host) -> None:
