@@ -1,6 +1,6 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The days after a deploy: commands in the app's containers and on its hosts, the lock, stop and start, removal."""
+"""The days after a deploy: commands in the app's containers and on its hosts, logs, stop and start, pruning."""
 
 from __future__ import annotations
 
@@ -35,27 +35,25 @@ def _first(project: Project) -> None:
 
 def test_a_command_runs_for_every_role_of_every_host(project: Project, web1: Host, web2: Host) -> None:
     run = project.play(
-        "app.exec", kamal_cmd="sh -c 'echo $KAMAL_HOST has $GREETING, $TOKEN, $EXTRA'", kamal_cmd_env={"EXTRA": "x"}
+        "app.exec",
+        kamal_cmd="sh -c 'read first </proc/1/comm; echo $KAMAL_HOST has $GREETING, $TOKEN, $EXTRA in $first'",
+        kamal_cmd_env={"EXTRA": "x"},
     )
     assert run.ok
     for place in ("web1 web", "web2 web", "web2 workers", "worker1 workers"):
         host, role = place.split()
         assert f"{place} (a container like hello-{role}, exit code 0):\n  {host} has Good day, " in run.output
-    # As they came, and by place.
-    assert "wee secret" not in run.output and run.output.count("********, x") == 2 * 4
+    # As they came, and by place; the first process of a new container is the command.
+    assert "wee secret" not in run.output and run.output.count("********, x in sh") == 2 * 4
     assert web2.running == ["hello-web-v1", "hello-workers-v1"] and len(web2.containers) == 2
     assert "[web] Executed cmd 'sh' on app version v1" in web1.audit()[-1]
 
 
 def test_a_command_in_the_containers_that_run_sees_them(project: Project) -> None:
-    """As Kamal's own test has it: the first process is the command in a new container, else that of the app."""
-    there, new = (
-        project.play("app.exec", kamal_cmd="cat /proc/1/comm", kamal_reuse=reuse, kamal_roles="web")
-        for reuse in (True, False)
-    )
-    assert there.output.count("hello-web-v1, exit code 0):\n  hello\n") == 2
-    assert new.output.count("exit code 0):\n  cat\n") == 2
-    assert "workers" not in there.output + new.output
+    """As Kamal's own test has it: the first process is that of the app."""
+    run = project.play("app.exec", kamal_cmd="cat /proc/1/comm", kamal_reuse=True, kamal_roles="web")
+    assert run.output.count("hello-web-v1, exit code 0):\n  hello\n") == 2
+    assert "workers" not in run.output
 
 
 def test_bytes_arrive_as_they_are(project: Project, web1: Host) -> None:
@@ -73,6 +71,7 @@ def test_its_code_decides(project: Project) -> None:
     assert run.code != 0
     assert "sh ended with code 1 in a container like hello-web.\n" in run.output
     assert "web1 web (a container like hello-web, exit code 0):\n  oh" in run.output
+    assert "workers" not in run.output
     assert run.output.splitlines()[-1].startswith("failed: web2; changed: web1")
 
 
@@ -84,9 +83,8 @@ def test_what_nobody_waits_for_goes_on_and_its_logs_are_read(project: Project, w
     web1.sh(f"docker rm -f {name}")
 
 
-@pytest.mark.parametrize("reuse", [True, False])
-def test_a_terminal_is_one_command_away(project: Project, web1: Host, reuse: bool) -> None:
-    run = project.play("app.exec", kamal_cmd="tty", kamal_interactive=True, kamal_reuse=reuse)
+def test_a_terminal_is_one_command_away(project: Project, web1: Host) -> None:
+    run = project.play("app.exec", kamal_cmd="tty", kamal_interactive=True)
     assert run.ok
     (line,) = [line for line in run.output.splitlines() if line.startswith("ssh -t ")]
     opened = subprocess.run(
@@ -105,9 +103,10 @@ def test_a_terminal_is_one_command_away(project: Project, web1: Host, reuse: boo
 
 
 def test_what_there_is_is_listed_by_host(project: Project) -> None:
-    listed = {name: project.play(f"app.{name}") for name in ("containers", "images", "version")}
-    assert all(run.ok for run in listed.values())
-    lines = {name: [line.split() for line in run.output.splitlines()] for name, run in listed.items()}
+    run = project.play("app.containers", then=["app.images", "app.version"])
+    assert run.ok
+    listed = zip(("containers", "images", "version"), run.parts, strict=True)
+    lines = {name: [line.split() for line in part.splitlines()] for name, part in listed}
     for place in ("web1 web", "web2 web", "web2 workers", "worker1 workers"):
         host, role = place.split()
         assert [host, role, "v1"] in lines["version"]
@@ -245,40 +244,11 @@ def test_what_nobody_needs_is_pruned(project: Project, hosts: list[Host], web2: 
     wanted = {"worker1": ["remove container hello-workers-v0"]}, {"web2": [f"remove image {IMAGE}:v0"]}
     foreseen = project.play("prune.all", "--check", kamal_prune_retain=1)
     assert foreseen.ok and foreseen.actions == {**wanted[0], **wanted[1]}
-    containers = project.play("prune.containers", kamal_prune_retain=1)
-    assert containers.actions == wanted[0]
-    assert "This was removed:" in containers.output
-    assert "\nworker1:\n  remove container hello-workers-v0\n" in containers.output
-    assert project.play("prune.images").actions == wanted[1]
-    assert project.play("prune.all", kamal_prune_retain=1).actions == {}
+    pruned = project.play("prune.containers", then=["prune.images", "prune.all"], kamal_prune_retain=1)
+    assert pruned.ok and pruned.actions == {**wanted[0], **wanted[1]}
+    containers, images, rest = pruned.parts
+    assert "This was removed:" in containers and "remove image" not in containers
+    assert "\nworker1:\n  remove container hello-workers-v0\n" in containers
+    assert f"remove image {IMAGE}:v0" in images and "remove container" not in images
+    assert "remove container" not in rest and "remove image" not in rest
     assert not any(host.locked() for host in hosts)
-
-
-# proxy.remove, app.remove
-
-
-def test_kamal_proxy_goes_by_force_although_it_routes_the_app(project: Project, web1: Host, web2: Host) -> None:
-    run = project.play("proxy.remove", "--limit", "web2", kamal_confirm=True, kamal_proxy_force=True)
-    assert run.ok and "remove kamal-proxy" in run.actions["web2"]
-    assert "kamal-proxy" not in web2.sh("docker ps -a") and web2.running == ["hello-web-v1", "hello-workers-v1"]
-    assert web1.ask().version == "v1"
-
-
-def test_the_app_is_removed_and_kamal_proxy_stays(project: Project, web1: Host) -> None:
-    asked = project.play("app.remove")
-    assert asked.code != 0 and "run this again with -e kamal_confirm=true" in " ".join(asked.output.split())
-    assert web1.ask().version == "v1"
-    assert project.play("app.remove", kamal_confirm=True).ok
-    assert web1.ask().status == 404
-    assert web1.containers == {} and "kamal-proxy" in web1.sh("docker ps")
-    assert not web1.file(".kamal/apps/hello").exists
-    again = project.play("app.remove", kamal_confirm=True)
-    assert again.ok and again.actions == {}
-
-
-def test_kamal_proxy_is_removed_once_it_routes_nothing(project: Project, web1: Host) -> None:
-    assert "run this again with -e kamal_confirm=true" in " ".join(project.play("proxy.remove").output.split())
-    assert "kamal-proxy" in web1.sh("docker ps")
-    removed = project.play("proxy.remove", kamal_confirm=True)
-    assert removed.ok and removed.actions["web1"][-1] == "remove kamal-proxy"
-    assert web1.sh("docker ps -aq") == ""

@@ -15,15 +15,19 @@ import pytest
 from hosts import Host, everywhere, lost
 from project import Project, Started
 
-CONFIG = {"env": {"secret": ["TOKEN"]}}
+CONFIG = {"servers": {"workers": {"hosts": ["web2", "worker1"]}}, "env": {"secret": ["TOKEN"]}}
 WAITS = "sh -c 'echo begun with $TOKEN; until [ -e /tmp/seen ]; do sleep 0.1; done; printf over'"
 EXEC = "docker ps --quiet --filter label=caravan.exec"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _first(project: Project) -> None:
+def _secret(project: Project) -> None:
     project.secrets(REGISTRY_PASSWORD="$LAB_REGISTRY_PASSWORD", TOKEN="wee secret")
-    assert project.deploy("v1").ok
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _live(_secret: None, live: str) -> None:
+    """There are containers for commands."""
 
 
 def wait_for(running: Started, *texts: str) -> None:
@@ -89,6 +93,9 @@ def test_a_command_that_never_ends_is_gone_when_it_is_interrupted(
     for host in (web1, web2):
         host.wait_for_no_process("sleep 31536000")
         no_command_is_left(host)
+
+
+def test_the_next_command_runs(project: Project) -> None:
     assert project.play("app.exec", kamal_cmd="true", kamal_roles="web").actions["web1"] == [
         "run true in a container like hello-web"
     ]
@@ -124,3 +131,4 @@ def test_a_person_at_a_terminal_gets_it(project: Project, web1: Host, reuse: boo
     assert "ssh -t " in run.output and "/dev/pts/" in run.output
     assert run.code == 3
     no_command_is_left(web1)
+    web1.wait_until("! docker ps -a --format '{{.Names}}' | grep -q exec")

@@ -42,7 +42,7 @@ RUN = {
     "app stop": "test_every_day.py::test_the_app_stops_and_starts_in_its_own_containers",
     "app exec": "test_every_day.py::test_a_command_runs_for_every_role_of_every_host",
     "app stale_containers": "test_every_day.py::test_stale_containers_are_listed_and_stopped",
-    "app remove": "test_every_day.py::test_the_app_is_removed_and_kamal_proxy_stays",
+    "app remove": "test_farewell.py::test_the_app_is_removed_and_kamal_proxy_stays",
     "proxy boot": "test_proxy_itself.py::test_stopped_and_started_it_serves_again",
     "proxy start": "test_proxy_itself.py::test_stopped_and_started_it_serves_again",
     "proxy stop": "test_proxy_itself.py::test_stopped_and_started_it_serves_again",
@@ -53,7 +53,7 @@ RUN = {
     "proxy boot_config": (
         "test_proxy_itself.py::test_what_kamal_left_on_a_host_counts_until_it_is_said_in_the_configuration"
     ),
-    "proxy remove": "test_every_day.py::test_kamal_proxy_is_removed_once_it_routes_nothing",
+    "proxy remove": "test_farewell.py::test_kamal_proxy_is_removed_once_it_routes_nothing",
     "proxy upgrade": "test_load_balancer.py::test_kamal_proxy_is_upgraded_host_by_host_without_a_hook",
     "accessory boot": "test_accessories.py::test_a_dry_run_shows_what_would_change",
     "accessory reboot": (
