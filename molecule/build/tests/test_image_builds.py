@@ -103,6 +103,15 @@ def test_a_secret_reaches_the_build_and_is_seen_nowhere(pushed: Run, project: Pr
     assert not (LAB / "docker" / "config.json").exists()
 
 
+PULL = f"pull {IMAGE}:v1"
+
+
+def test_a_pull_has_it_on_every_host(pushed: Run, project: Project, hosts: list[Host]) -> None:
+    assert project.play("build.pull", kamal_version="v1").actions == {host.name: [PULL] for host in hosts}
+    assert project.play("build.pull", kamal_version="v1").actions == {}
+    assert [host.containers for host in hosts] == [{}, {}, {}]
+
+
 def test_a_build_without_the_cache_builds_every_step_anew(pushed: Run, project: Project) -> None:
     """Under the same name, so it is pushed again too."""
 
@@ -116,14 +125,9 @@ def test_a_build_without_the_cache_builds_every_step_anew(pushed: Run, project: 
     assert built(kamal_build_cache=False) != first
 
 
-def test_a_pull_has_it_on_every_host_and_notices_a_tag_that_was_pushed_again(
-    pushed: Run, project: Project, hosts: list[Host]
-) -> None:
-    pulled = {host.name: [f"pull {IMAGE}:v1"] for host in hosts}
-    assert project.play("build.pull", kamal_version="v1").actions == pulled
-    assert project.play("build.pull", kamal_version="v1").actions == {}
-    assert project.play("build.push", kamal_version="v1", kamal_build_cache=False).ok
-    assert project.play("build.pull", kamal_version="v1").actions == pulled
+def test_a_pull_notices_a_tag_that_was_pushed_again(project: Project, hosts: list[Host]) -> None:
+    """By the test before."""
+    assert project.play("build.pull", kamal_version="v1").actions == {host.name: [PULL] for host in hosts}
     built = what_it_holds(f"{IMAGE}:v1", file="/built")
     assert everywhere(hosts, lambda host: what_it_holds(f"{IMAGE}:v1", host, "/built")) == [built] * 3
     assert [host.containers for host in hosts] == [{}, {}, {}]
@@ -133,14 +137,15 @@ BUILDER = "kamal-local-docker-container"
 
 
 def test_the_builder_is_made_shown_and_removed(project: Project) -> None:
+    """Once each, however often that is asked for."""
     project.configure({"builder": {"driver": "docker-container"}})
-    assert f"{BUILDER}  docker-container  not there" in project.play("build.details").output
-    assert done(project.play("build.create")) == [f"create the builder {BUILDER}"]
-    assert done(project.play("build.create")) == []
-    assert f"{BUILDER}  docker-container  there" in project.play("build.details").output
+    made = project.play("build.details", then=["build.create", "build.create", "build.details"])
+    assert f"{BUILDER}  docker-container  not there" in made.parts[0]
+    assert done(made) == [f"create the builder {BUILDER}"]
+    assert f"{BUILDER}  docker-container  there" in made.parts[-1]
     assert BUILDER in buildx("ls").stdout
-    assert done(project.play("build.remove")) == [f"remove the builder {BUILDER}"]
-    assert done(project.play("build.remove")) == []
+    removed = project.play("build.remove", then=["build.remove"])
+    assert removed.ok and done(removed) == [f"remove the builder {BUILDER}"]
     assert BUILDER not in buildx("ls").stdout
     project.configure({"builder": {"driver": None}})
 
@@ -183,14 +188,13 @@ def test_a_build_that_fails_ends_with_its_last_lines(project: Project) -> None:
 
 def test_the_working_tree_stays_here(project: Project) -> None:
     project.configure({"builder": {"target": "app"}})
-    run = project.play("build.dev", kamal_version="v3")
+    run = project.play("build.dev", then=["build.details"], kamal_version="v3")
     assert run.ok
     assert f"docker run --rm {IMAGE}:v3-dirty" in run.output
     assert "Changes without a commit go into the image" in run.output
     assert "uncommitted" in what_it_holds(f"{IMAGE}:latest-dirty")
     (answer,) = run.of("image_build")
-    details = project.play("build.details")
-    assert details.ok and "the engine's own  docker  there  here\n\nThe docker command has: buildx" in details.output
+    assert "the engine's own  docker  there  here\n\nThe docker command has: buildx" in run.parts[1]
     assert (answer["pushed"], answer["digest"]) == (False, None)
 
 
@@ -227,8 +231,8 @@ def test_an_old_docker_command_builds_with_its_own_buildkit(
     project.configure({"builder": {"secrets": ["GEM_TOKEN"], "args": {"BASE": f"{BASE}:1"}}})
     project.write("Dockerfile", DOCKERFILE)
     head = project.commit("with an old docker command")
-    assert "The docker command has: buildkit" in project.play("build.details").output
-    assert project.play("build.push", kamal_version=head).ok
+    run = project.play("build.details", then=["build.push"], kamal_version=head)
+    assert run.ok and "The docker command has: buildkit" in run.parts[0]
     held = what_it_holds(f"{IMAGE}:{head}")
     assert held[-2:] == [digest(TOKEN), "7"]
     assert "Dockerfile" in held and "left-out" not in held
