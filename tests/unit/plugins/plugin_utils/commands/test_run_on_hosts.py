@@ -21,8 +21,8 @@ RUN = {
     "deploy": "test_broken.py::test_a_version_that_exits_stops_the_rollout",
     "redeploy": "test_rolling.py::test_redeploy_does_not_touch_the_proxy",
     "rollback": "test_looking_again.py::test_a_rollback_goes_to_the_version_before_it_and_other_hosts_serve_on",
-    "details": "test_setup_remove.py::test_details_tell_what_runs_where",
-    "audit": "test_setup_remove.py::test_the_audit_tells_what_was_done",
+    "details": "test_setup_remove.py::test_details_tell_what_runs_where_and_the_audit_what_was_done",
+    "audit": "test_setup_remove.py::test_details_tell_what_runs_where_and_the_audit_what_was_done",
     "config": "test_setup_remove.py::test_config_shows_what_was_understood",
     "docs": "test_setup_remove.py::test_what_reaches_no_host_needs_none",
     "remove": "test_setup_remove.py::test_data_goes_only_with_a_second_confirmation",
@@ -32,7 +32,7 @@ RUN = {
     "app containers": "test_every_day.py::test_what_there_is_is_listed_by_host",
     "app images": "test_every_day.py::test_what_there_is_is_listed_by_host",
     "app version": "test_every_day.py::test_what_there_is_is_listed_by_host",
-    "app details": "test_setup_remove.py::test_details_tell_what_runs_where",
+    "app details": "test_setup_remove.py::test_details_tell_what_runs_where_and_the_audit_what_was_done",
     "app maintenance": (
         "test_page_and_certificate.py::test_the_page_is_shown_during_maintenance_and_a_deploy_does_not_end_it"
     ),
