@@ -169,27 +169,26 @@ class Project:
     def rollback(self, version: str | None = None, *arguments: str) -> Run:
         return self.play("rollback", *arguments, **({"kamal_version": version} if version else {}))
 
-    def play(
+    def play(self, playbook: str, *arguments: str, **variables: Any) -> Run:
+        return self.start(playbook, *arguments, **variables).wait()
+
+    def run(self, *command: str) -> Run:
+        return Started(self.root, command, self.withheld).wait()
+
+    def start(
         self,
         playbook: str,
         *arguments: str,
         then: Sequence[str] = (),
         inventory: str = "config/deploy.yml",
         **variables: Any,
-    ) -> Run:
-        """Several playbooks may be one command: `then` are those after the first."""
-        arguments = (*(f"caravan.kamal.{each}" for each in then), *arguments)
-        return self.start(playbook, *arguments, inventory=inventory, **variables).wait()
-
-    def run(self, *command: str) -> Run:
-        return Started(self.root, command, self.withheld).wait()
-
-    def start(self, playbook: str, *arguments: str, inventory: str = "config/deploy.yml", **variables: Any) -> Started:
-        """The playbook as a user runs it, in the project's folder and in a process group of its own."""
+    ) -> Started:
+        """The playbook as a user runs it, in the project's folder and in a process group of its own. Several may be one
+        command: `then` are those after the first."""
         extra = ("-e", json.dumps(variables)) if variables else ()
         where = ("-i", inventory) if inventory else ()
-        command = ("ansible-playbook", *where, *extra, f"caravan.kamal.{playbook}", *arguments)
-        return Started(self.root, command, self.withheld)
+        playbooks = (f"caravan.kamal.{name}" for name in (playbook, *then))
+        return Started(self.root, ("ansible-playbook", *where, *playbooks, *extra, *arguments), self.withheld)
 
 
 class Started:
