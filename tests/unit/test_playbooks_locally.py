@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import ansible_here
 import pytest
+from conftest import ROOT
 from docker_socket import engine
 
 HOSTS = f"""\
@@ -295,6 +296,35 @@ SWITCH = [
 )
 def test_nothing_changes_before_the_lock_is_taken_and_each_batch_renews_it(playbook: str, order: list[str]) -> None:
     assert [name for name, _tags in tasks_of(playbook) if name in order] == order
+
+
+# The second host brings its gate live, the third what waits for it.
+BATCHES = """\
+- hosts: all
+  gather_facts: false
+  serial: 1
+  vars_files: [{root}/roles/app/vars/main.yml]
+  vars:
+    _kamal_plan: {{serial: 1}}
+    waits: "{{{{ _kamal_is_later_batch and _kamal_has_changed_before }}}}"
+  tasks:
+    - debug: {{msg: "{{{{ inventory_hostname }}}} waits: {{{{ waits }}}}"}}
+    - debug:
+      register: _kamal_gate
+      changed_when: inventory_hostname == 'h2'
+    - debug:
+      register: _kamal_others
+      when: inventory_hostname != 'h1'
+      changed_when: inventory_hostname == 'h3'
+"""
+
+
+def test_a_batch_waits_after_one_in_which_anything_went_live(folder: Path) -> None:
+    (folder / "batches.yml").write_text(BATCHES.format(root=ROOT))
+    code, output = ansible_here.play(folder, "-i", "h1,h2,h3,h4,h5,", "batches.yml")
+    assert code == 0, output
+    waits = dict(re.findall(r"(h\d) waits: (\w+)", output))
+    assert waits == {"h1": "False", "h2": "False", "h3": "True", "h4": "True", "h5": "False"}
 
 
 Tasks = list[tuple[str, set[str]]]

@@ -10,6 +10,7 @@ from project import Project, Run
 
 # The wait is there for a container to die in; no test measures it.
 CONFIG = {"boot": {"limit": 1, "wait": 5}}
+WAIT = "Wait before the next batch"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,6 +47,7 @@ def test_a_run_that_slept_until_it_was_overtaken_changes_nothing_more(
             overtaker = project.deploy("a3")
         assert overtaker.ok
         assert "Took over the deploy lock" in overtaker.output
+        assert WAIT in overtaker.output
         before = [host.traces for host in hosts]
     slept = sleeper.wait()
     assert slept.code != 0
@@ -59,7 +61,9 @@ def test_a_run_that_slept_until_it_was_overtaken_changes_nothing_more(
 
 def test_the_run_after_it_has_nothing_to_do(project: Project, hosts: list[Host]) -> None:
     before = [host.traces for host in hosts]
-    assert_changes_nothing(project.deploy("a3"))
+    again = project.deploy("a3")
+    assert_changes_nothing(again)
+    assert WAIT not in again.output
     assert [host.traces for host in hosts] == before
 
 
