@@ -186,11 +186,15 @@ def test_the_lock_of_a_service_that_was_deployed_before_is_not_that_of_the_one_t
     assert is_told == [False, True], told
 
 
-def test_setup_releases_its_lock_where_nothing_is_rolled_out_although_another_service_was(folder: Path) -> None:
-    of_the_one_before = {"_kamal_staged": {"changed": True}, "_kamal_unlocked": {"name": "blog"}}
+@pytest.mark.parametrize(
+    "before",
+    [{"_kamal_staged": {"changed": True}, "_kamal_unlocked": {"name": "blog"}}, {"_kamal_unlocked": {"name": "shop"}}],
+    ids=["another service was rolled out", "another playbook had the lock"],
+)
+def test_setup_releases_its_lock_where_it_rolls_nothing_out(folder: Path, before: dict[str, object]) -> None:
     site = "- hosts: shop\n  gather_facts: false\n  tasks:\n    - ansible.builtin.set_fact: {before}\n"
     again = "- import_playbook: caravan.kamal.setup\n"
-    (folder / "site.yml").write_text(site.format(before=json.dumps(of_the_one_before)) + again)
+    (folder / "site.yml").write_text(site.format(before=json.dumps(before)) + again)
     given = {"kamal_hosts": "shop", "kamal_version": "v1"}
     code, output = play(folder, "site.yml", "-e", json.dumps(given), "--skip-tags", ENGINES)
     assert code == 0 and "Take the deploy lock" in output, output
