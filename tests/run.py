@@ -113,7 +113,7 @@ def perform_all(checks: list[Check]) -> list[tuple[int, int]]:
 
 
 def giving_way(check: Check) -> Check:
-    """With a share of a busy processor that nothing in it takes for a standstill."""
+    """At a lower priority, but not at the lowest: its tests wait for processes, and not for ever."""
     return replace(check, argv=("nice", "-n", "5", *check.argv))
 
 

@@ -9,11 +9,7 @@ from hosts import Host
 from project import Project
 
 CONFIG = {"servers": {"workers": {"hosts": ["web2", "worker1"]}}}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _live(live: str) -> None:
-    """There is something to remove."""
+pytestmark = pytest.mark.usefixtures("live")
 
 
 def test_kamal_proxy_goes_by_force_although_it_routes_the_app(project: Project, web1: Host, web2: Host) -> None:

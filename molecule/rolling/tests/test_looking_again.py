@@ -11,11 +11,7 @@ from project import Project, Run
 # The wait is there for a container to die in; no test measures it.
 CONFIG = {"boot": {"limit": 1, "wait": 5}}
 WAIT = "Wait before the next batch"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _live(live: str) -> None:
-    """Something serves before."""
+pytestmark = pytest.mark.usefixtures("live")
 
 
 def assert_runs(version: str, web1: Host, web2: Host, worker1: Host) -> None:

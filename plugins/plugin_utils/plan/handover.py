@@ -61,9 +61,10 @@ def holder(task_vars: Mapping[str, Any]) -> Mapping[str, Any]:
 
     A run still has what it was answered for a service before.
     """
-    taken, plan = task_vars.get(LOCK), data_of(task_vars)
+    taken = task_vars.get(LOCK)
     if not isinstance(taken, Mapping):
         return {}
+    plan = data_of(task_vars)
     is_ours = not plan or taken.get("name") in (None, Names(plan["service"], plan["destination"]).qualified)
     return dict(taken.get("run") or {}) if is_ours else {}
 
