@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import ansible_here
 import pytest
+import yaml
 from conftest import ROOT
 from docker_socket import engine
 
@@ -150,7 +151,6 @@ PASSED_OVER = {
     ("-e", "kamal_vresion=v2"): "kamal_vresion: there is no such variable; did you mean kamal_version?",
     ("-e", "kamal_lock_wait=abc"): "kamal_lock_wait: expected a whole",
     ("-e", "version=v2"): "version: this variable is called kamal_version",
-    ("--tags", "biuld"): "--tags: biuld is no tag of deploy",
 }
 
 
@@ -159,8 +159,9 @@ PASSED_OVER = {
     [
         (["audit"], "shop:blog", {(): "shop (on h1) and blog (on h3)"}),
         (["deploy", "audit"], "shop", PASSED_OVER),
+        (["deploy"], "shop", {("--tags", "biuld"): "--tags: biuld is no tag of deploy"}),
     ],
-    ids=["two services", "former names, a slip, a wrong value, an option of Kamal and a tag"],
+    ids=["two services", "former names, a slip, a wrong value and an option of Kamal", "a tag"],
 )
 def test_what_would_be_passed_over_is_refused_before_anything_is_done(
     folder: Path, playbooks: list[str], hosts: str, passed_over: dict[tuple[str, ...], str]
@@ -298,16 +299,19 @@ def test_nothing_changes_before_the_lock_is_taken_and_each_batch_renews_it(playb
     assert [name for name, _tags in tasks_of(playbook) if name in order] == order
 
 
-# The second host brings its gate live, the third what waits for it.
+# The second host brings its gate live, the third what waits for it; for the sixth a container is there that waits.
 BATCHES = """\
 - hosts: all
   gather_facts: false
   serial: 1
   vars_files: [{root}/roles/app/vars/main.yml]
   vars:
-    _kamal_plan: {{serial: 1}}
-    waits: "{{{{ _kamal_is_later_batch and _kamal_has_changed_before }}}}"
+    _kamal_plan: {{serial: 1, wait: 10}}
+    waits: "{{{{ {condition} }}}}"
   tasks:
+    - debug:
+      register: _kamal_staged
+      changed_when: inventory_hostname == 'h6'
     - debug: {{msg: "{{{{ inventory_hostname }}}} waits: {{{{ waits }}}}"}}
     - debug:
       register: _kamal_gate
@@ -319,12 +323,26 @@ BATCHES = """\
 """
 
 
-def test_a_batch_waits_after_one_in_which_anything_went_live(folder: Path) -> None:
-    (folder / "batches.yml").write_text(BATCHES.format(root=ROOT))
-    code, output = ansible_here.play(folder, "-i", "h1,h2,h3,h4,h5,", "batches.yml")
+@pytest.mark.parametrize(
+    ("before", "around", "waiting"),
+    [("before_batch", "live", {"h3", "h4", "h6"}), ("start", "start", {"h3", "h4"})],
+    ids=["deploy", "app.start"],
+)
+def test_a_batch_waits_after_one_in_which_anything_went_live_and_before_new_containers(
+    folder: Path, before: str, around: str, waiting: set[str]
+) -> None:
+    """What was live already may be so since a moment ago, in a run that was broken off."""
+    tasks = {name: yaml.safe_load((ROOT / f"roles/app/tasks/{name}.yml").read_text()) for name in (before, around)}
+    assert [task["register"] for task in tasks[around] if "caravan.kamal.release" in task] == [
+        "_kamal_gate",
+        "_kamal_others",
+    ]
+    condition = " and ".join(f"({each})" for each in tasks[before][0]["when"])
+    (folder / "batches.yml").write_text(BATCHES.format(root=ROOT, condition=condition))
+    code, output = ansible_here.play(folder, "-i", "h1,h2,h3,h4,h5,h6,h7,", "batches.yml")
     assert code == 0, output
     waits = dict(re.findall(r"(h\d) waits: (\w+)", output))
-    assert waits == {"h1": "False", "h2": "False", "h3": "True", "h4": "True", "h5": "False"}
+    assert len(waits) == 7 and {host for host, word in waits.items() if word == "True"} == waiting
 
 
 Tasks = list[tuple[str, set[str]]]
