@@ -25,7 +25,7 @@ tell() {
 
 field() { sed -n 's/.*"'"$1"'": "\{0,1\}\([^",}]*\).*/\1/p' "$lock/lease" 2>/dev/null; }
 
-number() { sed -n 's/.*"'"$2"'": \([0-9]\{1,15\}\).*/\1/p' "$1" 2>/dev/null; }
+number() { sed -n '1s/.*"'"$2"'": \([0-9]\{1,15\}\).*/\1/p' "$1" 2>/dev/null; }
 
 # Higher than that of the lease before and than what the host has seen, also when its clock was set back.
 next_number() {

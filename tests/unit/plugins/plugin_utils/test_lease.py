@@ -302,7 +302,9 @@ def test_each_holder_has_a_higher_number(host, lease_before, turn_before, expect
         (host.lock / "lease").write_text(f"{text}\n")
         found = host.acquire("me")
     if turn_before:
-        (host.home / lease_script.turn_file(DIRECTORY)).write_text(json.dumps({"by": "x", "number": turn_before}))
+        turn = json.dumps({"by": "x", "number": turn_before})
+        left_by_a_kill = '\nx", "number": 7}\n'
+        (host.home / lease_script.turn_file(DIRECTORY)).write_text(turn + left_by_a_kill)
     taken = host.ask(lease_script.take_over(DIRECTORY, "me", 60, DETAILS, found.lease_text))
     assert taken.number == host.lease()["acquired_at"]
     assert taken.number >= NOW if expected == NOW else taken.number == expected
