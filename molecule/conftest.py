@@ -16,7 +16,7 @@ from project import Project
 
 @pytest.fixture(scope="module")
 def project(request: pytest.FixtureRequest) -> Project:
-    """The story's project. A story says in CONFIG what is different in its config/deploy.yml."""
+    """The story's project, made anew for each file, which says in CONFIG what is different in config/deploy.yml."""
     name = Path(request.fspath).parents[1].name
     return Project(name, getattr(request.module, "CONFIG", {}))
 

@@ -65,11 +65,15 @@ command -v pwsh >/dev/null || skip pslint "needs PowerShell, and there is none; 
 own="$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 cd .cache/collections/ansible_collections/caravan/kamal
 sanity --python "$own" --skip-test pylint "$@"
-# pylint takes as long as all the others. What Galaxy does not get is left to ruff and mypy, which look at everything.
+# pylint takes as long as all the others. What Galaxy does not get is left to ruff, and to mypy where mypy.ini names it.
 sanity --python "$own" --test pylint --exclude molecule/ --exclude tests/ --exclude tools/ "$@"
 # On hosts there may be others; what the oldest and the newest one take, those between them do too.
 for version in 3.8 3.13; do
-    if [ "$version" != "$own" ] && folder="$(other_python "$version")"; then
+    if [ "$version" = "$own" ]; then
+        continue
+    elif folder="$(other_python "$version")"; then
         PATH="$folder:$PATH" sanity --python "$version" --test compile --test import "$@"
+    else
+        echo "skipped: compile and import with Python $version (not installed)"
     fi
 done

@@ -54,7 +54,7 @@ def count(output: str) -> tuple[int, int]:
 
 
 def perform(name: str) -> tuple[int, int]:
-    """A story's tests, and the story itself: its hosts were made ready and left blank."""
+    """A story's tests, and the story itself: its hosts were made ready."""
     started = time.monotonic()
     print(f"  {name:<20}", end="", flush=True)
     code, output = tell(name)

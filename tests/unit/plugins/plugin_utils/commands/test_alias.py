@@ -73,7 +73,7 @@ def test_they_are_listed_and_one_names_the_destination_without_which_nothing_is_
     project: Path, inventory: tuple[str, ...]
 ) -> None:
     (project / "ansible.cfg").write_text("[inventory]\nenable_plugins = caravan.kamal.deploy, host_list\n")
-    whole = "require_destination: true\naliases: {st: config -d staging, boots: docs boot}\n"
+    whole = "require_destination: true\naliases: {st: config -d staging, boots: docs boot, bad: app logz}\n"
     (project / "config/deploy.yml").write_text(CONFIG.replace("servers: [localhost]\n", "") + whole)
     (project / "config/deploy.staging.yml").write_text("servers: [localhost]\n")
     code, output = play(project, *inventory, "-e", "kamal_alias=st")

@@ -74,7 +74,7 @@ RUN = {
     ),
     "build deliver": "test_image_builds.py::test_how_far_it_is_is_told",
     "build push": "test_image_builds.py::test_a_build_that_fails_ends_with_its_last_lines",
-    "build pull": ("test_image_builds.py::test_a_pull_has_it_on_every_host"),
+    "build pull": "test_image_builds.py::test_a_pull_has_it_on_every_host",
     "build create": "test_image_builds.py::test_the_builder_is_made_shown_and_removed",
     "build remove": "test_image_builds.py::test_the_builder_is_made_shown_and_removed",
     "build details": "test_image_builds.py::test_the_working_tree_stays_here",
@@ -133,6 +133,7 @@ def playbooks(function: ast.FunctionDef) -> set[str]:
             begin = name.values[0] if isinstance(name, ast.JoinedStr) else name
             assert isinstance(begin, ast.Constant)
             found |= {f"{begin.value}{word}" for word in words} if begin is not name else {str(begin.value)}
+        if method in (*HELPERS, "play", "start"):
             found |= {word for key in call.keywords if key.arg == "then" for word in ast.literal_eval(key.value)}
     return found
 
