@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 # What is read in the place of bytes that are no UTF-8.
 NO_TEXT = "\ufffd"
@@ -85,6 +85,11 @@ def images_of(records: Sequence[Record], version: str) -> List[str]:
     """The IDs of the images with which a version went live, the latest first."""
     ids = (record.image_id for record in reversed(records) if record.version == version)
     return [image_id for image_id in dict.fromkeys(ids) if image_id]
+
+
+def image_of_each(records: Sequence[Record], versions: Iterable[str]) -> List[str]:
+    """The ID of the image with which each of the versions went live last, for those of which it is known."""
+    return [image_id for version in versions for image_id in images_of(records, version)[:1]]
 
 
 def last_of(records: Sequence[Record], role: str) -> Optional[Record]:

@@ -12,8 +12,8 @@ from .._host.engine import Container, Image
 from .._names import APPS_DIRECTORY, Names, destination_of
 
 
-def versions_elsewhere(names: Names, containers: Sequence[Container], images: Sequence[Image]) -> Set[str]:
-    """The versions that a rollback of another destination may want: the last good ones of each.
+def wanted_elsewhere(names: Names, containers: Sequence[Container], images: Sequence[Image]) -> Set[str]:
+    """The versions that a rollback of another destination may want, the last good ones of each, and their images' IDs.
 
     `containers` and `images` are all of the service on this host. They decide whose a directory is, since
     `shop-admin` is a destination of the service `shop` or a service of that name: a container has that destination, or
@@ -21,15 +21,16 @@ def versions_elsewhere(names: Names, containers: Sequence[Container], images: Se
     """
     known = {destination_of(container.labels) or None for container in containers}
     image_ids = {image.id for image in images}
-    versions: Set[str] = set()
+    wanted: Set[str] = set()
     for directory in files.folders(APPS_DIRECTORY):
         other = _named(names.service, directory)
         if other is None or other == names:
             continue
         records = _records.parse(files.read(other.history_file) or "")
         if other.destination in known or any(record.image_id in image_ids for record in records):
-            versions.update(_records.wanted_versions(records))
-    return versions
+            versions = _records.wanted_versions(records)
+            wanted.update(versions, _records.image_of_each(records, versions))
+    return wanted
 
 
 def _named(service: str, directory: str) -> Optional[Names]:

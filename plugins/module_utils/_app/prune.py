@@ -16,7 +16,7 @@ from .._host.engine import STOPPED, Container, Engine, Image
 from . import assets, history, served
 from . import images as _images
 from .context import Context
-from .destinations import versions_elsewhere
+from .destinations import wanted_elsewhere
 
 CONTAINERS, IMAGES = PARTS = ("containers", "images")
 
@@ -27,11 +27,11 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
 
     In check mode everything counts as what it would be then; `image` is None where it would be pulled.
     """
-    share, engine, label = context.share, context.engine, _names.of_service(context.share.service)
+    share, engine = context.share, context.engine
     names = _names.Names(share.service, share.destination)
     before = [version for version in _records.good_versions(context.records) if version != share.version]
     keep = {share.version, *before[:1]}
-    containers = engine.containers(label)
+    containers, others = _by_service(engine, names)
     if context.changes.check_mode:
         containers = _foreseen(context, image, containers)
     else:
@@ -48,8 +48,9 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
         served.clean(context)
         assets.clean(context.changes, names, current | assets.versions(_of(names, kept), names))
         own = keep | {_version(container) for container in _of(names, kept)}
-        keep |= versions_elsewhere(names, containers, images)
-        _remove_images(engine, context.changes, expendable_images(images, kept, keep, share.image.repository))
+        keep |= {*_records.image_of_each(context.records, before[:1]), *wanted_elsewhere(names, containers, images)}
+        unused = expendable_images(images, [*kept, *others], keep, share.image.repository)
+        _remove_images(engine, context.changes, unused)
         _remove_secrets(context.changes, names, own)
 
 
@@ -65,10 +66,9 @@ def prune_all(
 
     Beside the `versions` those are kept that a rollback may want, of images at each destination of the service.
     """
-    label = _names.of_service(names.service)
     records = history.read(names.history_file, changes.notice)
     keep = {*versions, *_records.wanted_versions(records)}
-    containers = engine.containers(label)
+    containers, others = _by_service(engine, names)
     images = _images.of(engine, names, _of(names, containers), records)
     expendable = expendable_containers(_of(names, containers), retain, keep) if CONTAINERS in parts else []
     _remove_containers(engine, changes, expendable)
@@ -77,10 +77,17 @@ def prune_all(
     if CONTAINERS in parts:
         assets.clean(changes, names, assets.versions(_of(names, kept), names))
     if IMAGES in parts:
-        keep |= versions_elsewhere(names, containers, images)
-        _remove_images(engine, changes, expendable_images(images, kept, keep))
+        keep |= {*_records.image_of_each(records, keep), *wanted_elsewhere(names, containers, images)}
+        _remove_images(engine, changes, expendable_images(images, [*kept, *others], keep))
     if CONTAINERS in parts:
         _remove_secrets(changes, names, own)
+
+
+def _by_service(engine: Engine, names: _names.Names) -> Tuple[List[Container], List[Container]]:
+    """The containers of the service, and all others: they may have its images too."""
+    containers = engine.containers()
+    own = [one for one in containers if one.labels.get(_names.SERVICE_LABEL) == names.service]
+    return own, [one for one in containers if one not in own]
 
 
 def _of(names: _names.Names, containers: Sequence[Container], role: Optional[str] = None) -> List[Container]:
@@ -158,12 +165,15 @@ def _version(container: Container) -> str:
 def expendable_images(
     images: Sequence[Image], containers: Sequence[Container], keep: Set[str], repository: Optional[str] = None
 ) -> List[str]:
-    """Tags of images that no container uses, that are no `latest` and no version to keep; untagged images by ID."""
+    """Tags of images that no container uses, that are no `latest` and none to keep; untagged images by ID.
+
+    `keep` has versions, and IDs of images.
+    """
     used = {container.image_id for container in containers}
     expendable: List[str] = []
     for image in images:
         tags = [tag for tag in image.tags if tag != _references.UNTAGGED]
-        if image.id in used or any(_is_kept(tag, keep, repository) for tag in tags):
+        if image.id in used | keep or any(_is_kept(tag, keep, repository) for tag in tags):
             continue
         expendable += tags or [image.id]
     return expendable

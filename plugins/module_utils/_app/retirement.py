@@ -12,13 +12,13 @@ from .. import _references
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
-from .._names import Names, of_service, role_of, short_id
+from .._names import SERVICE_LABEL, Names, role_of, short_id
 from .._proxy import commands, container
 from .._proxy.route import Route
 from .._shares import HostShare
 from . import history
 from . import images as _images
-from .destinations import versions_elsewhere
+from .destinations import wanted_elsewhere
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Retirement:
 
     def __post_init__(self) -> None:
         self.names = Names(self.share.service, self.share.destination)
-        self.service = self.engine.containers(of_service(self.names.service))
-        self.own = [one for one in self.service if self.names.owns(one.labels)]
+        self.containers = self.engine.containers()
+        self.own = [one for one in self.containers if self.names.owns(one.labels)]
 
     def stop(self) -> List[str]:
         """Nothing of it is served or runs; containers stay, so that a later start, deploy or rollback finds them.
@@ -89,22 +89,23 @@ class Retirement:
         return bool(role) if self.roles is None else role in self.roles
 
     def _images(self) -> List[str]:
-        """Tags of images that no other destination uses or may go back to; untagged images by ID."""
+        """Tags of images that nothing else uses and no other destination may go back to; untagged images by ID."""
         own = {one.id for one in self.own}
-        used = {one.image_id for one in self.service if one.id not in own}
+        used = {one.image_id for one in self.containers if one.id not in own}
         records = history.read(self.names.history_file, self.changes.notice)
         images = _images.of(self.engine, self.names, self.own, records)
-        wanted = versions_elsewhere(self.names, self.service, images)
+        service = [one for one in self.containers if one.labels.get(SERVICE_LABEL) == self.names.service]
+        wanted = wanted_elsewhere(self.names, service, images)
         removable: List[str] = []
         for image in images:
             if image.id not in used and not self._is_wanted_elsewhere(image, wanted):
                 removable += [tag for tag in image.tags if tag != _references.UNTAGGED] or [image.id]
         return removable
 
-    def _is_wanted_elsewhere(self, image: Image, versions: Set[str]) -> bool:
+    def _is_wanted_elsewhere(self, image: Image, wanted: Set[str]) -> bool:
         tags = {_references.tag_of(reference) for reference in image.tags}
         latest = any(_references.is_latest(tag) and tag != self.names.latest_tag for tag in tags)
-        return latest or bool(tags & versions)
+        return latest or bool({image.id, *tags} & wanted)
 
     def _audit(self, text: str) -> None:
         if self.changes.changed and not self.changes.check_mode:

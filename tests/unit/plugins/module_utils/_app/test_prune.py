@@ -219,6 +219,31 @@ def test_pruning_keeps_the_images_that_another_destination_may_go_back_to(engine
     )
 
 
+@pytest.mark.parametrize("destination", ["", "staging"])
+def test_pruning_keeps_the_image_that_a_rollback_takes_though_its_tag_is_anothers(
+    engine: FakeEngine, home: Path, destination: str
+) -> None:
+    engine.add_image("hello:v1", "i1")
+    engine.add_image("hello:v1", "i1 of another destination")
+    engine.add("hello-web-v2", "i2", service="hello", role="web", destination="")
+    lines = [{"version": "v1", "image_id": "i0"}, {"version": "v1", "image_id": "i1"}, {"version": "v2"}]
+    record(home, Names("hello", destination or None).qualified, *lines)
+    changes = Changes(check_mode=False)
+    prune_all(engine, changes, Names("hello"), 1, [])
+    assert "i1" in engine.pictures and changes.actions == []
+
+
+@pytest.mark.parametrize("labels", [{"service": "shop", "role": "web", "destination": ""}, {"service": "hello-db"}, {}])
+def test_an_image_that_something_else_on_the_host_uses_stays(
+    engine: FakeEngine, home: Path, labels: dict[str, str]
+) -> None:
+    engine.add_image("hello:v1", "i1")
+    engine.add("another", "i1", "exited", **labels)
+    changes = Changes(check_mode=False)
+    prune_all(engine, changes, Names("hello"), 1, [])
+    assert changes.actions == []
+
+
 @pytest.mark.parametrize(
     ("directory", "lines", "container", "kept"),
     [

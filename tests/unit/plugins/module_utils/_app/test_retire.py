@@ -94,6 +94,19 @@ def test_removing_keeps_images_that_another_destination_may_go_back_to(
     assert set(host.pictures) == {"hello:v1", "hello:v3", "hello:latest-staging", "hello:v5", "hello:v6"}
 
 
+def test_removing_keeps_images_that_something_else_uses_or_another_destination_had_under_a_tag_that_moved(
+    host: FakeEngine, share_of: Share, home: Path
+) -> None:
+    host.add_image("hello:v4", "i4")
+    host.add("db", "i4", service="hello-db")
+    host.add_image("hello:v5", "i5")
+    host.add_image("hello:v5", "another i5")
+    path = home / ".kamal/apps/hello-staging/history.jsonl"
+    path.write_text(json.dumps({"version": "v5", "image_id": "i5"}) + "\n")
+    Retirement(host, Changes(check_mode=False), share_of("none")).remove()
+    assert {"hello:v4", "i5"} < set(host.pictures)
+
+
 def test_removing_twice_changes_nothing_the_second_time(host: FakeEngine, share_of: Share, home: Path) -> None:
     Retirement(host, Changes(check_mode=False), share_of("none")).remove()
     log = (home / ".kamal/hello-audit.log").read_text()
