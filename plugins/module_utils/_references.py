@@ -11,6 +11,7 @@ from typing import Optional, Tuple
 DOCKER_HUB = "https://index.docker.io/v1/"
 # And in the names of images.
 HUB = "docker.io"
+HUBS = (HUB, f"index.{HUB}")
 ON_HUB = re.compile(r"^((index\.)?docker\.io/)?(library/)?")
 LATEST = "latest"
 UNTAGGED = "<none>:<none>"

@@ -158,14 +158,16 @@ class Images:
 def registry(section: Optional[Mapping[str, Any]], place: str) -> Optional[Registry]:
     """Where a `registry` section at the key path `place` logs in, None for an empty one.
 
-    A secret is named. A password that is written there is only pointed to; a user name is no secret.
+    A secret is named. A password that is written there is only pointed to; a user name is no secret. Docker Hub has no
+    name: docker keeps the login for it under another one than it is called by in images.
     """
     if not section:
         return None
     username, password = section.get("username"), section.get("password")
     user = _secret_name(username) or (None if username is None else str(username))
     written = None if password is None else ConfigValue(f"{place}/password")
-    return Registry(section.get("server"), user, _secret_name(password) or written)
+    server = section.get("server")
+    return Registry(None if server in _references.HUBS else server, user, _secret_name(password) or written)
 
 
 def _option(value: Any) -> Optional[str]:

@@ -522,6 +522,15 @@ def test_the_registry_of_an_accessory(registry: str, accessory: str, image: str,
     assert (db["registry"] or {}).get("server") == server
 
 
+@pytest.mark.parametrize("server", ["docker.io", "index.docker.io"])
+def test_docker_hub_by_name_is_where_docker_keeps_a_login_for_it(server: str) -> None:
+    of_its_own = f"{{image: db, host: h1, registry: {{server: {server}, username: me, password: [P]}}}}"
+    text = f"registry: {{server: {server}, username: me, password: [P]}}\naccessories: {{db: {of_its_own}}}"
+    found = made(f"servers: [h1]\nimage: a/b\n{text}")
+    assert found["registry"]["server"] is found["accessories"]["db"]["registry"]["server"] is None
+    assert found["build"]["repository"] == f"{server}/a/b"
+
+
 def test_an_accessory_from_docker_hub_takes_the_apps_login_there() -> None:
     text = (
         "servers: [h1]\nimage: a/b\nregistry: {username: me, password: [P]}\naccessories: {db: {image: a/db, host: h1}}"
