@@ -143,7 +143,7 @@ def run(*arguments: str, stdin: Union[int, IO[bytes]] = subprocess.DEVNULL) -> s
     try:
         result = subprocess.run(
             argv,
-            env=_environment(),
+            env=environment(),
             stdin=stdin,
             capture_output=True,
             encoding="utf-8",
@@ -161,7 +161,7 @@ def run(*arguments: str, stdin: Union[int, IO[bytes]] = subprocess.DEVNULL) -> s
     return result.stdout.strip()
 
 
-def _environment() -> Dict[str, str]:
+def environment() -> Dict[str, str]:
     """In English, never asking, and not tied to any repository."""
     environment = {name: value for name, value in os.environ.items() if name not in OURS}
     return dict(environment, LC_ALL="C", GIT_TERMINAL_PROMPT="0")

@@ -29,8 +29,11 @@ def write(root: str, commit: str, known: Sequence[str], path: str) -> None:
     common = [each for each in known if git.commit(root, each)]
     revisions = "".join(f"{line}\n" for line in (commit, *(f"^{each}" for each in common)))
     argv = ["git", "-C", root, "pack-objects", "--revs", "--thin", "--delta-base-offset", "--stdout", "-q"]
+    given = revisions.encode()
     with open(path, "wb") as pack:
-        done = subprocess.run(argv, input=revisions.encode(), stdout=pack, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(
+            argv, env=git.environment(), input=given, stdout=pack, stderr=subprocess.PIPE, check=False
+        )
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()
         raise BuildError(f"The commit {commit} of {root} could not be packed for the build host: {said}")

@@ -66,6 +66,14 @@ def test_it_is_the_commit_alone(repository: Path, host: Host) -> None:
     assert git.head(str(folder)) == sha
 
 
+def test_it_is_sent_from_a_hook_of_git_too(
+    repository: Path, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha = commit(repository, "app", "code")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert (host.bring(repository, sha) / "app").read_text() == "code"
+
+
 def test_only_what_differs_is_sent(repository: Path, host: Host) -> None:
     noise = "".join(f"{number * 7919 % 104729}\n" for number in range(20000))
     first = commit(repository, "large", noise)
