@@ -93,7 +93,8 @@ class ActionModule(PlannedAction):
         if arguments["state"] == "listed":
             is_here = supply.plan.registry_here is not None and self._connection.transport == "local"
             reference = arguments.get("reference") or share.image.reference
-            return {"fetch": is_here, **filled, "reference": reference}
+            image_id = arguments.get("image_id") or _image_of_this_run(supply, reference)
+            return {"fetch": is_here, **filled, "reference": reference, "image_id": image_id}
         if left_out(arguments, "image"):
             filled["image"] = _part(supply.value(LISTED), Listed)
         if arguments["state"] == "pulled" and left_out(arguments, "digest"):
@@ -184,6 +185,14 @@ class ActionModule(PlannedAction):
         finally:
             self._low_level_execute_command(f"rm -rf {shlex.quote(saved['folder'])}", executable="/bin/sh")
         return folder
+
+
+def _image_of_this_run(supply: Supply, reference: str) -> Optional[str]:
+    """The ID of what this run has built, else of what it has found before: the tag may be another build's by now."""
+    built, before = supply.registered(BUILT) or {}, supply.registered(LISTED) or {}
+    if "engine_id" in built and is_about(built, reference):
+        return built.get("image_id")
+    return before.get("image_id") if before.get("reference") == reference else None
 
 
 def _lacking(task_vars: Mapping[str, Any], reference: str) -> List[Mapping[str, Any]]:

@@ -31,6 +31,12 @@ options:
   reference:
     description: The image, with its tag. Left out, that of the plan.
     type: str
+  image_id:
+    description:
+      - With O(state=listed), the ID of the image, which may have lost its tag to another build since. One that is gone
+        is an error.
+      - Left out, it is filled in with what this run has built or was answered before.
+    type: str
   fetch:
     description:
       - With O(state=listed), whether the engine is to pull the image first if it lacks it. It is filled in for a
@@ -258,6 +264,7 @@ from ..module_utils._host.engine import Image
 OPTIONS: Dict[str, Any] = {
     "state": {"type": "str", "choices": ["listed", "lacking", "pushed", "pulled", "saved", "loaded"], "required": True},
     "reference": {"type": "str"},
+    "image_id": {"type": "str"},
     "fetch": {"type": "bool", "default": False},
     "image": {"type": "dict"},
     "digest": {"type": "str"},
@@ -284,7 +291,7 @@ LONGEST_SILENCE = 300
 
 def listed(request: _module.Request) -> Dict[str, Any]:
     reference, engine = request.params["reference"], request.engine(LONGEST_SILENCE)
-    image = departure.listed(engine, reference)
+    image = departure.listed(engine, reference, request.params["image_id"])
     if image is None and request.params["fetch"]:
         image = registry.fetch(engine, request.changes, reference)
     return to_data(image) if image else {"reference": reference, "image_id": None}

@@ -35,8 +35,14 @@ GZIP = b"\x1f\x8b"
 NOT_WHOLE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, KeyError, IndexError, TypeError, ValueError)
 
 
-def listed(engine: Engine, reference: str) -> Optional[Listed]:
-    image = engine.image(reference)
+def listed(engine: Engine, reference: str, image_id: Optional[str] = None) -> Optional[Listed]:
+    """The image with this ID, or else with this name. ImageError where one that is wanted by its ID is gone."""
+    image = engine.image(image_id or reference)
+    if image is None and image_id:
+        raise ImageError(
+            f"The image {reference} of this run is gone from the engine that had it: another build has the same "
+            "version, or it was removed. Run the same command again."
+        )
     return Listed(reference, image.id, image.created, image.layers, image.settings) if image else None
 
 

@@ -98,6 +98,28 @@ def test_an_image_is_listed_by_the_name_that_the_plan_has(run: Run) -> None:
     assert run.given["reference"] == "hello:v1"
 
 
+@pytest.mark.parametrize(
+    ("built", "listed", "image_id"),
+    [
+        ({"tag": "v1", "image_id": "sha256:mine", "engine_id": "E"}, {}, "sha256:mine"),
+        ({"tag": "v1", "image_id": None, "digest": "sha256:d", "engine_id": "E"}, {}, None),
+        ({"tag": "v0", "image_id": "sha256:other", "engine_id": "E"}, {}, None),
+        (
+            {"tag": "v1", "image_id": "sha256:on the host"},
+            {"reference": "hello:v1", "image_id": "sha256:i"},
+            "sha256:i",
+        ),
+        ({}, {"reference": "hello:v0", "image_id": "sha256:i"}, None),
+    ],
+    ids=["built", "built for the registry", "built for a service before", "brought once more", "of a service before"],
+)
+def test_what_this_run_has_built_or_found_is_listed_by_its_id(
+    run: Run, built: dict[str, Any], listed: dict[str, Any], image_id: str | None
+) -> None:
+    run.act("listed", _kamal_built={"repository": "hello", **built}, _kamal_listed=listed)
+    assert run.given["image_id"] == image_id
+
+
 def test_one_that_would_be_built_first_is_taken_to_every_host(run: Run) -> None:
     run.check = True
     built = {"repository": "hello", "tag": "v1", "image_id": None, "digest": None}

@@ -106,6 +106,20 @@ def test_only_the_layer_that_is_new_travels(engine: FakeEngine, home: Path, sour
     assert again.lacks()["here"] is True
 
 
+def test_an_image_of_which_another_build_has_the_name_is_taken_all_the_same(engine: FakeEngine) -> None:
+    mine = add_layered(engine, "hello:v1", BASE, APP)
+    other = add_layered(engine, "hello:v1", BASE, NEWER)
+    found = departure.listed(engine, "hello:v1", mine.id)
+    assert found is not None and found.image_id == mine.id
+    assert listed(engine, "hello:v1").image_id == other.id
+
+
+def test_an_image_that_is_gone_is_not_taken_for_another(engine: FakeEngine) -> None:
+    add_layered(engine, "hello:v1", BASE, NEWER)
+    with pytest.raises(ImageError, match="hello:v1 of this run is gone from the engine that had it"):
+        departure.listed(engine, "hello:v1", "sha256:gone")
+
+
 def test_the_same_layer_is_the_same_file_every_time(engine: FakeEngine, tmp_path: Path) -> None:
     add_layered(engine, "hello:v1", BASE)
     image = listed(engine, "hello:v1")
