@@ -10,9 +10,9 @@ from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 from .._errors import BuildError
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
+from .._progress import Progress
 from . import builder, client, push
 from .builder import Bench, Way
-from .._progress import Progress
 from .source import Source, find
 from .wanted import Wanted
 
@@ -104,7 +104,7 @@ class Build:
         return image
 
     def _pushed(self, image: Optional[Image], fresh: bool) -> Optional[str]:
-        """The digest in the registry. A fresh image may equal one that was pushed before; its tags are pushed anyway."""
+        """The digest in the registry. A fresh image may equal one that was pushed; its tags are pushed anyway."""
         wanted = self.wanted
         digest = None if image is None or fresh else push.digest_there(self.engine, wanted, image)
         if digest:

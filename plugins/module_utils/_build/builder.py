@@ -12,11 +12,11 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from .._errors import BuildError, EngineError
 from .._host.engine import Engine
+from .._progress import Progress
 from . import builders, buildx, client, packs
 from .builders import Builder
 from .client import Client
 from .output import BuildKitOutput, EngineOutput, Output
-from .._progress import Progress
 from .source import Source
 from .wanted import Wanted, choice
 

@@ -93,7 +93,9 @@ def ensure(client: Client, builder: Builder) -> None:
     for words in creating(builder):
         code, said = client.ask(*words)
         if code and not is_there(client, builder):
-            raise BuildError(f"{builder.name}, which is to build the image, could not be created: {said}{_remedy(builder)}")
+            raise BuildError(
+                f"{builder.name}, which is to build the image, could not be created: {said}{_remedy(builder)}"
+            )
 
 
 def is_known(client: Client, builder: Builder) -> bool:

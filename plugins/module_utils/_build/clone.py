@@ -47,7 +47,7 @@ def checkout(root: str, into: str, commit: str, notice: Callable[[str], None]) -
 
 @contextlib.contextmanager
 def alone(into: str, notice: Callable[[str], None]) -> Iterator[None]:
-    """Only one build has this folder. The lock ends with the process and the builder that it started, however they end."""
+    """Only one build has this folder. The lock ends with the process and the builder it started, however they end."""
     with at(into):
         _make_private(into)
     path = os.path.join(into, LOCK)

@@ -65,5 +65,7 @@ def _variables(source: Source) -> str:
     given = {**wanted.arguments, **wanted.secrets, "BP_IMAGE_LABELS": labels}
     lines = [name for name, value in given.items() if "\n" in (value or "")]
     if lines:
-        raise BuildError(f"{', '.join(lines)}: pack takes no value of several lines. Encode it, for example with base64.")
+        raise BuildError(
+            f"{', '.join(lines)}: pack takes no value of several lines. Encode it, for example with base64."
+        )
     return "".join(f"{name}={value}\n" for name, value in given.items() if value is not None)

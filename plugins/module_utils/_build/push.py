@@ -29,13 +29,16 @@ UNREACHABLE = (
 
 
 def digest_there(engine: Engine, wanted: Wanted, image: Image) -> Optional[str]:
-    """The digest of this image if the registry has it under both tags now. None also where the registry does not say."""
+    """The digest of this image if the registry has it under both tags now. None also where it does not say."""
     known = image.digests_in(wanted.repository)
     if not known:
         return None
     login = wanted.login
     try:
-        there = {engine.registry_digest(_references.tagged(wanted.repository, tag), login) for tag in (wanted.version, wanted.latest)}
+        there = {
+            engine.registry_digest(_references.tagged(wanted.repository, tag), login)
+            for tag in (wanted.version, wanted.latest)
+        }
     except EngineError:
         return None
     digest = there.pop()

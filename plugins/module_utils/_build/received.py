@@ -57,8 +57,8 @@ def checkout(received: Received, into: str, notice: Callable[[str], None]) -> It
             except GitFailed as error:
                 clone.delete(repository)
                 raise BuildError(
-                    f"The clone to build from in {repository} is broken, and was removed: {error}. Run the same command "
-                    "again: then all of it is sent.",
+                    f"The clone to build from in {repository} is broken, and was removed: {error}. Run the same "
+                    "command again: then all of it is sent.",
                     lacks=True,
                 ) from error
         yield os.path.normpath(os.path.join(repository, received.below))

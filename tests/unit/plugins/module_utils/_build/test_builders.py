@@ -73,7 +73,8 @@ CONTEXT = f"--description {REMOTE} host --docker host={ADDRESS}"
             [
                 f"buildx create --name {HYBRID} --driver=docker-container --platform=linux/amd64",
                 f"context create {HYBRID}-context --description {HYBRID} host --docker host={ADDRESS}",
-                f"buildx create --name {HYBRID} --driver=docker-container --append --platform=linux/arm64 {HYBRID}-context",
+                f"buildx create --name {HYBRID} --driver=docker-container --append --platform=linux/arm64 "
+                f"{HYBRID}-context",
             ],
         ),
         ({"driver": "cloud acme/fast"}, ["buildx create --driver cloud acme/fast"]),
@@ -143,7 +144,9 @@ def test_a_remote_builder_that_leads_elsewhere_is_made_anew(
 def test_a_builder_that_cannot_be_made(project: Path, api: Api, buildx: DockerCommand) -> None:
     buildx.answer("buildx inspect", 1, "no builder found")
     buildx.answer("buildx create", 1, "ERROR: cannot connect")
-    with pytest.raises(BuildError, match=f"{REMOTE}.* could not be created: ERROR: cannot connect. See whether .*-H ssh"):
+    with pytest.raises(
+        BuildError, match=f"{REMOTE}.* could not be created: ERROR: cannot connect. See whether .*-H ssh"
+    ):
         run(api, wanted(project, arch=["arm64"], remote=ADDRESS))
 
 
@@ -207,7 +210,9 @@ def test_a_latest_that_is_another_one_is_built_for(project: Path, api: Api, buil
 
 def test_a_checkout_that_changes_meanwhile_is_told(project: Path, api: Api, buildx: DockerCommand) -> None:
     buildx.program.write_text(buildx.program.read_text() + f"open({str(project / 'new')!r}, 'w').close()\n")
-    with pytest.raises(BuildError, match="changed while.*in the registry: build it again with -e kamal_build_force=true"):
+    with pytest.raises(
+        BuildError, match="changed while.*in the registry: build it again with -e kamal_build_force=true"
+    ):
         run(api, wanted(project, arch=BOTH, context="."))
 
 

@@ -139,9 +139,9 @@ def test_a_docker_command_that_does_not_run(
 def test_one_that_stops_to_run_meanwhile(docker_command: DockerCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(docker_command.folder))
     docker_command.program.write_text("\x7fELF")
-    with pytest.raises(BuildError, match="docker cannot be started to build"):
-        with client.opened("unix:///var/run/docker.sock", CREDENTIALS) as docker:
-            docker.ask("version")
+    fails = pytest.raises(BuildError, match="docker cannot be started to build")
+    with fails, client.opened("unix:///var/run/docker.sock", CREDENTIALS) as docker:
+        docker.ask("version")
 
 
 def test_an_old_docker_command_builds_with_its_own_buildkit(

@@ -22,7 +22,7 @@ sys.path.insert(0, {tree!r})
 from ansible_collections.caravan.kamal.plugins.module_utils._build import client, hangup
 hangup.EVERY = 0.05
 with hangup.noticed(), client.opened("unix:///nowhere", None) as docker:
-    docker.run(["sh", "-c", "echo $$; exec sleep 600"], {{}}, lambda line: sys.stdout.write(line) and sys.stdout.flush())
+    docker.run(["sh", "-c", "echo $$; exec sleep 600"], {{}}, lambda line: print(line, end="", flush=True))
 """
 Ends = Callable[[], tuple[int, int]]
 

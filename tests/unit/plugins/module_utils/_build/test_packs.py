@@ -21,7 +21,9 @@ exit 1
 
 
 def test_without_the_command(project: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BuildError, match="the command pack, which is not installed where the image is built. Install it"):
+    with pytest.raises(
+        BuildError, match="the command pack, which is not installed where the image is built. Install it"
+    ):
         run(api, wanted(project, pack=PACK), check_mode=True)
 
 
