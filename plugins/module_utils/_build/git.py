@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from typing import IO, Dict, Optional, Union
+from typing import IO, Dict, List, Optional, Union
 
 from .._errors import CaravanError, VersionError
 
@@ -49,8 +49,8 @@ def head(root: str) -> str:
     except GitFailed as error:
         if "Needed a single revision" in str(error):
             raise VersionError(
-                f"{root} has no commit yet, and the commit is the version to deploy. Commit first, or name a version with "
-                "-e kamal_version=VERSION."
+                f"{root} has no commit yet, and the commit is the version to deploy. Commit first, or name a version "
+                "with -e kamal_version=VERSION."
             ) from error
         raise _explained(root, error) from error
 
@@ -61,6 +61,15 @@ def uncommitted(root: str) -> bool:
         return bool(ask(root, "status", "--porcelain"))
     except GitFailed as error:
         raise _explained(root, error) from error
+
+
+def ignored(folder: str) -> List[str]:
+    """What lies below a folder of the checkout and git ignores: files, and folders in which there is nothing else."""
+    question = ("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
+    try:
+        return [path.rstrip("/") for path in ask(folder, *question).split("\0") if path]
+    except GitFailed as error:
+        raise _explained(folder, error) from error
 
 
 def user(root: str) -> str:

@@ -12,11 +12,15 @@ from typing import Iterator, Optional
 
 from .._errors import BuildError
 from .._host.changes import Changes
-from . import clone, git, received
+from . import clone, git, ignored, received
 from .wanted import Wanted
 
 COMMIT = re.compile(r"([0-9a-f]{7,40})(_uncommitted_\w+)?")
 FULL_LENGTH = 40
+IGNORED = (
+    "Files that git ignores go into the image ({}), so that it is built each time. Name in .dockerignore what it does "
+    "not need"
+)
 LEFT_OUT = "Changes without a commit are left out of the image: it is built from a clone"
 
 
@@ -83,9 +87,14 @@ def find(wanted: Wanted, changes: Changes) -> Source:
         if changed:
             changes.notice(LEFT_OUT)
         return Source(wanted, commit_of(root, wanted.version), cloned=True)
+    commit = _commit_of_files(wanted, changed)
+    beside = ignored.in_context(wanted) if commit else []
     if changed:
         changes.notice("Changes without a commit go into the image: it is built from the files as they are")
-    return Source(wanted, _commit_of_files(wanted, changed), cloned=False)
+    elif beside:
+        more = f" and {len(beside) - 1} more" if len(beside) > 1 else ""
+        changes.notice(IGNORED.format(f"{beside[0]}{more}"))
+    return Source(wanted, None if beside else commit, cloned=False)
 
 
 def commit_of(root: str, version: str) -> str:

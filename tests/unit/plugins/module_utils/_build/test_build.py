@@ -9,6 +9,7 @@ from typing import Any
 
 import docker.errors
 import pytest
+from ansible_collections.caravan.kamal.plugins.module_utils._build import ignored
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import BuildError
 from builds import REFERENCE, REPOSITORY, Api, checkout, commit, digest_of, git, run, wanted
 
@@ -20,7 +21,11 @@ def test_the_first_build(project: Path, api: Api) -> None:
     result = run(api, wanted(project))
     image = api.images[REFERENCE]
     assert (result["actions"], result["changed"]) == ([BUILD, PUSH], True)
-    assert (result["image_id"], result["digest"], result["engine_id"]) == (image["Id"], digest_of(image["Id"]), "ENGINE")
+    assert (result["image_id"], result["digest"], result["engine_id"]) == (
+        image["Id"],
+        digest_of(image["Id"]),
+        "ENGINE",
+    )
     assert (result["repository"], result["tag"]) == (REPOSITORY, "v1")
     assert api.registry == {f"{REPOSITORY}:{tag}": result["digest"] for tag in ("v1", "latest")}
 
@@ -42,7 +47,9 @@ def test_latest_is_moved_here_only_where_it_is_asked_for(project: Path, api: Api
     assert run(api, wanted(project, **mine))["actions"] == [BUILD, f"tag it as {REPOSITORY}:latest"]
     assert api.images[f"{REPOSITORY}:latest"] is api.images[REFERENCE]
     assert run(api, wanted(project, **mine))["actions"] == []
-    assert run(api, wanted(project, version="v2", **mine), check_mode=True)["actions"][1:] == [f"tag it as {REPOSITORY}:latest"]
+    assert run(api, wanted(project, version="v2", **mine), check_mode=True)["actions"][1:] == [
+        f"tag it as {REPOSITORY}:latest"
+    ]
 
 
 def test_check_mode_tells_and_does_nothing(project: Path, api: Api) -> None:
@@ -170,6 +177,42 @@ def test_what_no_commit_holds_is_built_each_time(tmp_path: Path, api: Api, repos
     for _time in range(2):
         assert run(api, wanted(root, context="."))["actions"] == [BUILD, PUSH]
     assert api.images[REFERENCE]["Config"]["Labels"]["caravan.source"] == ""
+
+
+@pytest.mark.parametrize(
+    ("dockerignore", "files", "told"),
+    [
+        (None, ["dist/app.js", "note.log"], "dist and 1 more"),
+        ("", ["dist/deep/app.js"], "dist"),
+        ("# comment\n\n*.log\ndist/", ["dist/app.js", "note.log"], None),
+        ("dist\n!dist/kept.js", ["dist/kept.js", "dist/other.js"], "dist"),
+        ("dist\n!dist/kept.js", ["dist/other.js"], None),
+        (None, [], None),
+    ],
+    ids=["no .dockerignore", "an empty one", "both are left out", "one is let in", "the other is not", "none is there"],
+)
+def test_files_that_git_ignores_are_no_commits_and_go_into_the_image(
+    project: Path, api: Api, dockerignore: str | None, files: list[str], told: str | None
+) -> None:
+    commit(project, ".gitignore", "dist\n*.log\n")
+    if dockerignore is not None:
+        commit(project, ".dockerignore", dockerignore)
+    for name in files:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("made before each deploy")
+    run(api, wanted(project, context="."))
+    again = run(api, wanted(project, context="."))
+    assert again["actions"] == ([BUILD, PUSH] if told else [])
+    assert [notice.partition(" (")[2].partition(")")[0] for notice in again["notices"]] == ([told] if told else [])
+
+
+def test_the_ignore_file_of_a_dockerfile_counts_and_none_does_where_pack_builds(project: Path) -> None:
+    commit(project, ".gitignore", "dist\n")
+    commit(project, "Dockerfile.dockerignore", "dist\n")
+    (project / "dist").mkdir()
+    (project / "dist/app.js").write_text("made before each deploy")
+    assert ignored.in_context(wanted(project, context=".")) == []
+    assert ignored.in_context(wanted(project, context=".", pack={"builder": "b"})) == ["dist"]
 
 
 @pytest.mark.parametrize("digits", [40, 12, 7])
