@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from . import kamal1_traefik as _traefik
-from .kamal1_traefik import Part
+from .kamal1_traefik import Part, Route
 from .yaml_edit import Entry, Path, YamlFile
 
 DEFAULT_PORT = "3000"
@@ -121,11 +121,12 @@ def _is_proxied(file: YamlFile, role: Path) -> bool:
 def _proxied(file: YamlFile) -> Iterator[Step]:
     """A role that gets a map under `proxy` needs no word more that it is behind it."""
     for role in _roles(file):
-        entry = file.get(*role, "traefik")
-        if entry and any(_adds_to(step, role) for step in [*_healthchecks(file), *_labels(file)]):
-            yield Step(entry.path, entry.line, "proxy of the role")
-        elif entry:
-            yield Step(entry.path, entry.line, "proxy of the role", renamed="proxy")
+        former, now = file.get(*role, "traefik"), file.get(*role, "proxy")
+        is_map = any(_adds_to(step, role) for step in [*_healthchecks(file), *_labels(file)])
+        if former:
+            yield Step(former.path, former.line, "proxy of the role", renamed="" if is_map else "proxy")
+        if now and is_map and str(file.value(*role, "proxy")).lower() == "true":
+            yield Step(now.path, now.line, "a map, which means true too")
 
 
 def _adds_to(step: Step, role: Path) -> bool:
@@ -166,10 +167,30 @@ def _traefiks(file: YamlFile) -> Iterator[Step]:
 
 
 def _label_parts(file: YamlFile) -> Iterator[Tuple[Entry, Part]]:
-    for scope in [(), *_roles(file)]:
-        labels = [entry for entry in file.children(*scope, "labels") if entry.path[-1].startswith("traefik.")]
-        has_hosts = any(_traefik.of_label(entry, False).is_host for entry in labels)
-        yield from ((entry, _traefik.of_label(entry, has_hosts)) for entry in labels)
+    """A role has the labels of all too, but for those that it has another value for."""
+    shared = _traefik_labels(file, ())
+    yield from _traefik.of_labels(shared, list(_routes_said(file, ())))
+    for role in _roles(file):
+        labels = _traefik_labels(file, role)
+        own = {entry.path[-1] for entry in labels}
+        others = [entry for entry in shared if entry.path[-1] not in own]
+        elsewhere = [*_routes_said(file, ()), *_routes_said(file, role)]
+        elsewhere += [_traefik.route_of(others)] if _traefik.has_rule(others) else []
+        yield from _traefik.of_labels(labels, elsewhere)
+
+
+def _traefik_labels(file: YamlFile, scope: Path) -> List[Entry]:
+    return [entry for entry in file.children(*scope, "labels") if entry.path[-1].startswith("traefik.")]
+
+
+def _routes_said(file: YamlFile, scope: Path) -> Iterator[Optional[Route]]:
+    """By `proxy` itself, which says nothing, which requests it takes, or that it takes none."""
+    proxy = file.value(*scope, "proxy")
+    if isinstance(proxy, Mapping):
+        route = _traefik.route_in(proxy)
+        yield from [route] if route.settings else []
+    elif str(proxy).lower() == "false":
+        yield None
 
 
 def _labels(file: YamlFile) -> Iterator[Step]:
@@ -180,7 +201,7 @@ def _labels(file: YamlFile) -> Iterator[Step]:
 def _step(entry: Entry, part: Part, scope: Path) -> Step:
     said = _where(scope, part.added) if part.added else part.said
     added = _below(scope, part.added) if part.added else {}
-    return Step(entry.path, entry.line, said, added, by_hand=part.by_hand, harmless=part.by_hand and part.is_label)
+    return Step(entry.path, entry.line, said, added, by_hand=part.by_hand, harmless=part.harmless)
 
 
 # The builder

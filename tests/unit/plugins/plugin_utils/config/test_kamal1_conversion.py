@@ -35,11 +35,21 @@ def test_each_key_is_converted_or_explained(case: dict[str, Any]) -> None:
     conversion = converted(case["before"], is_base=case.get("is_base", False))
     assert conversion.after == case.get("after", case["before"])
     assert said(conversion) == case["said"]
+    assert bool(conversion.left) == case.get("left", False)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.get("left")], ids=lambda case: case["name"])
 def test_what_was_converted_is_not_converted_again(case: dict[str, Any]) -> None:
     assert [line for line in said(converted(case.get("after", case["before"]), False)) if "by hand" not in line] == []
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.get("left")], ids=lambda case: case["name"])
+def test_what_is_left_is_left_in_what_was_converted(case: dict[str, Any]) -> None:
+    """Else the next run would take the hosts' Traefik away with it."""
+    conversion = converted(case["before"])
+    again = converted(conversion.after)
+    assert again.is_former and again.after == conversion.after
+    assert [step.path for step in again.left] == [step.path for step in conversion.left]
 
 
 WHOLE = """\
