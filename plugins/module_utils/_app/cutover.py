@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import _names
 from .._errors import CaravanError, EngineError, HealthError
@@ -23,6 +23,10 @@ MEND = "Mend the image or its settings and deploy again."
 STOPPED = f"It was stopped; what served before still serves. {MEND}"
 SERVES_ON = f"It has run since a deploy that was interrupted, and runs on: nothing else serves. {MEND}"
 ROUTED_AS_BEFORE = "It runs on, and kamal-proxy routes as before. Mend proxy in the configuration and deploy again."
+STILL_ROUTED = (
+    "The new container runs on, since kamal-proxy may send requests to it. See what runs and is routed "
+    "(caravan.kamal.details), and deploy again once kamal-proxy answers."
+)
 # What Traefik of Kamal 1 sends requests to runs until kamal-proxy has its place: then it is stale, and is stopped.
 UPGRADE = "upgrade"
 UNSURE = f"See what runs and is routed (caravan.kamal.details). {MEND}"
@@ -120,7 +124,7 @@ class Cutover:
             if left and self._serves(left):
                 report, troubles = self._report(container)
                 troubles += attempt(self._restore)
-                raise self._failure(left.name, error, report, troubles, SERVES_ON) from error
+                raise self._failure(left.name, error, report, troubles, UNSURE if troubles else SERVES_ON) from error
             raise self._undo(container, error) from error
         return container
 
@@ -154,15 +158,22 @@ class Cutover:
         return not any(container.running and container.id != left.id for container in self.own)
 
     def _undo(self, container: str, error: CaravanError) -> HealthError:
-        """Back to what was: the route and names. The failed container stays, stopped, for a look at it."""
+        """Back to what was: the route and names. The failed container stays, stopped, for a look at it.
+
+        One that could not be had out of the route runs on, under the name by which the next run finishes it.
+        """
         report, troubles = self._report(container)
-        names = [_names.staged(self.role.container)]
+        names = [self.role.container if self._has_name(container) else _names.staged(self.role.container)]
         stop = partial(self.context.engine.stop, container, self.role.stop_timeout)
         # As long as kamal-proxy may still switch to it, only its end makes sure that it does not.
-        has_ended = self.routing is not None and self.routing.has_ended
-        order = (self._restore, stop) if has_ended else (stop, self._restore)
-        troubles += attempt(*order, lambda: names.append(self._put_aside(container)))
-        return self._failure(names[-1], error, report, troubles, STOPPED)
+        way_back: List[Callable[[], object]] = [stop, self._restore]
+        if self.routing is not None and self.routing.has_ended:
+            still_routed = attempt(self._restore)
+            if still_routed:
+                return self._failure(names[-1], error, report, [*troubles, *still_routed], STILL_ROUTED)
+            way_back = [stop]
+        troubles += attempt(*way_back, lambda: names.append(self._put_aside(container)))
+        return self._failure(names[-1], error, report, troubles, UNSURE if troubles else STOPPED)
 
     def _restore(self) -> None:
         if self.routing:
@@ -174,9 +185,9 @@ class Cutover:
 
     def _put_aside(self, container: str) -> str:
         """The failed container's name is its final one, unless another has that."""
-        name, holder = self.role.container, self._holder()
-        if holder is None or holder.id != container:
-            name = _names.failed(name) if holder else name
+        name = self.role.container
+        if not self._has_name(container):
+            name = _names.failed(name) if self._holder() else name
             self.context.engine.rename(container, name)
         return name
 
@@ -185,7 +196,7 @@ class Cutover:
     ) -> HealthError:
         """The whole story of a container that did not come up, once."""
         lines = story(f"{name} did not go live on {self.context.share.host}", error, report, troubles)
-        return HealthError("\n".join([*lines, UNSURE if troubles else end]), container=name, **report)
+        return HealthError("\n".join([*lines, end]), container=name, **report)
 
     # It is live
 
@@ -193,10 +204,14 @@ class Cutover:
         """Who has the final name."""
         return next((container for container in self.own if container.name == self.role.container), None)
 
+    def _has_name(self, container: str) -> bool:
+        holder = self._holder()
+        return holder is not None and holder.id == container
+
     def _take_name(self, container: str) -> None:
         """What has the name already is renamed, as Kamal does."""
         holder = self._holder()
-        if self.context.changes.check_mode or (holder and holder.id == container):
+        if self.context.changes.check_mode or self._has_name(container):
             return
         if holder:
             self.replaced = _names.replaced(self.role.container)

@@ -17,6 +17,7 @@ from .._host.engine import Engine
 from .._names import short_id
 from .._progress import nobody
 from .._proxy import commands, flags, route
+from .._proxy.container import wait_until_it_answers
 from .._proxy.deployment import Deployment
 from .._proxy.state import Service, routes_to
 from .._shares import RoleShare
@@ -94,6 +95,8 @@ class Routing:
         if self.deployment is None:
             return
         self.deployment.settle()
+        # A restart of it may have broken the switch off, and what it has written then counts once it is back.
+        wait_until_it_answers(self.engine)
         before, now = self.before, commands.look(self.engine, self.changes).get(self.name)
         if before is None and now is not None:
             commands.command(self.engine, commands.remove_argv(self.name))

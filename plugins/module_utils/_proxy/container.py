@@ -199,16 +199,16 @@ def start(engine: Engine) -> None:
             f"{PROXY_CONTAINER} cannot listen on this host: {error.message}. Stop what holds the port "
             "(ss -ltnp shows it), or choose others with proxy/run/http_port and https_port."
         ) from error
-    _wait_until_it_answers(engine)
+    wait_until_it_answers(engine)
 
 
-def _wait_until_it_answers(engine: Engine) -> None:
+def wait_until_it_answers(engine: Engine) -> None:
     deadline = time.monotonic() + ANSWERS_WITHIN
     while not _answers(engine):
         if time.monotonic() > deadline:
             log = engine.logs(PROXY_CONTAINER, LOG_LINES).strip() or "(nothing)"
             raise ProxyError(
-                f"{PROXY_CONTAINER} was started but does not answer. Mend what its log says and run this again, "
+                f"{PROXY_CONTAINER} does not answer. Mend what its log says and run this again, "
                 f"with the module proxy and recreate: true if its settings are wrong:\n{log}"
             )
         time.sleep(POLL)

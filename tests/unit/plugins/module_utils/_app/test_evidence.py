@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Callable, Mapping, Sequence
 
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils import _records
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import HealthError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, HealthError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import deployment
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
-from fakes import FakeEngine
+from fakes import PROXY, FakeEngine
 
 pytestmark = pytest.mark.usefixtures("home", "no_waiting")
 
@@ -132,6 +133,66 @@ def test_a_switch_that_comes_after_the_stop_is_undone(share_of: Share, monkeypat
         deploy(engine, share_of("v2"))
     assert engine.target("hello-web") == "hello-web-v1"
     assert "hello-web-v1" in engine.running
+
+
+class Mortal(FakeEngine):
+    """kamal-proxy is killed while it drains: it has switched and written that down, answers with a code of Docker's and
+    refuses so many further commands, until it has been started again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_killed = False
+        self.is_away_for = 0
+
+    def execute(self, container: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Executed:
+        if container == PROXY and not self.is_killed and self.is_away_for:
+            self.is_away_for -= 1
+            raise EngineError("Docker could not run it: container kamal-proxy is not running")
+        executed = super().execute(container, argv, env)
+        if self.is_killed and argv[1] == "deploy":
+            self.is_killed = False
+            return Executed(137, "")
+        return executed
+
+    def kill(self, is_away_for: int) -> None:
+        self.is_killed, self.is_away_for = True, is_away_for
+
+
+@pytest.fixture
+def mortal(share_of: Share) -> Mortal:
+    """v1 is live."""
+    engine = Mortal()
+    engine.add_image("basecamp/kamal-proxy:v0.9.2", "ip", service=None)
+    deploy(engine, share_of("v1"))
+    return engine
+
+
+def test_a_kamal_proxy_that_is_killed_while_it_drains_is_waited_for_and_switched_back(
+    mortal: Mortal, share_of: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_proxy, "ANSWERS_WITHIN", 10)
+    mortal.kill(is_away_for=5)
+    with pytest.raises(HealthError, match="It was stopped; what served before still serves"):
+        deploy(mortal, share_of("v2"))
+    assert mortal.target("hello-web") == "hello-web-v1"
+    assert mortal.running == {PROXY, "hello-web-v1", "hello-worker-v1"}
+
+
+@pytest.mark.parametrize("version", ["v2", "v3", "v1"])
+@pytest.mark.parametrize("labels", [{}, {"team": "shop"}], ids=["another version", "the same version"])
+def test_what_cannot_be_had_out_of_its_route_runs_on_and_the_next_run_finishes(
+    mortal: Mortal, share_of: Share, labels: dict[str, str], version: str
+) -> None:
+    mortal.kill(is_away_for=1000)
+    with pytest.raises(HealthError, match=r"does not answer(?s:.)*\nThe new container runs on, since kamal"):
+        deploy(mortal, share_of("v1" if labels else "v2", labels=labels))
+    mortal.is_away_for = 0
+    assert mortal.target("hello-web") in mortal.running - {"hello-web-v1"}
+    deploy(mortal, share_of(version, labels=labels))
+    assert mortal.target("hello-web") == f"hello-web-{version}"
+    assert mortal.running == {PROXY, f"hello-web-{version}", f"hello-worker-{version}"}
+    assert not [name for name in mortal.here if name.endswith("_staged")]
+    assert deploy(mortal, share_of(version, labels=labels)).actions == []
 
 
 def test_what_fails_on_the_way_back_is_told(host: FakeEngine, share_of: Share, monkeypatch: pytest.MonkeyPatch) -> None:
