@@ -129,12 +129,12 @@ class Disk:
 
 
 class KillsAt:
-    """An engine whose caller is killed before or after its nth change."""
+    """An engine whose caller is killed before or after its nth change, or gets another error there."""
 
     CHANGES = ("create", "create_network", "start", "stop", "rename", "remove", "execute", "tag", "remove_image")
 
-    def __init__(self, engine: FakeEngine, number: int, after: bool) -> None:
-        self.engine, self.left, self.after = engine, number, after
+    def __init__(self, engine: FakeEngine, number: int, after: bool, error: type[BaseException] = Killed) -> None:
+        self.engine, self.left, self.after, self.error = engine, number, after, error
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self.engine, name)
@@ -144,10 +144,10 @@ class KillsAt:
         def call(*arguments: Any, **named: Any) -> Any:
             self.left -= 1
             if self.left == 0 and not self.after:
-                raise Killed
+                raise self.error("Docker did not answer")
             result = real(*arguments, **named)
             if self.left == 0:
-                raise Killed
+                raise self.error("Docker did not answer")
             return result
 
         return call

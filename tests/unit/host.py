@@ -50,6 +50,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployment, "POLL", 0.001)
     monkeypatch.setattr(deployment, "SETTLES_WITHIN", 0)
     monkeypatch.setattr(_proxy, "ANSWERS_WITHIN", 0)
+    monkeypatch.setattr(_proxy, "AGAIN_AFTER", 0)
     monkeypatch.setattr(traefik, "POLL", 0.001)
 
 

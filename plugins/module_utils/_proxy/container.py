@@ -14,6 +14,7 @@ from .._errors import EngineError, PortError, ProxyError, StateError
 from .._host import files, health, networks
 from .._host.changes import Changes
 from .._host.engine import RUNNING, Engine
+from .._host.steps import attempt
 from .._names import (
     BESIDE_LABEL,
     FORMER_PROXY,
@@ -30,6 +31,8 @@ from .reassertion import reassert
 MINIMUM_VERSION = (0, 9, 2)
 ANSWERS_WITHIN = 10.0  # seconds
 POLL = 0.1  # seconds
+# By then a port is free whose holder has just stopped.
+AGAIN_AFTER = 1.0  # seconds
 LOG_LINES = 5
 # kamal-proxy gives requests under way ten seconds when it is told to stop, which is all that Docker would give it.
 STOPS_WITHIN = 15
@@ -71,16 +74,23 @@ def start_again(engine: Engine, changes: Changes, must_be_there: bool = False) -
 
 
 def restart(engine: Engine, changes: Changes) -> None:
-    """The same container stops and starts again; the routes that it had before it has afterwards."""
+    """The same container stops and starts again; the routes that it had before it has afterwards.
+
+    It is started whatever has become of the stop, and once more where that fails: no app is served without it.
+    """
     container = require_there(engine)
     if container["State"]["Status"] not in RUNNING:
         return start_again(engine, changes)
     routes = look(engine, changes)
 
     def act() -> None:
-        engine.stop(PROXY_CONTAINER, STOPS_WITHIN)
-        start(engine)
+        troubles = attempt(partial(engine.stop, PROXY_CONTAINER, STOPS_WITHIN))
+        if attempt(partial(start, engine)):
+            time.sleep(AGAIN_AFTER)
+            start(engine)
         reassert(engine, changes, routes)
+        if troubles:
+            raise ProxyError(f"{PROXY_CONTAINER} runs, and may not have been restarted: {troubles[0]}")
 
     changes.do(f"restart {PROXY_CONTAINER}", act)
     return None

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 from typing import Any
 
 import pytest
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, ProxyError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import EngineError, PortError, ProxyError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import container as _proxy
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import replacement
@@ -180,6 +181,33 @@ def test_killed_at_any_step_it_can_be_done_again(host: FakeEngine, name: str, ag
         assert {known for known in tried.running if known.startswith(PROXY)} == {PROXY}
         assert tried.routes == routes
     assert number > 3
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after it"])
+def test_whichever_call_of_a_restart_fails_it_runs_and_has_its_routes(host: FakeEngine, after: bool) -> None:
+    routes = dict(host.routes)
+    for number in itertools.count(1):
+        tried = copy.deepcopy(host)
+        failing = KillsAt(tried, number, after, EngineError)
+        with contextlib.suppress(EngineError, ProxyError):
+            restart(failing)
+        if failing.left > 0:
+            break
+        assert PROXY in tried.running, f"call {number}"
+        assert tried.routes == routes
+    assert number > 3
+
+
+def test_a_restart_that_could_not_stop_it_says_so(host: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_once(monkeypatch, host, "stop")
+    with pytest.raises(ProxyError, match="kamal-proxy runs, and may not have been restarted: Docker did not answer"):
+        restart(host)
+
+
+def test_a_port_that_is_taken_keeps_a_restart_from_its_end_and_is_told(host: FakeEngine) -> None:
+    host.unstartable[PROXY] = PortError("port is already allocated")
+    with pytest.raises(PortError, match="cannot listen on this host"):
+        restart(host)
 
 
 @pytest.mark.parametrize("call", ["create", "stop", "rename", "start", "execute"])
