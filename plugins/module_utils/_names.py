@@ -75,7 +75,12 @@ class Names:
         return of_service(self.service), f"{DEST_LABEL}={self.destination or ''}"
 
     def owns(self, labels: Mapping[str, str], role: Optional[str] = None) -> bool:
-        """Whether a container with these labels is of the service at this destination, and of this role if named."""
+        """Whether a container with these labels is of the service at this destination, and of this role if named.
+
+        The accessory `admin` of `shop` has the label of a service `shop-admin`, but neither a role nor a destination.
+        """
+        if not role_of(labels) and DEST_LABEL not in labels:
+            return False
         is_here = labels.get(SERVICE_LABEL) == self.service and destination_of(labels) == (self.destination or "")
         return is_here and (role is None or role_of(labels) == role)
 

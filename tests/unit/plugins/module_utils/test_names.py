@@ -85,6 +85,8 @@ def test_versions_are_shortened_unless_they_carry_a_suffix() -> None:
         ({"service": "hello", "role": "web"}, "web", True),
         ({"service": "hello", "role": "web"}, "worker", False),
         ({"service": "hello", "role": "web", "destination": "staging"}, None, False),
+        ({"service": "hello", "destination": ""}, None, True),
+        ({"service": "hello"}, None, False),
         ({"service": "hello-web"}, None, False),
         ({}, None, False),
     ],

@@ -293,3 +293,13 @@ def test_what_else_lies_among_the_folders_of_services_is_passed_over(engine: Fak
 def test_docker_hub_may_be_named_or_not(repository: str) -> None:
     images = [Image("i3", ["team/hello:v3"], (), {}), Image("i1", ["team/hello:v1", "team/hello:latest"], (), {})]
     assert expendable_images(images, [], {"v4"}, repository) == ["team/hello:v3"]
+
+
+def test_pruning_keeps_what_is_an_accessory_of_another_service(engine: FakeEngine, home: Path) -> None:
+    """Accessories have a label of a service that may be another one's name, and neither a role nor a destination."""
+    engine.add("hello", "ia", "exited", service="hello")
+    engine.add("hello-web-exec-v1-1", "i1", "exited", service="hello", destination="")
+    changes = Changes(check_mode=False)
+    prune_all(engine, changes, Names("hello"), 0, ())
+    assert changes.actions == ["remove container hello-web-exec-v1-1"]
+    assert set(engine.here) == {"hello"}

@@ -69,6 +69,23 @@ def test_removing_leaves_nothing_but_the_audit_log(host: FakeEngine, share_of: S
 
 
 @pytest.mark.parametrize("verb", ["stop", "remove"])
+def test_what_has_the_services_name_and_is_an_accessory_of_another_stays(
+    host: FakeEngine, share_of: Share, verb: str
+) -> None:
+    """It has neither a role nor a destination, which a command in a container of its own has."""
+    host.add("hello", "i9", service="hello")
+    host.add("hello_before", "i9", "exited", service="hello", **{"caravan.destination": ""})
+    host.add("hello-web-exec-v1-1", "i1", service="hello", destination="")
+    route(host, "hello", "hello", "accessory.example.com")
+    predicted, done = Changes(check_mode=True), Changes(check_mode=False)
+    for changes in (predicted, done):
+        getattr(Retirement(host, changes, share_of("none")), verb)()
+    assert {"hello", "hello_before"} < set(host.here) and "hello" in host.running and "hello" in host.routes
+    assert ("hello-web-exec-v1-1" in host.here) is (verb == "stop")
+    assert predicted.actions == done.actions
+
+
+@pytest.mark.parametrize("verb", ["stop", "remove"])
 def test_the_routes_that_went_are_told_also_before_they_go(host: FakeEngine, share_of: Share, verb: str) -> None:
     for check_mode in (True, False):
         retirement = Retirement(host, Changes(check_mode=check_mode), share_of("none"))
