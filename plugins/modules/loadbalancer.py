@@ -17,7 +17,8 @@ options:
     description:
       - V(present) has kamal-proxy running here and puts O(hosts) in, as soon as they answer. Those that were in it stay
         there as long as they answer.
-      - V(drained) takes O(hosts) out, and waits for requests under way. They stay in where no other host answers.
+      - V(drained) takes O(hosts) out, and waits for requests under way. They stay in where no other host answers, or
+        where kamal-proxy has stopped, which O(state=present) starts.
       - V(absent) removes its routes and files.
     type: str
     choices: [present, drained, absent]
@@ -42,15 +43,16 @@ options:
   earlier:
     description:
       - Hosts that an earlier task of this run has put in. In check mode they are not there yet, and with
-        O(state=present) they count as if they were. Otherwise this changes nothing.
+        O(state=present) they count as if they were, with O(state=drained) kamal-proxy as one that runs. Otherwise this
+        changes nothing.
     type: list
     elements: str
     default: []
   foretold:
     description:
       - What an earlier task of this run has listed for kamal-proxy here, RV(caravan.kamal.proxy#module:actions).
-      - In check mode it is still to be done, and with O(state=present) it is not listed again. Otherwise this changes
-        nothing.
+      - In check mode it is still to be done. With O(state=present) it is not listed again, with O(state=drained)
+        kamal-proxy counts as one that runs. Otherwise this changes nothing.
     type: list
     elements: str
     default: []
@@ -164,7 +166,7 @@ def _act(request: _module.Request, there: LoadBalancer) -> Dict[str, Any]:
     if params["state"] == "absent":
         return {"routes": there.remove()}
     if params["state"] == "drained":
-        return {"drained": there.take_out(params["hosts"])}
+        return {"drained": there.take_out(params["hosts"], params["earlier"])}
     there.put_in(params["hosts"], params["if_they_answer"], params["drained"], params["earlier"])
     return {}
 

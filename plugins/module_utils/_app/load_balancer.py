@@ -21,6 +21,9 @@ from .._proxy.pool import Pool
 from .._proxy.route import Route
 from . import history
 
+# It leaves kamal-proxy as it is.
+WITHOUT_BOOT = "redeploy"
+
 
 @dataclass
 class LoadBalancer:
@@ -64,12 +67,16 @@ class LoadBalancer:
             self._clean()
         self._audit(f"Put {', '.join(hosts)} into the load balancer")
 
-    def take_out(self, hosts: Sequence[str]) -> List[str]:
+    def take_out(self, hosts: Sequence[str], earlier: Sequence[str] = ()) -> List[str]:
         """These get no requests any more, and those under way have ended, unless no other host answers.
 
-        Whatever else is to change about the routes comes with those that are put in. Returns those that were taken out.
+        Whatever else is to change about the routes comes with those that are put in. In check mode `earlier` are what
+        earlier tasks of the run would have put in. Returns those that were taken out; where kamal-proxy does not run
+        nobody gets requests, and the next that is put in starts it.
         """
-        if self.engine.inspect(PROXY_CONTAINER) is None:
+        if not self._runs(earlier):
+            if self.share.command == WITHOUT_BOOT:
+                _proxy.require_running(self.engine)
             return []
         taken = [host for pool in self._pools() for host in self._take_out(pool.as_it_is, hosts)]
         self._audit(f"Took {', '.join(taken)} out of the load balancer")
@@ -124,9 +131,17 @@ class LoadBalancer:
         routes = [Route(self.engine, self.changes, route.name) for route in self.share.routes]
         return [Pool(*each) for each in zip(routes, self.share.routes, options)]
 
+    def _runs(self, earlier: Sequence[str]) -> bool:
+        """In check mode kamal-proxy does where an earlier task would have started it."""
+        container = self.engine.inspect(PROXY_CONTAINER)
+        if container is None:
+            return False
+        is_foretold = self.changes.check_mode and bool(earlier or self.foretold)
+        return is_foretold or bool(container["State"]["Status"] == "running")
+
     def _ensure_proxy(self) -> None:
         """In check mode it is not listed if an earlier task has listed all of it."""
-        if self.share.command == "redeploy":
+        if self.share.command == WITHOUT_BOOT:
             return _proxy.require_running(self.engine)
         if not self.changes.check_mode:
             return self._boot(self.changes)

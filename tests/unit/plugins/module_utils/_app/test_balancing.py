@@ -125,6 +125,46 @@ def test_what_a_killed_run_took_out_the_next_one_puts_back(lb: FakeEngine, share
     assert targets(lb) == list(TARGETS)
 
 
+def test_nothing_is_taken_out_of_one_that_has_stopped_and_the_next_that_is_put_in_starts_it(
+    lb: FakeEngine, share: LoadBalancerShare
+) -> None:
+    act(lb, share, "put_in", list(TARGETS))
+    lb.stop("kamal-proxy", None)
+    foretold: list[str] = []
+    for number, host in enumerate(TARGETS):
+        earlier = list(TARGETS)[:number]
+        out, changes = act(lb, share, "take_out", [host], earlier, check=True)
+        back = act(lb, share, "put_in", [host], check=True, taken_out=out, earlier=earlier)
+        foretold += [*changes.actions, *back.actions]
+    lb.calls.clear()
+    done: list[str] = []
+    for number, host in enumerate(TARGETS):
+        out, changes = act(lb, share, "take_out", [host], list(TARGETS)[:number])
+        assert out == ([host] if number else [])
+        done += [*changes.actions, *act(lb, share, "put_in", [host]).actions]
+    assert done[:2] == ["start kamal-proxy", "route hello-web to host1, host3"]
+    assert foretold == done
+    assert targets(lb) == list(TARGETS)
+
+
+def test_one_that_another_task_would_start_is_taken_for_running(lb: FakeEngine, share: LoadBalancerShare) -> None:
+    act(lb, share, "put_in", list(TARGETS))
+    lb.stop("kamal-proxy", None)
+    changes = Changes(check_mode=True)
+    assert LoadBalancer(lb, changes, share, {}, foretold=["start kamal-proxy"]).take_out(["host1"]) == ["host1"]
+    assert changes.actions == ["route hello-web to host2, host3"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_redeploy_that_finds_it_stopped_touches_nothing(
+    lb: FakeEngine, share: LoadBalancerShare, check: bool
+) -> None:
+    act(lb, share, "put_in", list(TARGETS))
+    lb.stop("kamal-proxy", None)
+    with pytest.raises(ProxyError, match="it is exited"):
+        act(lb, replace(share, command="redeploy"), "take_out", ["host1"], check=check)
+
+
 def test_the_last_hosts_that_answer_stay_in(lb: FakeEngine, share: LoadBalancerShare) -> None:
     act(lb, share, "put_in", list(TARGETS))
     assert act(lb, share, "take_out", list(TARGETS))[0] == []
