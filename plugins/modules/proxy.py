@@ -23,7 +23,7 @@ options:
         does not come up, Traefik serves as before. Until then M(caravan.kamal.release) has it run beside Traefik,
         without Traefik's ports.
       - V(absent) leaves it where it is as long as it routes any service, unless O(force=true). Their routes and
-        their files stay then for the next one.
+        their files stay then for the next one. So do files of a service that is stopped and has no route.
     type: str
     choices: [present, started, stopped, restarted, rebooted, upgraded, absent]
     default: present

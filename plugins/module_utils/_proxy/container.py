@@ -113,7 +113,8 @@ def stop(engine: Engine, changes: Changes) -> None:
 
 def remove(engine: Engine, changes: Changes, force: bool, removed_routes: Sequence[str] = ()) -> List[str]:
     """The container and its files go, unless services still need it; the volume with certificates and routes stays.
-    With `force` the container goes all the same, but not the files, which those routes may name.
+    With `force` the container goes all the same, but not the files, which those routes may name. Nor do they while a
+    service has certificates or pages there: one that is stopped has no route and needs them when it is started.
 
     In check mode the `removed_routes` count as gone: an earlier task of the run would have removed them. Returns the
     names of the services that need it.
@@ -137,7 +138,7 @@ def remove(engine: Engine, changes: Changes, force: bool, removed_routes: Sequen
 def _remove(engine: Engine, with_files: bool) -> None:
     """The container goes last: while it is there, a run that was killed can be repeated."""
     engine.stop(PROXY_CONTAINER, STOPS_WITHIN)
-    if with_files and files.exists(PROXY_DIRECTORY):
+    if with_files and files.exists(PROXY_DIRECTORY) and not files.inside(PROXY_APPS_CONFIG):
         files.remove(PROXY_DIRECTORY)
     clear_away(engine)
     engine.remove(PROXY_CONTAINER)

@@ -212,6 +212,24 @@ def test_its_files_go_with_it_where_nothing_needs_them(host: FakeEngine, home: P
     assert PROXY not in host.here and not (home / ".kamal/proxy").exists()
 
 
+@pytest.mark.parametrize("path", ["shop/tls/web/1/cert.pem", "shop/error_pages/v1/503.html", ".accessories/a/1/k.pem"])
+def test_files_of_a_service_that_is_stopped_stay(host: FakeEngine, home: Path, path: str) -> None:
+    """It has no route and gets one again when it is started, which names them."""
+    ensure(host)
+    file = home / ".kamal/proxy/apps-config" / path
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    (home / ".kamal/proxy/settings/shop").mkdir(parents=True)
+    changes = Changes(check_mode=False)
+    _proxy.remove(host, changes, force=False)
+    assert changes.actions == [f"remove {PROXY}"] and PROXY not in host.here
+    assert file.exists() and (home / ".kamal/proxy/settings/shop").exists()
+    ensure(host)
+    file.unlink()
+    _proxy.remove(host, changes, force=False)
+    assert not (home / ".kamal/proxy").exists()
+
+
 @pytest.mark.parametrize("number", range(1, 10))
 def test_a_removal_that_was_killed_is_finished_by_the_next(home: Path, number: int) -> None:
     engine = Fragile()
