@@ -35,6 +35,7 @@ from ansible.plugins.callback import CallbackBase
 from ..plugin_utils import invocation
 from ..plugin_utils.display.results import (
     SILENT,
+    actions_of,
     answer_of,
     done,
     has_items,
@@ -94,7 +95,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         answer = answer_of(result)
-        self._tell(answer.get("actions") or (), result)
+        self._tell(actions_of(answer), result)
         if not has_items(answer):
             self._fail(result, reason_of(answer), counts=not ignore_errors)
 

@@ -39,6 +39,7 @@ from ..plugin_utils.display.held_lock import HeldLock
 from ..plugin_utils.display.live_line import NO_ROLE_YET, LiveLine, make_room
 from ..plugin_utils.display.results import (
     SILENT,
+    actions_of,
     answer_of,
     begins_at,
     done,
@@ -149,7 +150,7 @@ class CallbackModule(Default):
         if self._verbose:
             return super().v2_runner_item_on_failed(result)
         answer = answer_of(result)
-        for action in answer.get("actions") or ():
+        for action in actions_of(answer):
             self._line(result, f"{self._item(result)}{action}", C.COLOR_CHANGED)
         self._line(result, f"FAILED: {self._item(result)}{reason_of(answer)}", C.COLOR_ERROR)
 
@@ -168,7 +169,7 @@ class CallbackModule(Default):
             return self._stop(reason_of(answer_of(result)))
         answer = answer_of(result)
         self._handle_warnings(answer)
-        for action in answer.get("actions") or ():
+        for action in actions_of(answer):
             self._line(result, action, C.COLOR_CHANGED)
         if not has_items(answer):
             self._failure(result, reason_of(answer), C.COLOR_SKIP if ignore_errors else C.COLOR_ERROR)

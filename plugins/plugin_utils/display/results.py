@@ -66,15 +66,26 @@ def begins_at(task: Any) -> Optional[str]:
 
 def has_items(answer: Mapping[str, Any]) -> bool:
     """Of a task with a loop, each item of which was told already."""
-    return any("ansible_loop_var" in item for item in answer.get("results") or () if isinstance(item, dict))
+    return any("ansible_loop_var" in item for item in _list(answer, "results") if isinstance(item, dict))
+
+
+def actions_of(answer: Mapping[str, Any]) -> List[str]:
+    """What our modules say that they did; others may call something else so."""
+    found = _list(answer, "actions")
+    return found if all(isinstance(each, str) for each in found) else []
+
+
+def _list(answer: Mapping[str, Any], name: str) -> List[Any]:
+    found = answer.get(name)
+    return found if isinstance(found, list) else []
 
 
 def done(answer: Mapping[str, Any], task: Any) -> List[str]:
     """What a task did, one line each: our modules say it, others only whether they changed something."""
     if has_items(answer):
         return []
-    if answer.get("actions"):
-        return list(answer["actions"])
+    if actions_of(answer):
+        return actions_of(answer)
     if task.action in MESSAGES:
         return _texts(answer.get("msg"))
     return ["changed"] if answer.get("changed") else []

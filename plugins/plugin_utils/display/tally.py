@@ -9,6 +9,9 @@ from typing import Any, Dict, List, Mapping, Tuple
 from . import summary
 from .results import answer_of, host_of, looks_ahead, task_of
 
+# Whose answer names the hosts that it fails for.
+BARRIER = "caravan.kamal.barrier"
+
 
 class Tally:
     """`place` is where a task ran, as people know it."""
@@ -41,10 +44,11 @@ class Tally:
             self._elsewhere[host, there] = self._elsewhere.get((host, there), 0) + 1
 
     def failed(self, result: Any, place: str, only_stops: bool = False) -> None:
-        """The hosts that a failed task speaks of or whose items failed, else the one that it ran on. A task that only
+        """The hosts that a barrier waits for or whose items failed, else the one that the task ran on. A task that only
         says that the run stops fails for those that failed before."""
         of_items = self._failed_items.get(host_of(result))
-        culprits = list(answer_of(result).get("missing") or of_items or [place])
+        awaited = answer_of(result).get("missing") if task_of(result).action == BARRIER else None
+        culprits = list(awaited or of_items or [place])
         self.causes.setdefault(host_of(result), sum(self.causes.values(), []) if only_stops else culprits)
 
     def closing_line(self, counts: Mapping[str, Mapping[str, int]]) -> Tuple[List[str], str]:

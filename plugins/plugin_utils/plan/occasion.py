@@ -97,10 +97,14 @@ def failure(results: Mapping[str, Mapping[str, Any]]) -> Failure:
     reasons: Dict[str, None] = {}
     culprits: Dict[str, None] = {}
     for host, result in results.items():
-        items = [item for item in result.get("results") or () if isinstance(item, Mapping) and item.get("failed")]
+        loop: Any = result.get("results")
+        found = loop if _is_list(loop) else ()
+        items = [item for item in found if isinstance(item, Mapping) and item.get("failed")]
         for failed in items or [result]:
             reasons[str(failed.get("msg") or "no reason was given").strip()] = None
-        named = result.get("missing") or [str(item.get("item")) for item in items]
+        # Only a barrier answers whether it is open; what another module calls missing need not be hosts.
+        awaited = result.get("missing") if "open" in result else None
+        named = awaited or [str(item.get("item")) for item in items]
         culprits.update(dict.fromkeys(named or ([] if "hook" in result else [host])))
     return Failure("\n".join(reasons)[:LONGEST_ERROR], list(culprits))
 

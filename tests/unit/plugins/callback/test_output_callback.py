@@ -104,6 +104,20 @@ def test_a_run_that_failed_says_what_failed_first(recorder: Recorder) -> None:
     assert recorder.told[-1] == ("end", "web2: It exited. Why?")
 
 
+@pytest.mark.parametrize("actions", [[{"what": "container", "status": "Creating"}], True], ids=str)
+def test_what_other_modules_call_actions_is_not_recorded(recorder: Recorder, actions: Any) -> None:
+    callback = Callback()
+    planned(callback)
+    callback.v2_runner_on_ok(result("Start it", "web1", changed=True, actions=actions))
+    callback.v2_runner_on_failed(result("Start it", "web2", msg="port is already allocated", actions=actions))
+    ended(callback, web2=BADLY)
+    assert recorder.told[1:] == [
+        ("INFO", "web1", "changed"),
+        ("ERROR", "web2", "port is already allocated"),
+        ("end", "web2: port is already allocated"),
+    ]
+
+
 def test_a_failure_that_was_rescued_is_none(recorder: Recorder) -> None:
     callback = Callback()
     planned(callback)

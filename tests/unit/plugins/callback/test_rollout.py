@@ -179,6 +179,41 @@ def test_a_look_at_other_hosts_blames_those_that_failed_it(callback: Callback) -
     assert callback.lines[-1].startswith("\nfailed: web2; changed: web3; unchanged: web1 (")
 
 
+# Answers of modules that are not ours, with fields that ours have too.
+OTHERS: list[dict[str, Any]] = [
+    {"actions": [{"what": "container", "id": "hello-db-1", "status": "Creating"}]},
+    {"actions": "create it", "results": 2},
+    {"actions": True, "missing": True},
+    {"missing": ["/srv/a"]},
+]
+
+
+@pytest.mark.parametrize("others", OTHERS, ids=str)
+def test_what_the_fields_of_other_modules_mean_is_not_guessed(callback: Callback, others: dict[str, Any]) -> None:
+    task = callback.task("Start the database", action="community.docker.docker_compose_v2")
+    callback.v2_runner_on_ok(answer(task, "web1", changed=True, **others))
+    callback.v2_runner_item_on_failed(answer(task, "web1", item="db", msg="no such image", **others))
+    callback.task("Start it again", action="community.docker.docker_compose_v2")
+    callback.v2_runner_on_failed(answer(task, "web1", msg="port is already allocated", **others))
+    assert callback.lines == [
+        "  Start the database",
+        "    web1          changed",
+        "    web1          FAILED: db: no such image",
+        "  Start it again",
+        "    web1          FAILED: port is already allocated",
+    ]
+    callback.v2_playbook_on_stats(SimpleNamespace(processed={"web1": FAILED}, summarize=lambda host: FAILED))
+    assert callback.lines[-1].startswith("\nfailed: web1 (")
+
+
+def test_a_closed_barrier_blames_the_hosts_that_it_waits_for(callback: Callback) -> None:
+    task = callback.task("Look whether it is open", action="caravan.kamal.barrier")
+    callback.v2_runner_on_failed(answer(task, "jobs1", msg="It is closed.", missing=["web1"]))
+    counts = {"jobs1": FAILED, "web1": OK}
+    callback.v2_playbook_on_stats(SimpleNamespace(processed=counts, summarize=counts.get))
+    assert callback.lines[-1].startswith("\nfailed: web1; changed: jobs1 (")
+
+
 def test_items_that_are_no_hosts_are_named(callback: Callback) -> None:
     task = callback.task("Boot them")
     callback.v2_runner_item_on_ok(answer(task, "web1", item="db", ansible_loop_var="item", actions=["start it"]))

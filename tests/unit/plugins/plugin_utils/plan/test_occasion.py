@@ -124,7 +124,9 @@ def looped(*items: dict[str, Any]) -> dict[str, Any]:
         ({"web2": {"msg": "it exited"}}, "it exited", ["web2"]),
         ({"web1": {"msg": "full"}, "web2": {"msg": "full"}}, "full", ["web1", "web2"]),
         ({"web1": {"msg": "a"}, "web2": {"msg": "b"}}, "a\nb", ["web1", "web2"]),
-        ({"web1": {"msg": "closed", "missing": ["web3"]}}, "closed", ["web3"]),
+        ({"web1": {"msg": "closed", "open": False, "missing": ["web3"]}}, "closed", ["web3"]),
+        ({"web1": {"msg": "full", "missing": True, "results": 2}}, "full", ["web1"]),
+        ({"web1": {"msg": "full", "missing": ["/srv/a"]}}, "full", ["web1"]),
         (
             {"web1": looped({"item": "web2", "failed": True, "msg": "it died"}, {"item": "web3"})},
             "it died",
@@ -135,7 +137,7 @@ def looped(*items: dict[str, Any]) -> dict[str, Any]:
         ({"web1": {"msg": "x" * 9000}}, "x" * 8000, ["web1"]),
         ({}, "", []),
     ],
-    ids=["one", "the same", "two", "named", "an item", "a hook", "no reason", "long", "none"],
+    ids=["one", "the same", "two", "named", "a flag", "paths", "an item", "a hook", "no reason", "long", "none"],
 )
 def test_why_a_run_has_failed_and_where(results: dict[str, Any], error: str, hosts: list[str]) -> None:
     assert occasion.failure(results) == occasion.Failure(error, hosts)
