@@ -14,28 +14,31 @@ up, read or run in a branch that is not taken.
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Set, Tuple
+from typing import Any, List, Optional, Sequence, Set, Tuple
 
 from . import ruby_library as library
 from . import ruby_nodes as nodes
 from .ruby_library import Scope
 from .ruby_nodes import Clause, Node
-from .ruby_tokens import END, Cursor, NotUnderstood, Token, tokens
-from .ruby_values import METHODS, literal, pattern, pieces_of
+from .ruby_operators import Operators
+from .ruby_tokens import END, NotUnderstood, Token, tokens
+from .ruby_values import literal, pattern, pieces_of
 
-DEEPEST = 60
+_MODIFIERS = ("if", "unless", "rescue")
 _BLOCK_ENDS = ("end", "else", "elsif", "rescue", "ensure")
 
 
 def evaluate(source: str, scope: Scope) -> Any:
     """The value of the last of the statements in `source`."""
-    return _Parser(tokens(source), set(scope.variables)).statements(())(scope)
+    known = set(scope.variables)
+    node = _Parser(tokens(source), known).statements(())
+    scope.variables.update(dict.fromkeys(known - set(scope.variables)))
+    return node(scope)
 
 
-class _Parser(Cursor):
+class _Parser(Operators):
     def __init__(self, source: List[Token], variables: Set[str]) -> None:
         super().__init__(source)
-        self._depth = 0
         self._variables = variables
 
     # Statements
@@ -49,13 +52,17 @@ class _Parser(Cursor):
                     self.expect(";")
         return nodes.in_order(parts)
 
-    def _statement(self) -> Node:
+    def _statement(self, modifiers: Sequence[str] = _MODIFIERS) -> Node:
         node = self._assignment() or self._expression()
-        while True:
-            word = self.take("if", "unless", "rescue")
-            if word is None:
-                return node
+        word = self.take(*modifiers)
+        while word:
             node = nodes.modified(node, word, self._expression())
+            word = self.take(*modifiers)
+        return node
+
+    def _right_side(self) -> Node:
+        """Of an assignment. An `if` behind it is about the whole."""
+        return self._statement(("rescue",))
 
     def _assignment(self) -> Optional[Node]:
         token, after = self.peek(), self.peek(1)
@@ -65,7 +72,7 @@ class _Parser(Cursor):
         if is_variable and after.kind == "sign" and after.text in ("=", "||="):
             self.next(2)
             self._variables.add(token.text)
-            return nodes.set_variable(token.text, self._statement(), after.text == "=")
+            return nodes.set_variable(token.text, self._right_side(), after.text == "=")
         return None
 
     def _require(self) -> Node:
@@ -76,100 +83,6 @@ class _Parser(Cursor):
         if name != "dotenv":
             raise NotUnderstood(f'require "{name}"')
         return nodes.constant(True)
-
-    # Expressions, from the loosest to the tightest
-
-    def _expression(self) -> Node:
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise NotUnderstood("so many levels")
-        try:
-            return self._choice()
-        finally:
-            self._depth -= 1
-
-    def _choice(self) -> Node:
-        condition = self._or()
-        if not self.take("?"):
-            return condition
-        first = self._expression()
-        self.expect(":")
-        return nodes.choice(condition, first, self._expression())
-
-    def _or(self) -> Node:
-        node = self._and()
-        while self.take("||", "or"):
-            node = nodes.either(node, self._and(), True)
-        return node
-
-    def _and(self) -> Node:
-        node = self._not()
-        while self.take("&&", "and"):
-            node = nodes.either(node, self._not(), False)
-        return node
-
-    def _not(self) -> Node:
-        negations = 0
-        while self.take("!", "not"):
-            negations += 1
-        node = self._comparison()
-        if not negations:
-            return node
-        return nodes.truth(node, negations % 2 == 0)
-
-    def _comparison(self) -> Node:
-        left = self._sum()
-        sign = self.take("==", "!=")
-        if not sign:
-            return left
-        right = self._sum()
-        return nodes.equality(left, right, sign == "==")
-
-    def _sum(self) -> Node:
-        node = self._postfix()
-        while self.take("+"):
-            node = nodes.added(node, self._postfix())
-        return node
-
-    def _postfix(self) -> Node:
-        node = self._primary()
-        while True:
-            sign = self.take(".", "&.", "[")
-            if sign is None:
-                return node
-            node = nodes.indexed(node, self._list("]")) if sign == "[" else self._called(node, sign == "&.")
-
-    def _called(self, target: Node, safely: bool) -> Node:
-        name = self.next().text
-        if name == "map":
-            return self._mapped(target)
-        if name not in METHODS:
-            raise NotUnderstood(f".{name}")
-        method, least, most = METHODS[name]
-        arguments = self._list(")") if self.take("(") else []
-        if not least <= len(arguments) <= most:
-            raise NotUnderstood(f".{name} with {len(arguments)} arguments")
-        return nodes.called(target, method, arguments, safely)
-
-    def _mapped(self, target: Node) -> Node:
-        """`.map(&:method)`."""
-        self.expect("(")
-        self.expect("&:")
-        name = self.next().text
-        self.expect(")")
-        if name not in METHODS or METHODS[name][1]:
-            raise NotUnderstood(f".map(&:{name})")
-        return nodes.mapped(target, METHODS[name][0])
-
-    def _list(self, closing: str) -> List[Node]:
-        """Values up to a closing sign."""
-        items: List[Node] = []
-        while not self.take(closing):
-            if not self.take(";"):
-                items.append(self._expression())
-                if self.peek().text != closing:
-                    self.expect(",", ";")
-        return items
 
     # The smallest parts
 
@@ -230,7 +143,7 @@ class _Parser(Cursor):
         sign = self.take("=", "||=")
         if not sign:
             return nodes.function(library.variable, [name])
-        return nodes.set_environment(name, self._statement(), sign == "=")
+        return nodes.set_environment(name, self._right_side(), sign == "=")
 
     def _function(self, name: str) -> Node:
         if name not in library.FUNCTIONS:
