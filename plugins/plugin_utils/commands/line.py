@@ -141,8 +141,17 @@ def _option(name: str, value: Any) -> List[str]:
     """An option of Ansible's own, or a variable: as JSON where its value has what would be read otherwise."""
     if name.startswith("-"):
         return [name, value] if value else [name]
-    is_plain = isinstance(value, str) and PLAIN.fullmatch(value)
-    return ["-e", f"{name}={value}" if is_plain else json.dumps({name: value}, ensure_ascii=False)]
+    if isinstance(value, str) and PLAIN.fullmatch(value):
+        return ["-e", f"{name}={value}"]
+    words = _literal(value) if isinstance(value, str) else {key: _literal(text) for key, text in value.items()}
+    return ["-e", json.dumps({name: words}, ensure_ascii=False)]
+
+
+def _literal(text: str) -> str:
+    """Words that look like a template are none of Ansible's: `{{.Names}}` is for Docker."""
+    if not re.search(r"\{[{%#]", text):
+        return text
+    return "{% raw %}" + text.replace("{%", "{% endraw %}{{ '{%' }}{% raw %}") + "{% endraw %}"
 
 
 def _problem(message: str) -> ConfigError:

@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from importlib import import_module
+from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from ansible_collections.caravan.kamal.plugins.module_utils._errors import ConfigError
 from ansible_collections.caravan.kamal.plugins.plugin_utils.commands import line
 from ansible_collections.caravan.kamal.plugins.plugin_utils.commands.table import COMMANDS, FRAME, REST, UNUSED, Command
@@ -92,6 +97,34 @@ def test_a_command_line(kamal: str, words: str | None) -> None:
 def test_what_has_no_counterpart_is_named(kamal: str, message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         line.translated(kamal)
+
+
+# What a template is has to be said since ansible-core 2.19.
+trusted: Any = getattr(import_module("ansible.template"), "trust_as_template", str)
+
+
+@pytest.mark.parametrize(
+    ("kamal", "variable", "value"),
+    [
+        ("server exec \"docker ps --format '{{.Names}}'\"", "kamal_cmd", "docker ps --format '{{.Names}}'"),
+        ("server exec docker ps --format '{{ .Names }}'", "kamal_cmd", "docker ps --format {{ .Names }}"),
+        ("server exec \"bash -c 'echo ${#HOME}'\"", "kamal_cmd", "bash -c 'echo ${#HOME}'"),
+        ("server exec 'echo {% x'", "kamal_cmd", "echo {% x"),
+        ("server exec \"echo {{ lookup('pipe', 'id') }}\"", "kamal_cmd", "echo {{ lookup('pipe', 'id') }}"),
+        ("server exec '{{a\n\n}}\n'", "kamal_cmd", "{{a\n\n}}\n"),
+        ("server exec 'echo {% endraw %}{{ 1 }}{%- raw -%} }}'", "kamal_cmd", "echo {% endraw %}{{ 1 }}{%- raw -%} }}"),
+        ("app exec -e 'A:{{ x }}' -e B:2 ls", "kamal_cmd_env", {"A": "{{ x }}", "B": "2"}),
+        ("lock acquire -m '{{ x }}'", "kamal_lock_message", "{{ x }}"),
+    ],
+)
+def test_what_looks_like_a_template_stays_as_it_is(kamal: str, variable: str, value: Any) -> None:
+    given = [json.loads(word) for word in line.translated(kamal) if word.startswith("{")]
+    templar = Templar(loader=DataLoader(), variables={})
+    assert templar.template(_trusted({**given[0]}))[variable] == value
+
+
+def _trusted(value: Any) -> Any:
+    return {key: _trusted(each) for key, each in value.items()} if isinstance(value, dict) else trusted(value)
 
 
 WITH_PLAYBOOK = [command for command in COMMANDS if command.playbook]
