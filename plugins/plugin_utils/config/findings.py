@@ -16,6 +16,7 @@ except ImportError:  # pragma: no cover
     Draft202012Validator = None  # type: ignore[misc,assignment]
 
 from ...module_utils._errors import ConfigError, Problem
+from .hidden import is_secret, kind_of
 from .kamal1 import successor
 from .lines import KeyPath
 from .schema import NOTICE
@@ -80,6 +81,8 @@ def _quotes_hint(value: Any, expected: str) -> str:
         return "; a colon followed by a space makes it a map, put it in quotes if a string was meant"
     if "a string" in expected and isinstance(value, bool):
         return "; YAML reads yes, no, on and off as true or false, put the word in quotes"
+    if "a string" in expected and isinstance(value, (int, float)):
+        return "; put it in quotes"
     if expected == "true or false" and isinstance(value, str) and _BOOLEAN_IN_QUOTES.match(value):
         return "; remove the quotes"
     return ""
@@ -139,7 +142,7 @@ class SchemaCheck:
                 for inner in inner_errors:
                     yield from self._words(inner, path + tuple(inner.relative_path))
                 return
-        yield path, self._wrong_type(error.instance, self.describe(_map(error.schema)))
+        yield path, self._wrong_type(path, error.instance, self.describe(_map(error.schema)))
 
     @staticmethod
     def _is_misfit(error: ValidationError) -> bool:
@@ -161,10 +164,11 @@ class SchemaCheck:
         return "a string" if isinstance(kind, list) else _KINDS.get(kind, "anything")
 
     @staticmethod
-    def _wrong_type(value: Any, expected: str) -> str:
+    def _wrong_type(path: KeyPath, value: Any, expected: str) -> str:
         if value is None:
             return f"the key is empty; remove it or give it {expected}"
-        return f"found {shown(value)}, expected {expected}{_quotes_hint(value, expected)}"
+        found = kind_of(value) if is_secret(path) else shown(value)
+        return f"found {found}, expected {expected}{_quotes_hint(value, expected)}"
 
     def _type(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
         is_variable = "env" in path[:-1] and path[-1] not in ENV_FORMS
@@ -173,7 +177,7 @@ class SchemaCheck:
             # A misspelt `clear` makes the whole map look like the short form.
             yield path, f"a variable's value is a string, found {shown(error.instance)}{form}"
         else:
-            yield path, self._wrong_type(error.instance, self.describe(_map(error.schema)))
+            yield path, self._wrong_type(path, error.instance, self.describe(_map(error.schema)))
 
     def _unknown_keys(self, error: ValidationError, path: KeyPath) -> Iterator[Finding]:
         known = _map(error.schema)["properties"]

@@ -18,12 +18,14 @@ except ImportError:  # Only the controller has it, and only the controller gets 
     yaml = None  # type: ignore[assignment]
 
 from ...module_utils._errors import Problem
+from .hidden import is_secret
 
 KeyPath = Tuple[Union[str, int], ...]
 LineToPlace = Callable[[int], str]
 
 MAX_VALUES = 200_000
 TOO_DEEP = "lists and maps are nested deeper than can be meant"
+HIDDEN = "…"
 _FREE_MAPS = frozenset(("labels", "env", "clear", "options", "args", "aliases"))
 _NOT_VALUES = (dict, list, type(None))
 
@@ -98,6 +100,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, place: LineToPlace) -> Problem:
     what = ", ".join(part for part in (error.context, error.problem) if part)
     if "found character '\\t'" in what:
         what += " (indent with spaces, not tabs)"
+    # The beginning of a password can look like one of these.
+    what = re.sub(r"\b(alias|anchor|tag handle) '.*?'", r"\1", what)
     if mark is None:
         return Problem(f"the YAML cannot be read: {what}", where=place(1))
     return Problem(f"the YAML cannot be read: {what}, column {mark.column + 1}", where=place(mark.line + 1))
@@ -130,20 +134,20 @@ class _Reader:
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         if node.tag not in _SCALAR_TAGS:
-            self._problem(f"the YAML tag {_short(node.tag)} is not allowed; write a plain value", path, node)
+            self._problem(f"the YAML tag {_tag(node, path)} is not allowed; write a plain value in quotes", path, node)
             return None
         try:
             value = self._loader.construct_object(node)
         except (ValueError, LookupError, yaml.YAMLError):  # PyYAML itself checks nothing of `!!int` and `!!bool`.
-            self._problem(f"{node.value!r} is not what its YAML tag {_short(node.tag)} says", path, node)
+            self._problem(f"{_value(node, path)!r} is not what its YAML tag {_tag(node, path)} says", path, node)
             return None
         if isinstance(value, float) and not math.isfinite(value):
-            self._problem(f"the number {node.value} is larger than any that can be meant", path, node)
+            self._problem(f"the number {_value(node, path)} is larger than any that can be meant", path, node)
         return value
 
     def _list(self, node: yaml.SequenceNode, path: KeyPath, above: FrozenSet[int]) -> List[Any]:
         if node.tag != "tag:yaml.org,2002:seq":
-            self._problem(f"the YAML tag {_short(node.tag)} is not allowed; write a plain list", path, node)
+            self._problem(f"the YAML tag {_tag(node, path)} is not allowed; write a plain list", path, node)
         items = []
         for index, child in enumerate(node.value):
             here = path + (index,)
@@ -153,7 +157,7 @@ class _Reader:
 
     def _map(self, node: yaml.MappingNode, path: KeyPath, above: FrozenSet[int]) -> Dict[str, Any]:
         if node.tag != "tag:yaml.org,2002:map":
-            self._problem(f"the YAML tag {_short(node.tag)} is not allowed; write a plain map", path, node)
+            self._problem(f"the YAML tag {_tag(node, path)} is not allowed; write a plain map", path, node)
         own: Dict[str, Any] = {}
         lines: Dict[str, int] = {}
         for key_node, value_node in node.value:
@@ -172,7 +176,8 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             if node.tag != "tag:yaml.org,2002:str":
                 kind = {"bool": "true or false", "null": "nothing"}.get(node.tag.rpartition(":")[2], "a number")
-                self._problem(f'YAML reads the key {node.value} as {kind}; write "{node.value}"', path, node)
+                key = _value(node, path)
+                self._problem(f'YAML reads the key {key} as {kind}; write "{key}"', path, node)
             return str(node.value)
         self._problem("a list or a map cannot be a key", path, node)
         return "?"
@@ -210,9 +215,14 @@ class _Reader:
             merged.setdefault(key, value)
 
 
-def _short(tag: str) -> str:
-    prefix = "tag:yaml.org,2002:"
-    return "!!" + tag[len(prefix) :] if tag.startswith(prefix) else tag
+def _tag(node: yaml.Node, path: KeyPath) -> str:
+    """A tag as it is written."""
+    tag = re.sub(r"\Atag:yaml\.org,2002:", "!!", node.tag)
+    return HIDDEN if is_secret(path) else tag
+
+
+def _value(node: yaml.Node, path: KeyPath) -> str:
+    return HIDDEN if is_secret(path) else str(node.value)
 
 
 def merge(base: Any, overlay: Any) -> Any:

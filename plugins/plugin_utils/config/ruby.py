@@ -104,7 +104,7 @@ class _Parser(Operators):
         if token.kind == "string":
             return self._string(token.text)
         if token.kind == "command":
-            return nodes.function(library.run_command, [self._interpolated(token.text)])
+            return nodes.function(library.run_command, [self._interpolated(token.text), nodes.constant(token.text)])
         if token.kind == "name":
             return self._name(token.text)
         raise NotUnderstood(token.text or "the end")

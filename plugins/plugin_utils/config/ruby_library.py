@@ -31,10 +31,10 @@ class Scope:
     variables: Dict[str, Any] = field(default_factory=dict)
 
 
-def run_command(scope: Scope, command: str) -> str:
-    """The output of a shell command, where that is allowed."""
+def run_command(scope: Scope, command: str, written: str) -> str:
+    """The output of a shell command, where that is allowed. Messages have it as it is written, without any value."""
     if not scope.commands:
-        message = f"running the command `{command}` is switched off; -e kamal_erb_commands=true allows it"
+        message = f"running the command `{written}` is switched off; -e kamal_erb_commands=true allows it"
         raise Failed(message, FORBIDDEN)
     try:
         process = subprocess.run(
@@ -48,9 +48,9 @@ def run_command(scope: Scope, command: str) -> str:
             check=False,
         )
     except (OSError, ValueError) as error:
-        raise Failed(f"the command `{command}` cannot be run: {error}", "Errno::ENOENT") from error
+        raise Failed(f"the command `{written}` cannot be run: {error}", "Errno::ENOENT") from error
     if process.returncode:
-        raise Failed(f"the command `{command}` failed with exit code {process.returncode}: {process.stderr.strip()}")
+        raise Failed(f"the command `{written}` failed with exit code {process.returncode}: {process.stderr.strip()}")
     return process.stdout
 
 
@@ -98,7 +98,7 @@ def load_dotenv(scope: Scope, names: Sequence[Any], must_exist: bool = False) ->
 
 
 def _output(scope: Scope, command: str, _line: int, _known: dotenv.Known) -> dotenv.Output:
-    return dotenv.Output(run_command(scope, command).rstrip("\n"))
+    return dotenv.Output(run_command(scope, command, command).rstrip("\n"))
 
 
 # The environment
@@ -110,8 +110,10 @@ def variable(scope: Scope, name: Any) -> Any:
 
 def set_variable(scope: Scope, name: Any, value: Any, keep: bool = False) -> Any:
     key, text = to_text(name), to_text(value)
-    if not key or "=" in key or "\0" in key + text:
-        raise Failed(f"{key!r} cannot be the name of a variable of the environment, or {text!r} its value")
+    if not key or "=" in key or "\0" in key:
+        raise Failed(f"{key!r} cannot be the name of a variable of the environment")
+    if "\0" in text:
+        raise Failed(f"the value of {key} has a character that no variable of the environment may have (\\0)")
     if value is None:
         scope.environ.pop(key, None)
     elif not (keep and key in scope.environ):

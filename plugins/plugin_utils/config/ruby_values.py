@@ -8,6 +8,7 @@ import json
 import re
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Pattern, Sequence, Tuple
 
+from .hidden import kind_of
 from .ruby_tokens import Failed, NotUnderstood
 
 # A pattern may look at this many characters; files that are read for a version number are shorter.
@@ -87,7 +88,7 @@ def _text(value: Any, method: str) -> str:
         return value
     if value is None:
         raise Failed(f".{method} is called on nothing: the value before it is not set", "NoMethodError")
-    raise Failed(f".{method} is called on {inspected(value)}, which is not text", "NoMethodError")
+    raise Failed(f".{method} is called on {kind_of(value)}, which is not text", "NoMethodError")
 
 
 def _list(value: Any, method: str) -> List[Any]:
@@ -95,7 +96,7 @@ def _list(value: Any, method: str) -> List[Any]:
         return value
     if value is None:
         raise Failed(f".{method} is called on nothing: the value before it is not set", "NoMethodError")
-    raise Failed(f".{method} is called on {inspected(value)}, which is not a list", "NoMethodError")
+    raise Failed(f".{method} is called on {kind_of(value)}, which is not a list", "NoMethodError")
 
 
 def _searched(value: Any, method: str) -> str:
@@ -188,7 +189,7 @@ def plus(left: Any, right: Any) -> Any:
         if isinstance(left, kind) and not isinstance(left, bool):
             if isinstance(right, kind) and not isinstance(right, bool):
                 return left + right
-            raise Failed(f"{inspected(right)} cannot be added to {name}", "TypeError")
+            raise Failed(f"{kind_of(right)} cannot be added to {name}", "TypeError")
     raise Failed("+ is called on nothing: the value before it is not set", "NoMethodError")
 
 

@@ -348,6 +348,37 @@ def test_nothing_secret_is_shown(form):
     assert "KEY_NAME" in text
 
 
+# A value that a template may have put there, what holds it, and what is told of it.
+SECRETS = [
+    ("9876543210", "registry: {username: u, password: %s}", "registry/password: found a number, expected a string"),
+    ("9876543210", "registry: {username: u, password: [%s]}", "registry/password/0: found a number, expected a string"),
+    ("9876543210", "registry: {username: %s, password: p}", "registry/username: found a number, expected a string"),
+    ("9876543210: a", "registry: {username: u, password: {%s}}", 'YAML reads the key … as a number; write "…"'),
+    ("s3cr3t: a", "registry: {username: u, password: {%s}}", "registry/password: found a map, expected a string"),
+    (
+        "!s3cr3t",
+        "registry: {username: u, password: %s }",
+        "the YAML tag … is not allowed; write a plain value in quotes",
+    ),
+    ("!!int s3cr3t", "registry: {username: u, password: %s}", "'…' is not what its YAML tag … says"),
+    ("*s3cr3t", "registry: {username: u, password: %s}", "found undefined alias, column 35"),
+    ("!s3cr3t!x", "registry: {username: u, password: %s }", "found undefined tag handle, column 35"),
+    ("&s3cr3t a", "registry: {username: %s, password: %s}", "found duplicate anchor; first occurrence"),
+    ("9876543210", "accessories: {db: {image: x, host: h, registry: {username: u, password: %s}}}", "found a number"),
+    ("BEGIN KEY", "ssh: {key_data: %s}", "ssh/key_data: found a text, expected a list of strings"),
+    ("true", "ssh: {key_data: %s}", "ssh/key_data: found true or false, expected a list of strings"),
+]
+
+
+@pytest.mark.parametrize(("value", "section", "told"), SECRETS)
+def test_what_may_be_a_secret_is_not_repeated(tmp_path, value, section, told):
+    path = project(tmp_path, deploy=f"service: a\nservers: [h]\n{section.replace('%s', value)}\n")
+    with pytest.raises(ConfigError) as raised:
+        load(path, None, SETTINGS)
+    assert told in str(raised.value)
+    assert not any(secret in str(raised.value) for secret in ("9876543210", "s3cr3t", "BEGIN"))
+
+
 def test_documentation():
     assert documentation("boot").startswith("# Boot\n")
     assert documentation("accessories") == documentation("accessory")

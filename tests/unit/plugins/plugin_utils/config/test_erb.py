@@ -257,6 +257,37 @@ def test_a_command_that_fails(scope):
         rendered("<%= `echo no >&2; exit 3` %>", scope)
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ('`curl -u x:#{ENV["PW"]} https://a`', 'the command `curl -u x:#{ENV["PW"]} https://a` is switched off'),
+        ('%x(curl #{ENV["PW"]})', 'the command `curl #{ENV["PW"]}` is switched off'),
+        ('ENV["PW"].first', ".first is called on a text, which is not a list"),
+        ('ENV["PW"].split(",").strip', ".strip is called on a list, which is not text"),
+        ('1 + ENV["PW"]', "a text cannot be added to a number"),
+        ('ENV["A"] = ENV["PW"] + File.read("nul.txt")', "the value of A has a character that no variable"),
+    ],
+)
+def test_a_value_is_in_no_message(source, told, scope, tmp_path):
+    (tmp_path / "nul.txt").write_text("\0")
+    scope.environ["PW"] = "hunter2"
+    with pytest.raises(ConfigError) as raised:
+        rendered(f"<%= {source} %>", scope)
+    assert told in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_command_that_fails_is_told_as_it_is_written(scope):
+    scope.commands, scope.environ["PW"] = True, "hunter2"
+    with pytest.raises(ConfigError) as raised:
+        rendered("<%= `true #{ENV['PW']} && exit 3` %>", scope)
+    assert "the command `true #{ENV['PW']} && exit 3` failed with exit code 3" in str(raised.value)
+    scope.environ["PW"] = "hunter2\0"
+    with pytest.raises(ConfigError) as raised:
+        rendered("<%= `true #{ENV['PW']}` %>", scope)
+    assert "the command `true #{ENV['PW']}` cannot be run" in str(raised.value)
+
+
 def test_a_command_in_a_branch_not_taken_is_not_run(scope, tmp_path):
     scope.commands = True
     assert rendered("<%= ENV['NAME'] || `touch made` %>", scope) == "hey"
