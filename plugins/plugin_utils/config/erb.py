@@ -34,7 +34,9 @@ class Rendered:
         return self.lines[min(line, len(self.lines)) - 1]
 
 
-def render(text: str, place: Callable[[int], str], scope: Scope, engine: str = "safe") -> Rendered:
+def render(
+    text: str, place: Callable[[int], str], scope: Scope, engine: str = "safe", is_yaml: bool = True
+) -> Rendered:
     """`place` turns a line number into the words that name it in an error."""
     if "<%" not in text:
         return Rendered(text, ())
@@ -42,7 +44,7 @@ def render(text: str, place: Callable[[int], str], scope: Scope, engine: str = "
         return Rendered(*render_with_ruby(text, place, scope))
     if engine != "safe":
         raise ConfigError([Problem(f'kamal_erb is "{engine}"; allowed: "safe", "ruby"')])
-    return _Renderer(place, scope).render(text)
+    return _Renderer(place, scope, is_yaml).render(text)
 
 
 @dataclass
@@ -88,6 +90,7 @@ def _pieces(text: str) -> Iterator[_Piece]:
 class _Renderer:
     place: Callable[[int], str]
     scope: Scope
+    is_yaml: bool
     output: List[str] = field(default_factory=list)
     lines: List[int] = field(default_factory=lambda: [1])
     blocks: List[_Block] = field(default_factory=list)
@@ -132,7 +135,7 @@ class _Renderer:
 
     def _in_yaml_comment(self) -> bool:
         """What stands in a comment is not evaluated: it could only fail."""
-        return "".join(self.output).rpartition("\n")[2].lstrip().startswith("#")
+        return self.is_yaml and "".join(self.output).rpartition("\n")[2].lstrip().startswith("#")
 
     def _code(self, piece: _Piece) -> None:
         code = piece.body.strip()

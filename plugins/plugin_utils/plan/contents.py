@@ -60,7 +60,7 @@ class Contents:
 
     def _erb(self, text: str, name: str, env: Mapping[str, str]) -> str:
         scope = Scope({**self.settings.environ, **env}, self.project_root, self.settings.erb_commands)
-        return erb.render(text, lambda line: f"{name}:{line}", scope, self.settings.erb).text
+        return erb.render(text, lambda line: f"{name}:{line}", scope, self.settings.erb, is_yaml=False).text
 
     def _env(self, accessory: AccessoryBase) -> Dict[str, str]:
         """The variables of its container."""

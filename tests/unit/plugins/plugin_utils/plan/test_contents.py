@@ -77,6 +77,7 @@ def jinja(path: str, env: Any) -> str:
     [
         ("raw", b"\xff\x00<%= x %>", b"\xff\x00<%= x %>"),
         ("a.erb", b'<%= ENV["SIZE"] %> <%= ENV["PASSWORD"] %> <%= ENV["USER"] %>\n', b"small s3cr3t ada\n"),
+        ("a.erb", b'#!<%= ENV["SIZE"] %>\n#include <%= ENV["USER"] %>\n', b"#!small\n#include ada\n"),
         ("a.j2", b"", b"a.j2 small s3cr3t"),
     ],
 )
