@@ -71,7 +71,7 @@ def _pieces(text: str) -> Iterator[_Piece]:
     for match in _TAG.finditer(text):
         before = text[position : match.start()]
         if match.group("kind") == "-":
-            before = re.sub(r"[ \t]+\Z", "", before)
+            before = re.sub(r"(?m)^[ \t]+\Z", "", before)
         yield _Piece("text", before, line)
         line += text.count("\n", position, match.start())
         position = match.end()

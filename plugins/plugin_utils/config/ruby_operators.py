@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import Callable, List
 
 from . import ruby_nodes as nodes
 from .ruby_nodes import Node
@@ -54,13 +54,14 @@ class Operators(Cursor):
         return node
 
     def _not(self) -> Node:
+        return self._negated("not", self._comparison)
+
+    def _negated(self, word: str, operand: Callable[[], Node]) -> Node:
         negations = 0
-        while self.take("!", "not"):
+        while self.take(word):
             negations += 1
-        node = self._comparison()
-        if not negations:
-            return node
-        return nodes.truth(node, negations % 2 == 0)
+        node = operand()
+        return nodes.truth(node, negations % 2 == 0) if negations else node
 
     def _comparison(self) -> Node:
         left = self._sum()
@@ -71,10 +72,13 @@ class Operators(Cursor):
         return nodes.equality(left, right, sign == "==")
 
     def _sum(self) -> Node:
-        node = self._postfix()
+        node = self._unary()
         while self.take("+"):
-            node = nodes.added(node, self._postfix())
+            node = nodes.added(node, self._unary())
         return node
+
+    def _unary(self) -> Node:
+        return self._negated("!", self._postfix)
 
     def _postfix(self) -> Node:
         node = self._primary()
