@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 from ansible import context
+from ansible.parsing.splitter import parse_kv
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._errors import ConfigError, Problem
@@ -22,6 +23,10 @@ TAGS: Dict[str, Tuple[str, ...]] = {
     "app.boot": ("rollout",),
     "setup": ("engine", "proxy", "accessories", *ROLLOUT),
 }
+# Variables of which a value may be a sentence or a command.
+TEXTS = ("kamal_cmd", "kamal_broadcast", "kamal_lock_message", "kamal_maintenance_message", "kamal_logs_grep")
+# What Ansible makes of words that belong to no variable.
+WORDS = "_raw_params"
 ANSIBLES_TAGS = ("all", "always", "never", "tagged", "untagged")
 # Strategies with which hosts do not wait for each other, also those of mitogen.
 OUT_OF_STEP = ("free", "host_pinned")
@@ -32,6 +37,7 @@ def require_sound(task_vars: Mapping[str, Any], loader: Any, value: Callable[[st
     extra = load_extra_vars(loader)
     asked = playbooks()
     problems = [
+        *cut_short(context.CLIARGS.get("extra_vars") or ()),
         *variable_checks.unknown(extra),
         *variable_checks.former(extra, asked, task_vars),
         *variable_checks.wrong_values(task_vars, value),
@@ -50,6 +56,31 @@ def running(arguments: Sequence[str]) -> List[str]:
     """The playbooks of this collection on the command line; none if there are others, whose variables are their own."""
     names = [argument[len(COLLECTION) :] for argument in arguments if argument.startswith(COLLECTION)]
     return names if len(names) == len(arguments) else []
+
+
+def cut_short(given: Sequence[str]) -> List[Problem]:
+    """Of what was given with -e, values of which Ansible takes the first word alone: the shell has taken their quotes.
+
+    What they say is not repeated, since a command may hold a secret.
+    """
+    names = [_cut_short(text) for text in given if not text.startswith(("@", "{", "["))]
+    return [
+        Problem(
+            "Ansible ends a value at its first space, unless it has quotes of its own inside those of the shell: "
+            f'-e "{name}=\'…\'", or as JSON: -e \'{{"{name}": "…"}}\'',
+            where=name,
+        )
+        for name in names
+        if name
+    ]
+
+
+def _cut_short(text: str) -> str:
+    """The variable whose value it is; empty where all words are variables of their own."""
+    found = parse_kv(text)
+    first = next(iter(found), "")
+    is_cut = WORDS in found or (first in TEXTS and len(found) > 1)
+    return first if is_cut and first != WORDS else ""
 
 
 def unknown_tags(playbooks: Sequence[str], task_vars: Mapping[str, Any]) -> List[Problem]:

@@ -151,6 +151,7 @@ PASSED_OVER = {
     ("-e", "kamal_vresion=v2"): "kamal_vresion: there is no such variable; did you mean kamal_version?",
     ("-e", "kamal_lock_wait=abc"): "kamal_lock_wait: expected a whole",
     ("-e", "version=v2"): "version: this variable is called kamal_version",
+    ("-e", "kamal_broadcast=Backup is done"): "kamal_broadcast: Ansible ends a value at its first space",
 }
 
 
@@ -161,7 +162,7 @@ PASSED_OVER = {
         (["deploy", "audit"], "shop", PASSED_OVER),
         (["deploy"], "shop", {("--tags", "biuld"): "--tags: biuld is no tag of deploy"}),
     ],
-    ids=["two services", "former names, a slip, a wrong value and an option of Kamal", "a tag"],
+    ids=["two services", "former names, a slip, a wrong value, an option of Kamal and words without quotes", "a tag"],
 )
 def test_what_would_be_passed_over_is_refused_before_anything_is_done(
     folder: Path, playbooks: list[str], hosts: str, passed_over: dict[tuple[str, ...], str]

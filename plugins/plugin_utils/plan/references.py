@@ -12,7 +12,7 @@ from ..config.findings import listed, near_miss
 
 # What a playbook may need: what has to be said, and how that looks.
 NEEDED = {
-    "kamal_cmd": ("what to run", 'psql -c "select 1"'),
+    "kamal_cmd": ("what to run", "bin/rails db:version"),
     "kamal_broadcast": ("what is to be told", "Backup is done"),
     "kamal_lock_message": ("why the lock is taken", "The database is moving"),
 }
@@ -46,7 +46,7 @@ def require(name: str, value: Any) -> None:
     """The variable that a playbook cannot do without is given."""
     if not str(value or "").strip():
         asked, example = NEEDED[name]
-        raise ConfigError([Problem(f"say {asked}, as in -e {name}='{example}'", where=name)])
+        raise ConfigError([Problem(f"say {asked}, as in -e \"{name}='{example}'\"", where=name)])
 
 
 def require_proxies(present: Sequence[str], proxied: Sequence[str]) -> None:

@@ -464,9 +464,9 @@ def test_pre_init_knows_the_destination(project):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("kamal_cmd", "say what to run, as in -e kamal_cmd="),
-        ("kamal_broadcast", "say what is to be told, as in -e kamal_broadcast="),
-        ("kamal_lock_message", "say why the lock is taken, as in -e kamal_lock_message="),
+        ("kamal_cmd", "say what to run, as in -e \"kamal_cmd='bin/rails db:version'\""),
+        ("kamal_broadcast", 'say what is to be told, as in -e "kamal_broadcast='),
+        ("kamal_lock_message", 'say why the lock is taken, as in -e "kamal_lock_message='),
     ],
 )
 def test_a_variable_that_a_run_needs_is_asked_for_before_any_host_is_reached(project, given, name, message):

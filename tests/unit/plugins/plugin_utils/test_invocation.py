@@ -26,6 +26,28 @@ def test_only_playbooks_of_ours_are_known(arguments: list[str], expected: list[s
 
 
 @pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (["kamal_cmd=df -h"], ["kamal_cmd"]),
+        (["kamal_cmd=rake db:migrate VERSION=3"], ["kamal_cmd"]),
+        (["kamal_cmd=rake VERSION=3"], ["kamal_cmd"]),
+        (["kamal_version=v1", "kamal_lock_message=The database is moving"], ["kamal_lock_message"]),
+        (["kamal_cmd='df -h'"], []),
+        (['kamal_cmd="rake VERSION=3"'], []),
+        (["kamal_cmd=bash", "kamal_version=v1 kamal_roles=web other=1"], []),
+        (['{"kamal_cmd": "df -h"}', "@with spaces.yml", "[a, b]"], []),
+        (["words alone"], []),
+    ],
+)
+def test_a_value_of_which_ansible_takes_the_first_word_alone_is_refused(given: list[str], names: list[str]) -> None:
+    problems = [str(problem) for problem in invocation.cut_short(given)]
+    expected = "Ansible ends a value at its first space, unless it has quotes of its own inside those of the shell: "
+    assert [problem.partition(": ")[0] for problem in problems] == names
+    for name, problem in zip(names, problems, strict=True):
+        assert problem == f'{name}: {expected}-e "{name}=\'…\'", or as JSON: -e \'{{"{name}": "…"}}\''
+
+
+@pytest.mark.parametrize(
     ("playbooks", "run", "skip", "expected"),
     [
         (["deploy"], ["all"], [], []),
