@@ -172,6 +172,12 @@ def accessory_service(service: str, accessory: str) -> str:
     return f"{service}-{accessory}"
 
 
+def accessory_turn(container: str) -> str:
+    """As the turn of a service, for destinations that share the accessory. In a folder of its own, no service's turn
+    has the same name."""
+    return f"{RUN_DIRECTORY}/accessories/turn-{container}"
+
+
 def accessory_certificates(container: str) -> str:
     """No service has a name that begins with a point."""
     return f"{PROXY_APPS_CONFIG}/.accessories/{container}"

@@ -25,7 +25,10 @@ options:
       - V(started) starts the container that there is, V(restarted) stops it before that, V(stopped) does not run.
       - V(absent) removes the container, the file with its secrets and, if nothing else uses it, the image.
       - With V(absent) a container stays, with a warning, that was booted for another destination, or whose service has
-        containers of another destination on this host.
+        containers of another destination on this host. Its data stays too, also where the container is gone.
+      - The first container of an accessory that is not ready in time runs on. V(present) looks at it again, also with
+        O(recreate); V(started) and V(restarted) fail until it is ready, and so does V(present) for another destination
+        that wants another one.
     type: str
     choices: [present, started, restarted, stopped, absent]
     default: present
@@ -125,6 +128,7 @@ from ..module_utils._app.accessory_host import AccessoryHost, contents
 from ..module_utils._data import from_data, options
 from ..module_utils._host import listening
 from ..module_utils._host import module as _module
+from ..module_utils._names import accessory_turn
 from ..module_utils._shares import AccessoryShare
 
 OPTIONS: Dict[str, Any] = {
@@ -158,9 +162,10 @@ def act(request: _module.Request) -> Dict[str, Any]:
     share = from_data(AccessoryShare, params["plan"])
     found = found_secrets.of_accessory(share) if params["state"] == "present" else None
     request.hide(found or {})
+    longest = max(share.ready_timeout, share.deploy_timeout + share.drain_timeout)
     backs_up = share.backup and params["backup"] and params["state"] == "present"
     host = AccessoryHost(
-        engine=request.engine(max(share.ready_timeout, share.deploy_timeout + share.drain_timeout) + MARGIN),
+        engine=request.engine(longest + MARGIN),
         patient=request.engine(LONGEST_BACKUP) if backs_up else None,
         changes=request.changes,
         share=share,
@@ -169,7 +174,10 @@ def act(request: _module.Request) -> Dict[str, Any]:
         credentials=request.credentials,
         contents=contents(params["files"]),
     )
-    with listening.changes_told(request), turn.taken(request.changes, share.turn_file, params["run"]):
+    own_turn = turn.taken(request.changes, share.turn_file, params["run"])
+    # Another destination that shares it has another turn, and other numbers of its lock.
+    shared_turn = turn.taken(request.changes, accessory_turn(share.service), None, longest + turn.PATIENCE)
+    with listening.changes_told(request), own_turn, shared_turn:
         return _bring(Accessory(host), params)
 
 

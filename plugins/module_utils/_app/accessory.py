@@ -12,10 +12,10 @@ from .._errors import AccessoryError
 from .._host.engine import Image, Inspected
 from .._host.health import is_connected
 from .._host.steps import attempt
-from .._names import DESTINATION_LABEL
 from . import command_leftovers, env_file
 from .accessory_data import AccessoryData
 from .accessory_host import AccessoryHost, is_running
+from .accessory_owner import AccessoryOwner
 from .accessory_route import AccessoryRoute
 from .replacement import Replacement
 
@@ -30,15 +30,16 @@ class Accessory:
         self.staged = self.engine.inspect(_names.staged(self.name))
         self.route = AccessoryRoute(host)
         self.was_interrupted = host.files.interrupted = self.staged is not None
-        self._require_ours()
+        self.owner = AccessoryOwner(host)
+        self.owner.require_ours(self.container)
 
     def present(
         self, recreate: bool = False, pull: bool = False, backup: bool = True, upgrade: bool = False
     ) -> Dict[str, Any]:
         """There and running as the configuration says. With `pull` the registry is asked for a newer image; with
         `upgrade` one that Kamal 1 booted, outside its network, is replaced."""
+        self._clear_up(resume=not recreate or self.container is None)
         self.route.prepare()
-        self._clear_up(resume=not recreate)
         newest = self._image(newest=True) if pull else None
         container, goes_on = self.container, self.staged is not None
         recreate = recreate or (upgrade and self._is_outside(container))
@@ -90,15 +91,17 @@ class Accessory:
 
         `foretold`: the actions that an earlier task of the run has listed; in check mode they are still to be done.
         """
-        other = self._other_destination()
-        if other is not None:
+        there = next((name for name in self.host.names if self.engine.inspect(name)), None)
+        why = self.owner.why_it_stays(self.engine.inspect(there) if there else None)
+        data = AccessoryData(self.host, self.container)
+        if why and there:
             self.changes.notice(
-                f"{self.name} stays on this host: {other}. "
-                f"If nothing needs it, remove it there: docker rm -f {self.name}"
+                f"{there} stays on this host: {why}. If nothing needs it, remove it there: docker rm -f {there}"
             )
+        elif why:
+            data.tell_that_it_stays(f"{why}. If nothing needs it, remove it there.")
         else:
             self.stopped()
-            data = AccessoryData(self.host, self.container)
             for name in self.host.names:
                 if self.engine.inspect(name):
                     text = f"Remove {self.share.name} accessory container"
@@ -132,6 +135,7 @@ class Accessory:
         if self.container is None and aside is not None:
             aside = self._give_name_back(aside)
         if self.staged is not None and not (resume and self._can_go_on(self.staged)):
+            self._require_that_it_may_end(self.staged, resume)
             self.changes.do(f"remove container {_names.staged(self.name)}", self._remove_staged)
             self.staged = None
         if aside is not None:
@@ -156,6 +160,20 @@ class Accessory:
         goes_on = is_running(staged) and not staged.get("RestartCount") and self.host.is_wanted(staged)
         self.host.files.interrupted = not goes_on
         return goes_on
+
+    def _require_that_it_may_end(self, staged: Inspected, resume: bool) -> None:
+        """One that is stopped in its first steps may never start again, and of another destination's the files that
+        were there before are not known here."""
+        booted_for = self.owner.another(staged)
+        is_first = self.container is None
+        if is_running(staged) and (booted_for or (is_first and not resume)):
+            whose, there = (f" for {booted_for}", " there") if booted_for else ("", "")
+            raise AccessoryError(
+                f"{self.name} is not ready on {self.share.host} yet: what was booted{whose} runs on as "
+                f"{_names.staged(self.name)}. Boot it again{there}, which goes on with it: "
+                f"caravan.kamal.accessory.boot -e kamal_accessory={self.share.name}. To have it made anew, stop it "
+                "before that with caravan.kamal.accessory.stop."
+            )
 
     def _remove_staged(self) -> None:
         """The way back that its run did not come to. The container goes last: it is what tells that there was one."""
@@ -194,12 +212,12 @@ class Accessory:
             return self._tell_that_it_is_kamals(container)
         if self.host.is_wanted(container, image_id):
             return False
-        booted_for = (container["Config"].get("Labels") or {}).get(DESTINATION_LABEL, "")
-        if booted_for == (self.share.destination or ""):
+        booted_for = self.owner.another(container)
+        if booted_for is None:
             return True
         self.changes.notice(
             f"{self.name} runs with other settings than accessories/{self.share.name} says, but it was booted for "
-            f"{_destination(booted_for)}. Each destination that is to have one of its own needs another "
+            f"{booted_for}. Each destination that is to have one of its own needs another "
             f"accessories/{self.share.name}/service."
         )
         return False
@@ -235,34 +253,8 @@ class Accessory:
             self.host.start()
         self.route.lead_to(container["Id"])
 
-    # Whose it is
-
-    def _require_ours(self) -> None:
-        labels = (self.container or {}).get("Config", {}).get("Labels") or {}
-        if labels.get("service") not in (None, self.name):
-            raise AccessoryError(
-                f"The container {self.name} on this host belongs to the service {labels['service']}. "
-                f"Give accessories/{self.share.name}/service another name."
-            )
-
-    def _other_destination(self) -> Optional[str]:
-        """Why the container may be another destination's, which can have it under the same name; None if it is ours."""
-        if self.container is None:
-            return None
-        ours = self.share.destination or ""
-        theirs = (self.container["Config"].get("Labels") or {}).get(DESTINATION_LABEL, ours)
-        if theirs != ours:
-            return f"it was booted for {_destination(theirs)}"
-        there = {c.labels.get("destination", "") for c in self.engine.containers(f"service={self.share.app}")}
-        others = sorted(there - {ours})
-        return f"{self.share.app} is also here for {', '.join(map(_destination, others))}" if others else None
-
     def _answer(self) -> Dict[str, Any]:
         return {"container": self.name, "routes": [self.name] if self.share.route is not None else []}
-
-
-def _destination(name: str) -> str:
-    return f"the destination {name}" if name else "no destination"
 
 
 def _goes_with_a_folder(path: str, actions: Sequence[str]) -> bool:

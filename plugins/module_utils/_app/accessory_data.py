@@ -44,12 +44,10 @@ class AccessoryData:
                 f"Folders elsewhere always stay on {self.host.share.host}: {', '.join(outside)}. Remove them there."
             )
 
-    def tell_that_it_stays(self) -> None:
+    def tell_that_it_stays(self, why: str = "With -e kamal_accessory_data=delete it goes too.") -> None:
         folders = [files.absolute(self.folder)] if self.folder else []
         folders += [folder.path for folder in self.host.share.directories if folder.path.startswith("/")]
         volumes = [f"the volume {volume}" for volume in self.volumes]
         if folders or volumes:
-            self.changes.notice(
-                f"The data of {self.host.name} stays on {self.host.share.host}: {', '.join([*folders, *volumes])}. "
-                "With -e kamal_accessory_data=delete it goes too."
-            )
+            places = ", ".join([*folders, *volumes])
+            self.changes.notice(f"The data of {self.host.name} stays on {self.host.share.host}: {places}. {why}")

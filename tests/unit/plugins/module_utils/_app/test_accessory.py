@@ -31,6 +31,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._shares import Acces
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 from fakes import FakeEngine
+from faults import Killed
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -268,6 +269,8 @@ def test_one_of_another_destination_is_not_replaced(host: FakeEngine, db: Share)
 
 # Readiness, and the way back
 
+SLOW = {"ready": "check", "ready_timeout": 0}
+
 
 def assert_told(error: Any, *words: str) -> None:
     for word in words:
@@ -320,6 +323,80 @@ def test_the_first_one_that_is_not_ready_in_time_runs_on_and_is_looked_at_again(
     host.answers.clear()
     assert foreseen_and_done(host, share).actions == ["boot container hello-db", f"write {ENV_FILE}"]
     assert containers(host) == {"hello-db": "running"} and host.here["hello-db"]["Id"] == new
+
+
+@pytest.fixture
+def first(host: FakeEngine, db: Share) -> str:
+    """The first one was not ready in time and runs on, for production; this is its ID."""
+    host.answers["check"] = Executed(1, "still copying")
+    with pytest.raises(HealthError):
+        act(host, db("production", **SLOW))
+    host.calls.clear()
+    return str(host.here["hello-db_staged"]["Id"])
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("verb", ["started", "restarted"])
+def test_what_is_in_its_first_steps_is_not_ended_to_start_it(
+    host: FakeEngine, db: Share, first: str, verb: str, check: bool
+) -> None:
+    with pytest.raises(AccessoryError, match=r"runs on as hello-db_staged\. Boot it again.*accessory\.boot"):
+        act(host, db("production", **SLOW), verb, check)
+    assert (host.calls, host.here["hello-db_staged"]["Id"]) == ([], first)
+
+
+def test_what_is_in_its_first_steps_is_not_replaced_by_a_reboot(host: FakeEngine, db: Share, first: str) -> None:
+    with pytest.raises(HealthError, match="It runs on as hello-db_staged"):
+        act(host, db("production", **SLOW), recreate=True)
+    host.answers.clear()
+    done = foreseen_and_done(host, db("production", **SLOW), recreate=True)
+    assert [action for action in done.actions if "container" in action] == ["boot container hello-db"]
+    assert (containers(host), host.here["hello-db"]["Id"]) == ({"hello-db": "running"}, first)
+
+
+@pytest.mark.parametrize("end", ["stopped", "other settings"])
+def test_the_first_one_is_made_anew_where_that_is_asked_for(host: FakeEngine, db: Share, first: str, end: str) -> None:
+    """Otherwise one that never gets ready would be there for ever."""
+    if end == "stopped":
+        act(host, db("production", **SLOW), "stopped")
+    host.answers.clear()
+    done = foreseen_and_done(host, db("production", **SLOW, cmd=None if end == "stopped" else "mended"))
+    assert done.actions[:2] == ["remove container hello-db_staged", "boot container hello-db"]
+    assert containers(host) == {"hello-db": "running"} and host.here["hello-db"]["Id"] != first
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("recreate", [True, False])
+def test_the_first_steps_of_another_destination_are_left_to_it(
+    host: FakeEngine, db: Share, first: str, recreate: bool, check: bool
+) -> None:
+    with pytest.raises(AccessoryError, match="booted for the destination production runs on as hello-db_staged"):
+        act(host, db("staging", **SLOW), check=check, password="another", recreate=recreate)
+    assert (host.calls, host.here["hello-db_staged"]["Id"]) == ([], first)
+
+
+def test_another_destination_that_wants_the_same_goes_on_with_the_first_one(
+    host: FakeEngine, db: Share, first: str
+) -> None:
+    host.answers.clear()
+    done = foreseen_and_done(host, db("staging", **SLOW))
+    assert [action for action in done.actions if "container" in action] == ["boot container hello-db"]
+    assert (containers(host), host.here["hello-db"]["Id"]) == ({"hello-db": "running"}, first)
+
+
+def test_what_a_killed_run_of_another_destination_has_left_is_left_to_it(
+    host: FakeEngine, db: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its own configuration says which files the old container had."""
+    act(host, db("production", **FILES))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(host, "rename", Mock(side_effect=Killed))
+        act(host, db("production", **FILES, image="postgres:17"))
+    host.calls.clear()
+    with pytest.raises(AccessoryError, match="booted for the destination production runs on as hello-db_staged"):
+        act(host, db("staging", cmd="other"))
+    assert host.calls == []
+    assert "boot container hello-db" in foreseen_and_done(host, db("production", **FILES, image="postgres:17")).actions
 
 
 def test_the_first_one_that_cannot_start_is_not_left_half_made(host: FakeEngine, db: Share) -> None:
@@ -650,6 +727,35 @@ def test_one_that_another_destination_may_need_stays(
     assert ("hello-db" in host.running) is (stays is not None)
     notices = [f"hello-db stays on this host: {stays}. If nothing needs it, remove it there: docker rm -f hello-db"]
     assert changes.notices == (notices if stays else [])
+
+
+@pytest.mark.parametrize("booted", ["first", "failed", "gone"])
+def test_its_data_stays_where_another_destination_may_need_it(
+    host: FakeEngine, db: Share, home: Path, booted: str
+) -> None:
+    """Also where there is no container under its name: one that is not ready yet, or was given up, or is gone."""
+    production, staging = db("production", **SLOW, **FILES), db("staging", **SLOW, **FILES)
+    host.answers["check"] = Executed(1, "still copying")
+    if booted == "failed":
+        host.dying.add("postgres:16")
+    with pytest.raises(HealthError):
+        act(host, production)
+    if booted == "gone":
+        host.remove("hello-db_staged")
+        host.add("hello-web-v1", "i1", service="hello", role="web", destination="production")
+    before = containers(host)
+    changes = foreseen_and_done(host, staging, "absent", with_data=True)
+    assert changes.actions == [] and (home / "hello-db/data").is_dir() and containers(host) == before
+    (notice,) = changes.notices
+    if booted == "gone":
+        assert notice == (
+            f"The data of hello-db stays on host1: {home}/hello-db. hello is also here for the destination production. "
+            "If nothing needs it, remove it there."
+        )
+    else:
+        name = {"first": "hello-db_staged", "failed": "hello-db_failed"}[booted]
+        assert notice.startswith(f"{name} stays on this host: it was booted for the destination production. ")
+        assert notice.endswith(f"docker rm -f {name}")
 
 
 def test_an_image_that_something_else_needs_stays(host: FakeEngine, db: Share) -> None:
