@@ -28,16 +28,20 @@ class Accessory:
         self.name = host.name
         self.container = self.engine.inspect(self.name)
         self.staged = self.engine.inspect(_names.staged(self.name))
-        self.route = AccessoryRoute(host)
+        self.aside = self.engine.inspect(_names.put_aside(self.name))
         self.was_interrupted = host.files.interrupted = self.staged is not None
         self.owner = AccessoryOwner(host)
         self.owner.require_ours(self.container)
+        self.booted_for = self.owner.another(self.container or self.staged or self.aside)
+        self.route = AccessoryRoute(host, shared=self.booted_for is not None)
 
     def present(
         self, recreate: bool = False, pull: bool = False, backup: bool = True, upgrade: bool = False
     ) -> Dict[str, Any]:
         """There and running as the configuration says. With `pull` the registry is asked for a newer image; with
         `upgrade` one that Kamal 1 booted, outside its network, is replaced."""
+        if recreate:  # which makes it ours
+            self.booted_for, self.route = None, AccessoryRoute(self.host)
         self._clear_up(resume=not recreate or self.container is None)
         self.route.prepare()
         newest = self._image(newest=True) if pull else None
@@ -47,7 +51,7 @@ class Accessory:
             if not newest:
                 self._image(newest=False)
             ran = is_running(container) or self.was_interrupted
-            Replacement(self.host, container, ran=ran, goes_on=goes_on, backup=backup).run()
+            Replacement(self.host, self.route, container, ran=ran, goes_on=goes_on, backup=backup).run()
         else:
             self._keep(container)
         self.route.clean()
@@ -131,7 +135,7 @@ class Accessory:
 
     def _clear_up(self, resume: bool) -> None:
         """Its new container goes on if that is wanted now; what else it left goes, and the old files come back."""
-        aside = self.engine.inspect(_names.put_aside(self.name))
+        aside = self.aside
         if self.container is None and aside is not None:
             aside = self._give_name_back(aside)
         if self.staged is not None and not (resume and self._can_go_on(self.staged)):
@@ -210,16 +214,15 @@ class Accessory:
     def _must_be_replaced(self, container: Inspected, image_id: Optional[str]) -> bool:
         if not _body.is_made_here(container):
             return self._tell_that_it_is_kamals(container)
-        if self.host.is_wanted(container, image_id):
-            return False
-        booted_for = self.owner.another(container)
-        if booted_for is None:
-            return True
-        self.changes.notice(
-            f"{self.name} runs with other settings than accessories/{self.share.name} says, but it was booted for "
-            f"{booted_for}. Each destination that is to have one of its own needs another "
-            f"accessories/{self.share.name}/service."
-        )
+        differs = not self.host.is_wanted(container, image_id)
+        if self.booted_for is None:
+            return differs
+        if differs or self.route.theirs:
+            how = "runs with other settings" if differs else "is routed otherwise"
+            self.changes.notice(
+                f"{self.name} {how} than accessories/{self.share.name} says, but it was booted for {self.booted_for}. "
+                f"Each destination that is to have one of its own needs another accessories/{self.share.name}/service."
+            )
         return False
 
     def _is_outside(self, container: Optional[Inspected]) -> bool:
@@ -244,7 +247,7 @@ class Accessory:
             text = f"Connected {self.share.name} accessory"
             connect = partial(self.engine.attach, network, self.name)
             self.host.do(f"connect {self.name} to network {network}", text, connect)
-        if _body.is_made_here(container):
+        if _body.is_made_here(container) and self.booted_for is None:
             self.host.files.adjust()
         self._start(container)
 

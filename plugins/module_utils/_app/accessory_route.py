@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Optional
+from typing import Any, Mapping, Optional
 
 from .._host import files
 from .._names import PROXY_CONTAINER, Names, accessory_certificates
@@ -20,10 +20,10 @@ from .routing import leads_to
 
 
 class AccessoryRoute:
-    """In kamal-proxy it has the name of the container."""
+    """In kamal-proxy it has the name of the container. One that is `shared` was booted for another destination."""
 
-    def __init__(self, host: AccessoryHost) -> None:
-        self.host, self.share = host, host.share
+    def __init__(self, host: AccessoryHost, shared: bool = False) -> None:
+        self.host, self.share, self.shared = host, host.share, shared
         own = self.share.certificate
         self._held: Optional[Route] = None
         # What kamal-proxy had of it when it was looked at first.
@@ -31,8 +31,20 @@ class AccessoryRoute:
         self._is_known = False
         self._certificate = Certificate(own, host.secrets, host.engine, host.name) if own else None
 
+    @property
+    def theirs(self) -> Optional[Service]:
+        """The route that the other destination has given it, if ours is another one: its options and port stay."""
+        if self.shared and not self._is_known:
+            self._route()
+        if not self.shared or self._before is None or not self._before.targets:
+            return None
+        is_ours = self.share.route is not None and not flags.diff(self._options(self.share.route), self._before.options)
+        return None if is_ours else self._before
+
     def prepare(self) -> None:
         """kamal-proxy runs, where it is needed. One that was needed before and is no longer forgets the route."""
+        if self.theirs:
+            return
         if self.share.route is None:
             self.remove()
         elif self.share.proxy is not None:
@@ -43,12 +55,12 @@ class AccessoryRoute:
 
     def certify(self) -> None:
         """Its certificate is there, if it has one of its own, before the route names it."""
-        if self._certificate:
+        if self._certificate and not self.theirs:
             self._certificate.ensure(self.host.changes, self.share.name)
 
     def hold(self) -> None:
         """Requests wait for the next container, unless a person has said what becomes of them."""
-        route = self._route() if self.share.route is not None else None
+        route = self._route() if self.share.route is not None or self.theirs else None
         if route and route.current and route.current.state == "running":
             longest = self.share.ready_timeout + self.share.deploy_timeout
             route.pause(self.share.drain_timeout, longest)
@@ -57,15 +69,20 @@ class AccessoryRoute:
     def lead_to(self, container: str) -> None:
         """To a container, by name or ID, as soon as it answers the health check. What waits, of a run that was killed
         too, is answered by it."""
-        if self.share.route is None:
-            return
-        options = flags.options(
-            self.share.route,
+        theirs = self.theirs
+        if theirs:
+            port = theirs.targets[0].rpartition(":")[2]
+            self._deploy(self._held or self._route(), f"{container}:{port}", theirs.options)
+        elif self.share.route is not None:
+            self._deploy(self._held or self._route(), container, self._options(self.share.route))
+
+    def _options(self, wanted: Mapping[str, Any]) -> flags.Options:
+        return flags.options(
+            wanted,
             deploy_timeout=self.share.deploy_timeout,
             drain_timeout=self.share.drain_timeout,
             tls_paths=self._certificate.paths if self._certificate else None,
         )
-        self._deploy(self._held or self._route(), container, options)
 
     def _deploy(self, route: Route, target: str, options: flags.Options) -> None:
         is_paused = route.current is not None and route.current.state == "paused"
@@ -77,7 +94,7 @@ class AccessoryRoute:
     def lead_back_to(self, container: str) -> None:
         """As it was before, to the container that was there before: requests may wait for one that was given up, or
         go to it."""
-        if self.share.route is None:
+        if self.share.route is None and not self.theirs:
             return
         now = self._route()
         before, old = self._before, self.host.engine.inspect(container)
@@ -103,6 +120,8 @@ class AccessoryRoute:
 
     def clean(self) -> None:
         """Certificates that the route has had go once it names them no more."""
+        if self.theirs:
+            return
         directory = accessory_certificates(self.host.name)
         wanted = self._certificate.folder if self._certificate else None
         paths = [f"{directory}/{name}" for name in files.folders(directory)]

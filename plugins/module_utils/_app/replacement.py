@@ -31,11 +31,19 @@ class Replacement:
     """`old` is the container under the accessory's name, and `ran` whether it ran before. It `goes_on` where a new one,
     begun by a run which did not end, runs as it is wanted."""
 
-    def __init__(self, host: AccessoryHost, old: Optional[Inspected], ran: bool, goes_on: bool, backup: bool) -> None:
+    def __init__(
+        self,
+        host: AccessoryHost,
+        route: AccessoryRoute,
+        old: Optional[Inspected],
+        ran: bool,
+        goes_on: bool,
+        backup: bool,
+    ) -> None:
         self.host, self.share, self.changes, self.engine = host, host.share, host.changes, host.engine
         self.old, self.ran, self.goes_on = old, ran and old is not None, goes_on
         self.is_back = False
-        self.route = AccessoryRoute(host)
+        self.route = route
         self.new = _names.staged(host.name)
         self.backup = backup and old is not None and not goes_on and bool(host.share.backup)
         self.carried = _volumes_without_a_name(old, host.share.body) if old else []

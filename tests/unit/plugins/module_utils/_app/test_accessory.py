@@ -26,7 +26,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
 )
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
-from ansible_collections.caravan.kamal.plugins.module_utils._proxy import certificate
+from ansible_collections.caravan.kamal.plugins.module_utils._proxy import certificate, commands
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import AccessoryShare
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
@@ -576,6 +576,76 @@ def test_another_option_of_the_route_needs_no_new_container(proxied: FakeEngine,
     changed = db(port=None, proxy={"host": "other.example.com", "app_port": 9200})
     assert foreseen_and_done(proxied, changed).actions == ["route hello-db to hello-db"]
     assert "remove route hello-db" in foreseen_and_done(proxied, db(port=None)).actions
+
+
+OTHERWISE = [None, {"host": "db.staging.example.com", "app_port": 9200}]
+HELD = [
+    "pause route hello-db",
+    "stop container hello-db",
+    "start container hello-db",
+    "route hello-db to hello-db",
+    "resume route hello-db",
+]
+
+
+@pytest.mark.parametrize("proxy", OTHERWISE)
+@pytest.mark.parametrize(
+    ("verb", "state", "actions"),
+    [
+        ("present", "running", [f"write {ENV_FILE.replace('hello', 'hello-staging')}"]),
+        ("started", "exited", ["start container hello-db"]),
+        ("restarted", "running", HELD),
+    ],
+)
+def test_the_route_of_another_destination_stays_as_it_is(
+    proxied: FakeEngine, db: Share, proxy: Any, verb: str, state: str, actions: list[str]
+) -> None:
+    act(proxied, db("production", **ROUTED))
+    if state == "exited":
+        proxied.stop("hello-db", None)
+    before = commands.services(proxied)
+    done = foreseen_and_done(proxied, db("staging", port=None, proxy=proxy), verb)
+    assert (done.actions, commands.services(proxied), "hello-db" in proxied.running) == (actions, before, True)
+    notice = "hello-db is routed otherwise than accessories/db says, but it was booted for the destination production."
+    assert [each[: len(notice)] for each in done.notices] == ([notice] if verb == "present" else [])
+
+
+@pytest.mark.parametrize("proxy", OTHERWISE)
+def test_a_destination_that_goes_on_for_another_goes_on_with_its_route(
+    proxied: FakeEngine, db: Share, monkeypatch: pytest.MonkeyPatch, proxy: Any
+) -> None:
+    act(proxied, db("production", **ROUTED))
+    before = commands.services(proxied)["hello-db"]
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(AccessoryRoute, "lead_to", Mock(side_effect=Killed))
+        act(proxied, db("production", **ROUTED, image="postgres:17"))
+    foreseen_and_done(proxied, db("staging", port=None, proxy=proxy, image="postgres:17"))
+    now = commands.services(proxied)["hello-db"]
+    assert (now.options, now.state, proxied.target("hello-db")) == (before.options, "running", "hello-db")
+    assert proxied.here["hello-db"]["Image"] == "ipg17"
+
+
+def test_destinations_that_route_it_alike_serve_it_alike(proxied: FakeEngine, db: Share) -> None:
+    act(proxied, db("production", **ROUTED))
+    assert act(proxied, db("staging", **ROUTED)).notices == []
+    assert foreseen_and_done(proxied, db("staging", **ROUTED), "restarted").actions == HELD
+    act(proxied, db("staging", **ROUTED), "stopped")
+    assert "route hello-db to hello-db" in foreseen_and_done(proxied, db("staging", **ROUTED), "started").actions
+
+
+@pytest.mark.parametrize("proxy", OTHERWISE)
+def test_a_reboot_for_another_destination_takes_the_route_too(proxied: FakeEngine, db: Share, proxy: Any) -> None:
+    act(proxied, db("production", **ROUTED))
+    foreseen_and_done(proxied, db("staging", port=None, proxy=proxy), recreate=True)
+    hosts = {name: route["options"]["hosts"] for name, route in proxied.routes.items()}
+    assert hosts == ({"hello-db": [proxy["host"]]} if proxy else {})
+
+
+def test_files_of_another_destination_keep_their_mode(host: FakeEngine, db: Share, home: Path) -> None:
+    theirs, ours = ({"local": "a", "remote": "/etc/db.conf", "mode": mode} for mode in ("0640", "0600"))
+    act(host, db("production", files=[theirs]))
+    act(host, db("staging", files=[ours]))
+    assert (home / CONF).stat().st_mode & 0o777 == 0o640
 
 
 # Files and folders
