@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from .. import _body, _names, _references
 from .._errors import AccessoryError
@@ -84,9 +84,8 @@ class Accessory:
         if self.container and is_running(self.container):
             self.route.certify()
             self.route.hold()
-            self.host.stop(self.name)
-            self.host.start()
-            self.route.lead_to(self.container["Id"])
+            lead = partial(self.route.lead_to, self.container["Id"])
+            self._take("restart", partial(self.host.stop, self.name), self.host.start, lead)
             return self._answer()
         return self.started()
 
@@ -252,9 +251,20 @@ class Accessory:
         self._start(container)
 
     def _start(self, container: Inspected) -> None:
-        if container["State"]["Status"] != "running":
-            self.host.start()
-        self.route.lead_to(container["Id"])
+        lead = partial(self.route.lead_to, container["Id"])
+        if container["State"]["Status"] == "running":
+            lead()
+        else:
+            self._take("start", self.host.start, lead)
+
+    def _take(self, what: str, *steps: Callable[[], object]) -> None:
+        """Each of the steps: what was stopped runs again and is served, whatever cannot be written down."""
+        troubles = list(dict.fromkeys(attempt(*steps)))
+        if troubles:
+            raise AccessoryError(
+                f"Not all that belongs to the {what} of {self.name} on {self.share.host} could be done: "
+                f"{'; '.join(troubles)}"
+            )
 
     def _answer(self) -> Dict[str, Any]:
         return {"container": self.name, "routes": [self.name] if self.share.route is not None else []}

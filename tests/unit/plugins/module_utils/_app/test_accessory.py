@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._errors import (
     HealthError,
     PortError,
 )
+from ansible_collections.caravan.kamal.plugins.module_utils._host import files
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._host.engine import Executed
 from ansible_collections.caravan.kamal.plugins.module_utils._proxy import certificate, commands
@@ -31,7 +33,7 @@ from ansible_collections.caravan.kamal.plugins.module_utils._shares import Acces
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan import handover
 from ansible_collections.caravan.kamal.plugins.plugin_utils.plan.model import Plan
 from fakes import FakeEngine
-from faults import Killed
+from faults import Killed, fail_once, failing_os
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -562,6 +564,41 @@ def test_requests_wait_while_it_is_replaced_or_restarted(proxied: FakeEngine, db
         "route hello-db to hello-db",
         "resume route hello-db",
     ]
+
+
+@pytest.mark.parametrize(
+    ("verb", "before"),
+    [("restarted", "running"), ("restarted", "exited"), ("started", "exited"), ("present", "exited")],
+)
+def test_on_a_full_disk_what_was_stopped_is_started_and_served_all_the_same(
+    proxied: FakeEngine, db: Share, monkeypatch: pytest.MonkeyPatch, verb: str, before: str
+) -> None:
+    act(proxied, db(**ROUTED))
+    if before == "exited":  # as an earlier restart was cut short
+        proxied.execute("kamal-proxy", ["kamal-proxy", "pause", "hello-db"])
+        proxied.stop("hello-db", None)
+    with monkeypatch.context() as patch, pytest.raises(AccessoryError) as error:
+        patch.setattr(files, "os", failing_os("write", errno.ENOSPC, lasting=True))
+        act(proxied, db(**ROUTED), verb)
+    assert_told(error, "Not all", "hello-db on host1", "hello-audit.log: No space left on device. Make room there")
+    assert "hello-db" in proxied.running and commands.services(proxied)["hello-db"].state == "running"
+    assert act(proxied, db(**ROUTED)).actions == []
+
+
+@pytest.mark.parametrize("call", ["stop", "start"])
+def test_what_docker_refuses_of_a_restart_is_told(
+    proxied: FakeEngine, db: Share, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    act(proxied, db(**ROUTED))
+    fail_once(monkeypatch, proxied, call)
+    with pytest.raises(AccessoryError, match="Docker did not answer"):
+        act(proxied, db(**ROUTED), "restarted")
+    if call == "stop":
+        assert commands.services(proxied)["hello-db"].state == "running"
+    assert foreseen_and_done(proxied, db(**ROUTED), "started").actions[:1] == (
+        ["start container hello-db"] if call == "start" else []
+    )
+    assert commands.services(proxied)["hello-db"].state == "running"
 
 
 def test_a_route_that_a_person_has_stopped_stays_stopped(proxied: FakeEngine, db: Share) -> None:
