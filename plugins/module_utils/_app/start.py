@@ -15,6 +15,7 @@ from .._host import files, health
 from .._host.engine import Container
 from .._host.steps import attempt
 from .._proxy import flags
+from .._proxy.container import require_running
 from .._shares import RoleShare
 from . import info, served
 from .context import Context
@@ -41,6 +42,8 @@ class Start:
             )
         routing = self._routing(container) if self.role.proxy is not None else None
         changes, route = self.context.changes, f"route {self.role.route} to {container.name}"
+        if routing and not (container.running and routing.leads_to(container.id)):
+            require_running(self.context.engine)
         if not container.running:
             changes.do(f"start container {container.name}", partial(self._bring, container, routing))
             changes.actions += [route] if routing else []

@@ -168,8 +168,8 @@ def require_running(engine: Engine) -> None:
     state = container["State"]["Status"] if container else "absent"
     if state != "running":
         raise ProxyError(
-            f"{PROXY_CONTAINER} does not run on this host (it is {state}). Run caravan.kamal.setup or "
-            "caravan.kamal.deploy, which boot it (redeploy does not), or use the module proxy."
+            f"{PROXY_CONTAINER} does not run on this host (it is {state}). Run caravan.kamal.proxy.boot, or setup or "
+            "deploy, which boot it too (redeploy does not)."
         )
 
 

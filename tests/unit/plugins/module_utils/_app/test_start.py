@@ -10,7 +10,7 @@ from typing import Any, Callable
 import pytest
 from ansible_collections.caravan.kamal.plugins.module_utils._app.release import Release
 from ansible_collections.caravan.kamal.plugins.module_utils._app.retirement import Retirement
-from ansible_collections.caravan.kamal.plugins.module_utils._errors import HealthError
+from ansible_collections.caravan.kamal.plugins.module_utils._errors import HealthError, ProxyError
 from ansible_collections.caravan.kamal.plugins.module_utils._host.changes import Changes
 from ansible_collections.caravan.kamal.plugins.module_utils._shares import HostShare
 from fakes import FakeEngine
@@ -112,6 +112,22 @@ def test_nothing_to_start_is_told(host: FakeEngine, share: HostShare) -> None:
     host.here.clear()
     with pytest.raises(HealthError, match="Nothing of the role web was live on host1, or it was removed since. Deploy"):
         start(host, share)
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("state", ["exited", "absent"])
+def test_without_a_kamal_proxy_nothing_is_started_and_that_is_told(
+    host: FakeEngine, share: HostShare, check: bool, state: str
+) -> None:
+    stop(host, share)
+    host.stop("kamal-proxy", None)
+    if state == "absent":
+        host.remove("kamal-proxy")
+    host.calls.clear()
+    with pytest.raises(ProxyError, match=f"does not run on this host .it is {state}.. Run caravan.kamal.proxy.boot"):
+        start(host, share, check=check)
+    assert host.calls == []
+    assert start(host, share, ["worker"], check) == [f"start container {WORKER}"]
 
 
 @pytest.mark.parametrize("check", [True, False])
