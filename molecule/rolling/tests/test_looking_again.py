@@ -1,11 +1,15 @@
 # Copyright: Caravan contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What changes behind the back of a run: its lock goes to another one, or a version dies after it was proven."""
+"""What changes behind the back of a run: its lock goes to another one, a version dies after it was proven, or
+kamal-proxy is restarted after it has switched."""
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from hosts import Host, ask, everywhere, load
+from hosts import LIMIT, Host, ask, everywhere, load
 from project import Project, Run
 
 # The wait is there for a container to die in; no test measures it.
@@ -136,3 +140,45 @@ def test_a_rollback_goes_to_the_version_before_it_and_other_hosts_serve_on(
     assert (web2.started("hello-web-a3"), worker1.started("hello-workers-a3")) == before
     assert requests.result["failed"] == 0, requests.result
     assert_runs("a3", web1, web2, worker1)
+
+
+# Restarted while it drains
+
+
+@pytest.fixture(scope="module")
+def restarted(died: Run, project: Project, web1: Host, web2: Host) -> Run:
+    """A deploy of a5. On web2 kamal-proxy has switched to it and waits for a request that a3 answers, when it is
+    killed and comes back."""
+    project.commit("a5")
+    deploy = project.start("deploy", kamal_version="a5")
+    web1.wait_for_text(".kamal/apps/hello/history.jsonl", '"version": "a5"')
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(web2.ask, "/cgi-bin/slow?seconds=60")
+        web2.wait_for_process("sleep 60")
+        deadline = time.monotonic() + LIMIT
+        while web2.ask().version != "a5":
+            assert deploy.process.poll() is None and time.monotonic() < deadline, deploy.output.read_text()
+        web2.sh("docker restart --time 0 kamal-proxy")
+        assert slow.exception() is not None or slow.result().status == 502
+    return deploy.wait()
+
+
+def test_a_kamal_proxy_that_was_restarted_after_its_switch_is_led_back(restarted: Run, web1: Host, web2: Host) -> None:
+    """Or nobody would be served: the container that it has switched to is stopped."""
+    assert list(restarted.failures) == ["web2"]
+    assert "hello-web-a5 did not go live on web2" in restarted.output
+    assert "It was stopped; what served before still serves." in restarted.output
+    assert "failed: web2; changed: web1, worker1 (" in restarted.output
+    assert (web1.running, web2.running) == (["hello-web-a5"], ["hello-web-a3"])
+    assert web2.ask().version == "a3"
+
+
+def test_the_run_after_it_waits_before_it_replaces_the_next_containers(
+    restarted: Run, project: Project, web1: Host, web2: Host, worker1: Host
+) -> None:
+    """What is live on web1 may be so since a moment ago."""
+    with load() as requests:
+        again = project.deploy("a5")
+    assert again.ok and WAIT in again.output
+    assert requests.result["failed"] == 0, requests.result
+    assert_runs("a5", web1, web2, worker1)
