@@ -519,7 +519,7 @@ def test_a_redeploy_leaves_the_proxy_alone_and_prunes_nothing(host: FakeEngine, 
 
 
 def test_a_redeploy_without_a_proxy_is_refused_before_containers_are_made(host: FakeEngine, share_of: Share) -> None:
-    with pytest.raises(ProxyError, match="absent.*caravan.kamal.setup or caravan.kamal.deploy"):
+    with pytest.raises(ProxyError, match="absent.*caravan.kamal.proxy.boot, or setup or deploy"):
         release(host, share_of("v1", command="redeploy"))
     assert not [call for call in host.calls if call.startswith("create hello")]
 
