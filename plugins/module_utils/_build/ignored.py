@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import List, Set
 
-from docker.utils.build import exclude_paths
-
 from . import git
 from .wanted import Wanted
+
+with contextlib.suppress(ImportError):  # Without it there is no engine at hand that could build.
+    from docker.utils.build import exclude_paths
 
 COMMENT = "#"
 
