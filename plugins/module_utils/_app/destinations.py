@@ -9,17 +9,18 @@ from typing import Optional, Sequence, Set
 from .. import _records
 from .._host import files
 from .._host.engine import Container, Image
-from .._names import APPS_DIRECTORY, Names, destination_of
+from .._names import APPS_DIRECTORY, SERVICE_LABEL, Names, destination_of
 
 
 def wanted_elsewhere(names: Names, containers: Sequence[Container], images: Sequence[Image]) -> Set[str]:
     """The versions that a rollback of another destination may want, the last good ones of each, and their images' IDs.
 
-    `containers` and `images` are all of the service on this host. They decide whose a directory is, since
-    `shop-admin` is a destination of the service `shop` or a service of that name: a container has that destination, or
-    the history names an image of the service.
+    `containers` are all on this host, `images` all of the service. They decide whose a directory is, since `shop-admin`
+    is a destination of the service `shop` or a service of that name: a container of the service has that destination,
+    or the history names an image of the service.
     """
-    known = {destination_of(container.labels) or None for container in containers}
+    of_service = [one for one in containers if one.labels.get(SERVICE_LABEL) == names.service]
+    known = {destination_of(container.labels) or None for container in of_service}
     image_ids = {image.id for image in images}
     wanted: Set[str] = set()
     for directory in files.folders(APPS_DIRECTORY):

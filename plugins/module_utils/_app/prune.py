@@ -31,7 +31,7 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
     names = _names.Names(share.service, share.destination)
     before = [version for version in _records.good_versions(context.records) if version != share.version]
     keep = {share.version, *before[:1]}
-    containers, others = _by_service(engine, names)
+    containers = engine.containers()
     if context.changes.check_mode:
         containers = _foreseen(context, image, containers)
     else:
@@ -49,8 +49,7 @@ def prune(context: Context, image: Optional[Image], roles: Sequence[str]) -> Non
         assets.clean(context.changes, names, current | assets.versions(_of(names, kept), names))
         own = keep | {_version(container) for container in _of(names, kept)}
         keep |= {*_records.image_of_each(context.records, before[:1]), *wanted_elsewhere(names, containers, images)}
-        unused = expendable_images(images, [*kept, *others], keep, share.image.repository)
-        _remove_images(engine, context.changes, unused)
+        _remove_images(engine, context.changes, expendable_images(images, kept, keep, share.image.repository))
         _remove_secrets(context.changes, names, own)
 
 
@@ -68,7 +67,7 @@ def prune_all(
     """
     records = history.read(names.history_file, changes.notice)
     keep = {*versions, *_records.wanted_versions(records)}
-    containers, others = _by_service(engine, names)
+    containers = engine.containers()
     images = _images.of(engine, names, _of(names, containers), records)
     expendable = expendable_containers(_of(names, containers), retain, keep) if CONTAINERS in parts else []
     _remove_containers(engine, changes, expendable)
@@ -78,16 +77,9 @@ def prune_all(
         assets.clean(changes, names, assets.versions(_of(names, kept), names))
     if IMAGES in parts:
         keep |= {*_records.image_of_each(records, keep), *wanted_elsewhere(names, containers, images)}
-        _remove_images(engine, changes, expendable_images(images, [*kept, *others], keep))
+        _remove_images(engine, changes, expendable_images(images, kept, keep))
     if CONTAINERS in parts:
         _remove_secrets(changes, names, own)
-
-
-def _by_service(engine: Engine, names: _names.Names) -> Tuple[List[Container], List[Container]]:
-    """The containers of the service, and all others: they may have its images too."""
-    containers = engine.containers()
-    own = [one for one in containers if one.labels.get(_names.SERVICE_LABEL) == names.service]
-    return own, [one for one in containers if one not in own]
 
 
 def _of(names: _names.Names, containers: Sequence[Container], role: Optional[str] = None) -> List[Container]:

@@ -12,7 +12,7 @@ from .. import _references
 from .._host import files
 from .._host.changes import Changes
 from .._host.engine import Engine, Image
-from .._names import SERVICE_LABEL, Names, role_of, short_id
+from .._names import Names, role_of, short_id
 from .._proxy import commands, container
 from .._proxy.route import Route
 from .._shares import HostShare
@@ -94,8 +94,7 @@ class Retirement:
         used = {one.image_id for one in self.containers if one.id not in own}
         records = history.read(self.names.history_file, self.changes.notice)
         images = _images.of(self.engine, self.names, self.own, records)
-        service = [one for one in self.containers if one.labels.get(SERVICE_LABEL) == self.names.service]
-        wanted = wanted_elsewhere(self.names, service, images)
+        wanted = wanted_elsewhere(self.names, self.containers, images)
         removable: List[str] = []
         for image in images:
             if image.id not in used and not self._is_wanted_elsewhere(image, wanted):
